@@ -1,0 +1,25 @@
+/**
+ * lib: words every other folder may use: errors, the doors for time and chance, logs, ids, addresses, groups.
+ * It knows no word of the field (no service, no task) and never touches the machine.
+ */
+
+export { FakeClock } from "./clock.fake.ts";
+export { type Clock, type Instant, sleep, type Timer, withDeadline } from "./clock.ts";
+export { deepFreeze, equal } from "./equal.ts";
+export { FAULT_KINDS, Fault, type FaultKind, messageOf } from "./errors.ts";
+export { aborted, type Run, runGroup } from "./group.ts";
+export { newId, randomHex, toBase36 } from "./ids.ts";
+export {
+  type Cidr,
+  contains,
+  formatCidr,
+  formatIpv4,
+  type Ipv4,
+  overlaps,
+  parseCidr,
+  parseIpv4,
+  requireCidr,
+  sizeOf,
+} from "./ipv4.ts";
+export { type Log, type LogFields, silentLog } from "./log.ts";
+export { type Random, randomFloat, randomInt, seededRandom } from "./random.ts";

@@ -1,0 +1,35 @@
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+
+/** A lane that touches the kernel: root, one process a file, one file at a time. */
+const rootLane = (name: string, seconds: number) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    pool: "forks" as const,
+    fileParallelism: false,
+    testTimeout: seconds * 1000,
+    hookTimeout: seconds * 1000,
+  },
+});
+
+/** The unit lane is pure and shares one process, shuffled, so that leaks between tests show. */
+const config: ViteUserConfig = defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "test/*.test.ts", "scripts/**/*.test.ts", "examples/**/*.test.ts"],
+          pool: "threads",
+          isolate: false,
+          sequence: { shuffle: true },
+        },
+      },
+      rootLane("kernel", 60),
+      rootLane("runtime", 120),
+      rootLane("e2e", 300),
+    ],
+  },
+});
+
+export default config;
