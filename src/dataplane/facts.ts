@@ -1,0 +1,82 @@
+/**
+ * What one node must know to build its network: a projection of the cluster's objects, sent by a manager
+ * (all but `tasks`), and the node's own running sandboxes (`tasks`). Plain values, small rows.
+ */
+export interface NetworkFacts {
+  readonly self: NodeSettings;
+  readonly networks: readonly NetworkFact[];
+  readonly nodes: readonly NodeFact[];
+  readonly services: readonly ServiceFact[];
+  readonly endpoints: readonly EndpointFact[];
+  readonly tasks: readonly TaskFact[];
+}
+
+export interface NodeSettings {
+  readonly nodeId: string;
+  /** The node's data-path address: source of tunnel packets. */
+  readonly dataPathAddress: string;
+  /** Subnet of the gateway bridge, e.g. "172.18.0.0/16"; the bridge has its first address. */
+  readonly gatewaySubnet: string;
+  /** VXLAN UDP port, 4789 by default, one for the cluster. */
+  readonly dataPathPort: number;
+}
+
+/** An overlay network that this node has to be on (ingress: always). */
+export interface NetworkFact {
+  readonly id: string;
+  readonly name: string;
+  readonly vni: number;
+  /** "10.0.1.0/24"; the gateway address is reserved by the allocator and is the containers' gateway word in inspect. */
+  readonly subnet: string;
+  readonly gateway: string;
+  readonly mtu: number;
+  readonly ingress: boolean;
+  readonly internal: boolean;
+}
+
+/** A member node: where its tunnels end, and its own address on each network (its sandbox's address). */
+export interface NodeFact {
+  readonly id: string;
+  readonly dataPathAddress: string;
+  /** network id -> "10.0.1.3" (no prefix length). Includes self. */
+  readonly addresses: Readonly<Record<string, string>>;
+}
+
+export interface ServiceFact {
+  readonly id: string;
+  readonly name: string;
+  /** network id -> VIP "10.0.1.2"; empty with dnsrr. Ingress included when ports are published in ingress mode. */
+  readonly vips: Readonly<Record<string, string>>;
+  /** network id -> extra names there. */
+  readonly aliases: Readonly<Record<string, readonly string[]>>;
+  /** Published in ingress mode. */
+  readonly ports: readonly PortFact[];
+}
+
+export interface PortFact {
+  readonly protocol: "tcp" | "udp" | "sctp";
+  readonly published: number;
+  readonly target: number;
+}
+
+/** A task that can take traffic now (running, healthy, wanted): only those are listed. */
+export interface EndpointFact {
+  readonly taskId: string;
+  readonly serviceId: string;
+  /** Full task name: "vote.1.<task id>". */
+  readonly name: string;
+  readonly nodeId: string;
+  /** network id -> "10.0.1.5". */
+  readonly addresses: Readonly<Record<string, string>>;
+}
+
+/** A task of this node that has, or must get, a sandbox of its own. */
+export interface TaskFact {
+  readonly taskId: string;
+  readonly serviceId: string;
+  readonly addresses: Readonly<Record<string, string>>;
+  /** Address on the gateway bridge, chosen by the agent; absent when all its networks are internal. */
+  readonly gatewayAddress?: string;
+  /** Published in host mode. */
+  readonly hostPorts: readonly PortFact[];
+}
