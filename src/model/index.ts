@@ -1,0 +1,11 @@
+/**
+ * model: the nouns: cluster, node, service, task, network; their order of states, defaults and names.
+ * Plain frozen values; no wire word, no clock, no machine.
+ */
+export * from "./cluster.ts";
+export type * from "./container.ts";
+export * from "./network.ts";
+export type * from "./node.ts";
+export * from "./object.ts";
+export * from "./service.ts";
+export * from "./task.ts";

@@ -1,0 +1,47 @@
+import type { Meta } from "./object.ts";
+
+/** An overlay network of the cluster (docker_gwbridge and the like are the node's own and not here). */
+export interface Network extends Meta {
+  readonly spec: NetworkSpec;
+  /** Handed out by the allocator; absent until then. */
+  readonly state?: NetworkState;
+  /** Why the allocator could not serve it yet, as a sentence. */
+  readonly allocationError?: string;
+}
+
+export interface NetworkSpec {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly driver: "overlay";
+  readonly driverOptions: Readonly<Record<string, string>>;
+  readonly attachable: boolean;
+  readonly internal: boolean;
+  readonly ingress: boolean;
+  /** Asked-for address spaces; at most one IPv4 entry is served today. */
+  readonly ipam: readonly IpamConfig[];
+  readonly ipamDriver: string;
+  readonly ipamOptions: Readonly<Record<string, string>>;
+}
+
+export interface IpamConfig {
+  readonly subnet?: string;
+  readonly gateway?: string;
+  readonly ipRange?: string;
+  /** Names to addresses that nobody may get. */
+  readonly auxAddresses?: Readonly<Record<string, string>>;
+}
+
+export interface NetworkState {
+  /** "10.0.1.0/24". */
+  readonly subnet: string;
+  readonly gateway: string;
+  readonly ipRange?: string;
+  readonly vni: number;
+}
+
+export const INGRESS_NAME = "ingress";
+/** First VNI that is handed out (libnetwork ovmanager). */
+export const FIRST_VNI = 4096;
+export const LAST_VNI: number = 2 ** 24 - 1;
+/** 1500 less the VXLAN envelope: outer IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14 (RFC 7348). */
+export const OVERLAY_MTU = 1450;

@@ -1,0 +1,37 @@
+import type { Meta } from "./object.ts";
+
+export type NodeRole = "worker" | "manager";
+export type Availability = "active" | "pause" | "drain";
+export type NodeState = "unknown" | "down" | "ready" | "disconnected";
+
+/** One machine that joined. */
+export interface Node extends Meta {
+  readonly spec: NodeSpec;
+  readonly role: NodeRole;
+  /** What the agent reported; absent until its first session. */
+  readonly description?: NodeDescription;
+  readonly status: { readonly state: NodeState; readonly message: string; readonly address: string };
+  /** Where its tunnels end. */
+  readonly dataPathAddress: string;
+  /** Managers: where the node listens for other nodes, "10.0.0.1:2377". */
+  readonly managerAddress?: string;
+  /** Its own address on each overlay network it is on: network id to "10.0.1.3". */
+  readonly attachments: Readonly<Record<string, string>>;
+}
+
+export interface NodeSpec {
+  readonly name?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly role: NodeRole;
+  readonly availability: Availability;
+}
+
+export interface NodeDescription {
+  readonly hostname: string;
+  /** e.g. "x86_64", "linux". */
+  readonly platform: { readonly architecture: string; readonly os: string };
+  readonly resources: { readonly nanoCpus: number; readonly memoryBytes: number };
+  readonly engineVersion: string;
+  readonly engineLabels: Readonly<Record<string, string>>;
+  readonly plugins: readonly { readonly type: string; readonly name: string }[];
+}

@@ -1,0 +1,71 @@
+import type { Instant } from "../lib/index.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Network } from "./network.ts";
+import type { Node } from "./node.ts";
+import type { Service } from "./service.ts";
+import type { Task } from "./task.ts";
+
+/** What every stored object carries. Objects are frozen: replaced, never changed. */
+export interface Meta {
+  readonly id: string;
+  /** Set by the store at commit and the guard of every write; 0 on an object that is not stored yet. */
+  readonly version: number;
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
+}
+
+/** A new object's Meta, before the store has given it a version. */
+export function newMeta(id: string, now: Instant): Meta {
+  return { id, version: 0, createdAt: now, updatedAt: now };
+}
+
+/** Kind of object to its type: the tables of the store. */
+export interface Kinds {
+  cluster: Cluster;
+  node: Node;
+  service: Service;
+  task: Task;
+  network: Network;
+}
+
+export type Kind = keyof Kinds;
+export const KINDS: readonly Kind[] = ["cluster", "node", "service", "task", "network"];
+
+/** One wanted write. A put carries the version it was read at (0: must not exist yet); so does a delete. */
+export type Change = { [K in Kind]: PutChange<K> | DeleteChange<K> }[Kind];
+
+export interface PutChange<K extends Kind> {
+  readonly op: "put";
+  readonly kind: K;
+  readonly object: Kinds[K];
+}
+
+export interface DeleteChange<K extends Kind> {
+  readonly op: "delete";
+  readonly kind: K;
+  readonly id: string;
+  readonly version: number;
+}
+
+export function put<K extends Kind>(kind: K, object: Kinds[K]): Change {
+  return { op: "put", kind, object } as Change;
+}
+
+export function remove<K extends Kind>(kind: K, object: Kinds[K]): Change {
+  return { op: "delete", kind, id: object.id, version: object.version } as Change;
+}
+
+/** What a decider decided: a printable value. Planning again after applying it yields no changes. */
+export interface Plan {
+  readonly changes: readonly Change[];
+  /** When to plan again although nothing changed (a delay runs out), as an instant. */
+  readonly again?: Instant;
+  /** One line for the log: why. */
+  readonly because: string;
+}
+
+/** What a decider may not make itself: the time, and fresh ids. */
+export interface Decision {
+  readonly now: Instant;
+  newId(): string;
+}

@@ -1,0 +1,104 @@
+import type { Instant } from "../lib/index.ts";
+import type { Meta } from "./object.ts";
+import type { EndpointSpec, PortSpec, Service, TaskSpec } from "./service.ts";
+
+/** Swarm's task states in their order (swarmkit api/types.proto). A task's state only moves forward. */
+export const TASK_STATES = [
+  "new",
+  "pending",
+  "assigned",
+  "accepted",
+  "preparing",
+  "ready",
+  "starting",
+  "running",
+  "complete",
+  "shutdown",
+  "failed",
+  "rejected",
+  "remove",
+  "orphaned",
+] as const;
+
+export type TaskState = (typeof TASK_STATES)[number];
+
+/** How far the manager wants a task to go; only moves forward too. */
+export type DesiredState = "ready" | "running" | "shutdown" | "remove";
+
+/** One run of a service on one node. Only status, desired state, node and what was handed out ever change. */
+export interface Task extends Meta {
+  readonly serviceId: string;
+  readonly serviceName: string;
+  readonly serviceLabels: Readonly<Record<string, string>>;
+  readonly slot: number;
+  readonly spec: TaskSpec;
+  /** The service's specVersion that `spec` came from. */
+  readonly specVersion: number;
+  /** The service's endpoint words at birth: a change of ports makes a new task. */
+  readonly endpoint: EndpointSpec;
+  readonly nodeId?: string;
+  readonly desiredState: DesiredState;
+  /** Not to run before this instant (restart delay); READY until then. */
+  readonly notBefore?: Instant;
+  /** The task whose stop must be seen before this one may run (stop-first, restart). */
+  readonly after?: string;
+  readonly status: TaskStatus;
+  readonly attachments: readonly Attachment[];
+}
+
+export interface TaskStatus {
+  readonly at: Instant;
+  readonly state: TaskState;
+  readonly message: string;
+  /** Why it failed, or why it waits. */
+  readonly error?: string;
+  readonly container?: { readonly id: string; readonly pid: number; readonly exitCode?: number };
+  /** Host-mode ports as bound. */
+  readonly ports?: readonly PortSpec[];
+}
+
+/** A task's place on a network. */
+export interface Attachment {
+  readonly networkId: string;
+  /** Without prefix: "10.0.1.5". */
+  readonly address: string;
+}
+
+export function stateRank(state: TaskState): number {
+  return TASK_STATES.indexOf(state);
+}
+
+/** True from COMPLETE on: it does not and will not run. */
+export function isTerminal(task: Task): boolean {
+  return stateRank(task.status.state) >= stateRank("complete");
+}
+
+/** True while the manager wants it to run. */
+export function isWanted(task: Task): boolean {
+  return stateRank(task.desiredState) <= stateRank("running");
+}
+
+/** Swarm's container name: "vote.1.<task id>". */
+export function taskName(task: Pick<Task, "serviceName" | "slot" | "id">): string {
+  return `${task.serviceName}.${task.slot}.${task.id}`;
+}
+
+/** A fresh task for a slot of a service. */
+export function newTask(id: string, service: Service, slot: number, now: Instant): Task {
+  return {
+    id,
+    version: 0,
+    createdAt: now,
+    updatedAt: now,
+    serviceId: service.id,
+    serviceName: service.spec.name,
+    serviceLabels: service.spec.labels,
+    slot,
+    spec: service.spec.task,
+    specVersion: service.specVersion,
+    endpoint: service.spec.endpoint,
+    desiredState: "running",
+    status: { at: now, state: "new", message: "created" },
+    attachments: [],
+  };
+}

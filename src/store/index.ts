@@ -1,0 +1,5 @@
+/**
+ * store: the cluster's objects: a view in memory with finders, fed by one watch, and the one way to write.
+ * It knows no etcd; a Backend is handed in.
+ */
+export type { Backend, Commit, Entry, Write } from "./backend.ts";
