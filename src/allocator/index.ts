@@ -1,0 +1,6 @@
+/**
+ * allocator: hands out subnets, VNIs, addresses, VIPs and published ports: (view, now) -> Plan.
+ * It holds no state of its own and never decides what runs or where.
+ */
+export { planAllocation } from "./allocator.ts";
+export { grantNetwork } from "./subnets.ts";

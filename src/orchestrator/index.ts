@@ -1,0 +1,7 @@
+/**
+ * orchestrator: which tasks must exist, given services and what became of their tasks: (view, now) -> Plan.
+ * It never picks a node or an address, and never acts.
+ */
+export { isDirty } from "./dirty.ts";
+export { planReap } from "./reaper.ts";
+export { planReplicated } from "./replicated.ts";

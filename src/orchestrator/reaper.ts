@@ -1,0 +1,38 @@
+import { type Change, isTerminal, type Plan, put, remove, stateRank, type Task } from "../model/index.ts";
+import type { View } from "../store/index.ts";
+import { nodeOf, slotsOf } from "./slots.ts";
+
+/**
+ * Task records that have had their day: tasks of removed services are told to go; records told to go are deleted once
+ * nothing can run under them; each slot keeps its last few (swarmkit orchestrator/taskreaper).
+ */
+export function planReap(view: View): Plan {
+  const limit = view.cluster()?.spec.taskHistoryLimit ?? 5;
+  const changes: Change[] = [];
+  for (const task of view.all("task")) {
+    const orphan = view.get("service", task.serviceId) === undefined;
+    if ((orphan || task.desiredState === "remove") && isOver(view, task)) changes.push(remove("task", task));
+    else if (orphan && task.desiredState !== "remove")
+      changes.push(put("task", { ...task, desiredState: "remove" }));
+  }
+  for (const service of view.all("service")) changes.push(...expired(view, service.id, limit));
+  return { changes, because: "task history" };
+}
+
+/** Nothing runs, or can run, under this record. */
+function isOver(view: View, task: Task): boolean {
+  if (task.nodeId === undefined || nodeOf(view, task) === undefined) return true;
+  return isTerminal(task) || stateRank(task.status.state) < stateRank("assigned");
+}
+
+function expired(view: View, serviceId: string, limit: number): Change[] {
+  if (limit < 0) return [];
+  return slotsOf(view.tasksByService(serviceId)).flatMap((slot) => {
+    const attempts = slot.tasks[0]?.spec.restart.maxAttempts ?? 0;
+    const keep = Math.max(attempts > 0 ? attempts + 1 : limit, 1);
+    const spare = slot.tasks
+      .slice(keep)
+      .filter((t) => t.desiredState !== "remove" && isTerminal(t) && !slot.wanted.includes(t));
+    return spare.map((task) => remove("task", task));
+  });
+}
