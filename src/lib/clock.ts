@@ -10,7 +10,7 @@ export interface Timer {
 /** Time, by the door: the real one is sys/clock.ts, tests turn a FakeClock. */
 export interface Clock {
   now(): Instant;
-  /** Calls `fn` once, `ms` from now, unless cancelled. The timer does not keep the process alive by itself. */
+  /** Calls `fn` once, `ms` from now, unless cancelled. */
   after(ms: number, fn: () => void): Timer;
 }
 

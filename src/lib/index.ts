@@ -22,4 +22,5 @@ export {
   sizeOf,
 } from "./ipv4.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
+export { Queue } from "./queue.ts";
 export { type Random, randomFloat, randomInt, seededRandom } from "./random.ts";

@@ -1,0 +1,107 @@
+import { type Mount, taskName } from "../model/index.ts";
+import type { ContainerConfig, Mount as RuntimeMount } from "../runtime/index.ts";
+import type { AssignedTask } from "./assignment-book.ts";
+
+/** Labels that Docker gives a task's container (moby executor/container/container.go). */
+export const TASK_ID_LABEL = "com.docker.swarm.task.id";
+/** Ours: the task's address on the gateway bridge, so that a restarted agent finds it. */
+export const GATEWAY_LABEL = "shoal.gateway-address";
+
+/** Docker's resolver address inside every container; stacks hard-code it. */
+const RESOLVER = "127.0.0.11";
+const DEFAULT_LOG = { maxBytes: 10 * 2 ** 20, maxFiles: 3 };
+
+export interface TaskPlace {
+  readonly containerId: string;
+  readonly image: string;
+  readonly nodeId: string;
+  readonly netns: string;
+  readonly gatewayAddress: string | undefined;
+  readonly search: readonly string[];
+}
+
+/** The task's words as the runtime wants them (swarm-map 3.10a). */
+export function containerConfigOf(task: AssignedTask, place: TaskPlace): ContainerConfig {
+  const { container, resources, log } = task.spec;
+  const hostname = container.hostname || place.containerId.slice(0, 12);
+  const own = task.attachments[0]?.address ?? place.gatewayAddress;
+  return {
+    id: place.containerId,
+    name: taskName(task),
+    image: place.image,
+    labels: labelsOf(task, place),
+    ...(container.command.length > 0 && { entrypoint: container.command }),
+    ...(container.args.length > 0 && { args: container.args }),
+    env: container.env,
+    ...(container.dir !== "" && { dir: container.dir }),
+    ...(container.user !== "" && { user: container.user }),
+    groups: container.groups,
+    hostname,
+    tty: container.tty,
+    openStdin: container.openStdin,
+    readOnly: container.readOnly,
+    ...(container.init !== undefined && { init: container.init }),
+    ...(container.stopSignal !== "" && { stopSignal: container.stopSignal }),
+    mounts: container.mounts.map(mountOf),
+    hosts: [
+      ...(own === undefined ? [] : [{ address: own, names: [hostname] }]),
+      ...container.hosts.map(hostOf),
+    ],
+    dns: {
+      nameservers: [RESOLVER],
+      search: container.dns.search.length > 0 ? container.dns.search : place.search,
+      options: container.dns.options.length > 0 ? container.dns.options : ["ndots:0"],
+    },
+    capAdd: container.capabilityAdd,
+    capDrop: container.capabilityDrop,
+    sysctls: container.sysctls,
+    ulimits: container.ulimits,
+    ...(container.oomScoreAdj !== 0 && { oomScoreAdj: container.oomScoreAdj }),
+    resources: {
+      ...(resources.limits.memoryBytes > 0 && { memoryBytes: resources.limits.memoryBytes }),
+      ...(resources.limits.nanoCpus > 0 && { nanoCpus: resources.limits.nanoCpus }),
+      ...(resources.limits.pids > 0 && { pids: resources.limits.pids }),
+    },
+    netns: place.netns,
+    ...logLimits(log.options),
+  };
+}
+
+function labelsOf(task: AssignedTask, place: TaskPlace): Record<string, string> {
+  return {
+    ...task.spec.container.labels,
+    "com.docker.swarm.task": "",
+    [TASK_ID_LABEL]: task.id,
+    "com.docker.swarm.task.name": taskName(task),
+    "com.docker.swarm.node.id": place.nodeId,
+    "com.docker.swarm.service.id": task.serviceId,
+    "com.docker.swarm.service.name": task.serviceName,
+    ...(place.gatewayAddress !== undefined && { [GATEWAY_LABEL]: place.gatewayAddress }),
+  };
+}
+
+function mountOf(mount: Mount): RuntimeMount {
+  switch (mount.type) {
+    case "bind":
+      return mount;
+    case "tmpfs":
+      return mount;
+    case "volume":
+      return mount;
+  }
+}
+
+function hostOf(line: string): { address: string; names: string[] } {
+  const [address = "", ...names] = line.split(/\s+/);
+  return { address, names };
+}
+
+const SUFFIXES: Readonly<Record<string, number>> = { "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+/** json-file's max-size ("10m") and max-file ("3"). Unlike Docker's, our logs are bounded when nobody says so. */
+function logLimits(options: Readonly<Record<string, string>>): { logMaxBytes: number; logMaxFiles: number } {
+  const [, digits = "", suffix = ""] = /^(\d+)([bkmg]?)$/i.exec(options["max-size"] ?? "") ?? [];
+  const bytes = Number(digits) * (SUFFIXES[suffix.toLowerCase()] ?? 1);
+  const files = Number(options["max-file"] ?? 0);
+  return { logMaxBytes: bytes || DEFAULT_LOG.maxBytes, logMaxFiles: files || DEFAULT_LOG.maxFiles };
+}

@@ -1,0 +1,68 @@
+import { netnsNameOf, type PortFact, type TaskFact } from "../dataplane/index.ts";
+import type { ContainerConfig, ContainerState } from "../runtime/index.ts";
+import type { AssignedTask } from "./assignment-book.ts";
+import { containerConfigOf, GATEWAY_LABEL } from "./container-config.ts";
+import type { GatewayAddresses } from "./gateway-addresses.ts";
+import type { NetworkApplier } from "./network-applier.ts";
+
+/** Makes the container's config once its sandbox is there. */
+export type ContainerConfigInput = (
+  task: AssignedTask,
+  containerId: string,
+  image: string,
+) => ContainerConfig;
+
+export interface SandboxParts {
+  readonly network: NetworkApplier;
+  readonly gateway: GatewayAddresses;
+  readonly nodeId: string;
+  readonly netnsDir: string;
+  readonly search: readonly string[];
+}
+
+/** The network namespaces of this node's tasks. */
+export class TaskSandboxes {
+  readonly #parts: SandboxParts;
+
+  constructor(parts: SandboxParts) {
+    this.#parts = parts;
+  }
+
+  async attach(task: AssignedTask): Promise<ContainerConfigInput> {
+    const { network, gateway, nodeId, netnsDir, search } = this.#parts;
+    const gatewayAddress = gateway.give(task.id);
+    await network.attach(factOf(task, gatewayAddress));
+    const netns = `${netnsDir}/${netnsNameOf(task.id)}`;
+    return (of, containerId, image) =>
+      containerConfigOf(of, { containerId, image, nodeId, netns, gatewayAddress, search });
+  }
+
+  async detach(taskId: string): Promise<void> {
+    await this.#parts.network.detach(taskId);
+    this.#parts.gateway.release(taskId);
+  }
+
+  /** The sandboxes of containers that run already, told to the network before it is first applied. */
+  adopt(tasks: readonly AssignedTask[], running: ReadonlyMap<string, ContainerState>): void {
+    const facts = tasks.flatMap((task): TaskFact[] => {
+      const address = running.get(task.id)?.labels[GATEWAY_LABEL];
+      if (address === undefined) return [];
+      this.#parts.gateway.adopt(task.id, address);
+      return [factOf(task, address)];
+    });
+    this.#parts.network.adopt(facts);
+  }
+}
+
+function factOf(task: AssignedTask, gatewayAddress: string): TaskFact {
+  const hostPorts = task.endpoint.ports
+    .filter((port) => port.publishMode === "host")
+    .map(({ protocol, published, target }): PortFact => ({ protocol, published, target }));
+  return {
+    taskId: task.id,
+    serviceId: task.serviceId,
+    addresses: Object.fromEntries(task.attachments.map((a) => [a.networkId, a.address])),
+    gatewayAddress,
+    hostPorts,
+  };
+}

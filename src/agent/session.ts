@@ -1,0 +1,108 @@
+import { type Clock, type Log, messageOf, randomFloat, type Random, sleep } from "../lib/index.ts";
+import type { NodeDescription, TaskStatus } from "../model/index.ts";
+import type { AgentStream, ManagerMessage } from "../rpc/index.ts";
+
+export interface SessionParts {
+  /** Opens a session with the manager at this address. */
+  connect(address: string, signal: AbortSignal): Promise<AgentStream>;
+  describe(): NodeDescription;
+  /** Every status worth telling a manager that knows nothing. */
+  statuses(): { taskId: string; status: TaskStatus }[];
+  /** A message for the agent, in order. */
+  handle(message: ManagerMessage): void;
+  readonly advertiseAddress: string;
+  readonly dataPathAddress: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+const MAX_BACKOFF_MS = 8_000;
+const FIRST_HEARTBEAT_MS = 5_000;
+
+/**
+ * Keeps a session with some manager for as long as the agent lives: the next one is tried when one is lost, with
+ * swarmkit's back-off (100 ms + twice the last, at most 8 s, evenly spread).
+ */
+export class ManagerSession {
+  readonly #parts: SessionParts;
+  #managers: readonly string[];
+  #stream: AgentStream | undefined;
+
+  constructor(parts: SessionParts, managers: readonly string[]) {
+    this.#parts = parts;
+    this.#managers = managers;
+  }
+
+  get managers(): readonly string[] {
+    return this.#managers;
+  }
+
+  /** Tells the manager, when there is one now; a new session hears all statuses anyway. */
+  send(message: Parameters<AgentStream["send"]>[0]): void {
+    this.#stream?.send(message);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random, log } = this.#parts;
+    let backoff = 0;
+    for (let turn = 0; !signal.aborted; turn++) {
+      const address = this.#managers[turn % Math.max(1, this.#managers.length)] ?? "";
+      const started = clock.now();
+      try {
+        await this.#hold(address, signal);
+      } catch (error) {
+        if (!signal.aborted) log.warn("session with manager lost", { manager: address, error: messageOf(error) });
+      }
+      backoff = clock.now() - started > MAX_BACKOFF_MS ? 0 : Math.min(100 + 2 * backoff, MAX_BACKOFF_MS);
+      await sleep(clock, backoff * randomFloat(random), signal).catch(() => undefined);
+    }
+  }
+
+  async #hold(address: string, signal: AbortSignal): Promise<void> {
+    const { advertiseAddress, dataPathAddress, describe, statuses, handle, connect } = this.#parts;
+    const over = new AbortController();
+    const stream = await connect(address, AbortSignal.any([signal, over.signal]));
+    try {
+      stream.send({ kind: "hello", description: describe(), advertiseAddress, dataPathAddress });
+      const known = statuses();
+      if (known.length > 0) stream.send({ kind: "statuses", statuses: known });
+      const beat = this.#beat(stream, over.signal);
+      for await (const message of stream.messages) {
+        if (message.kind === "welcome") {
+          this.#stream = stream;
+          if (message.managers.length > 0) this.#managers = message.managers;
+        }
+        if (message.kind === "welcome") beat.period(message.heartbeatPeriodMs);
+        if (message.kind === "heartbeat") beat.period(message.periodMs);
+        handle(message);
+        if (message.kind === "leave") return;
+      }
+    } finally {
+      this.#stream = undefined;
+      over.abort(new Error("the session is over"));
+      stream.close();
+    }
+  }
+
+  /** Heartbeats until the session is over, at the period the manager last asked for. */
+  #beat(stream: AgentStream, over: AbortSignal): { period(ms: number): void } {
+    const { clock } = this.#parts;
+    let periodMs = FIRST_HEARTBEAT_MS;
+    let timer = clock.after(periodMs, tick);
+    function tick(): void {
+      if (over.aborted) return;
+      stream.send({ kind: "heartbeat" });
+      timer = clock.after(periodMs, tick);
+    }
+    over.addEventListener("abort", () => timer.cancel(), { once: true });
+    return {
+      period(ms) {
+        if (ms === periodMs) return;
+        periodMs = ms;
+        timer.cancel();
+        timer = clock.after(periodMs, tick);
+      },
+    };
+  }
+}

@@ -1,0 +1,89 @@
+import type { Clock, Log, Random } from "../lib/index.ts";
+import type { TaskStatus } from "../model/index.ts";
+import type { ContainerState, Containers, Images } from "../runtime/index.ts";
+import type { AssignedTask } from "./assignment-book.ts";
+import { TASK_ID_LABEL } from "./container-config.ts";
+import type { TaskSandboxes } from "./sandbox.ts";
+import { TaskRunner } from "./task-runner.ts";
+
+export interface WorkerParts {
+  readonly containers: Containers;
+  readonly images: Images;
+  readonly sandboxes: TaskSandboxes;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  report(taskId: string, status: TaskStatus): void;
+}
+
+/** Runs what is assigned to this node: one runner a task, made, told and removed as the assignments change. */
+export class Worker {
+  readonly #parts: WorkerParts;
+  readonly #runners = new Map<string, TaskRunner>();
+  #found = new Map<string, ContainerState>();
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+  }
+
+  /** At start: finds the containers of earlier runs, so that their tasks go on instead of starting anew. */
+  async adopt(tasks: readonly AssignedTask[]): Promise<void> {
+    const all = await this.#parts.containers.list({ "com.docker.swarm.task": "" });
+    this.#found = new Map(
+      all.flatMap((c) => (c.labels[TASK_ID_LABEL] ? [[c.labels[TASK_ID_LABEL], c] as const] : [])),
+    );
+    this.#parts.sandboxes.adopt(tasks, this.#found);
+    this.assign(tasks);
+  }
+
+  /** The whole set of tasks; runners follow. */
+  assign(tasks: readonly AssignedTask[]): void {
+    const wanted = new Set(tasks.map((task) => task.id));
+    for (const task of tasks) {
+      const runner = this.#runners.get(task.id);
+      if (runner === undefined) this.#start(task);
+      else runner.update(task);
+    }
+    for (const [id, runner] of this.#runners) if (!wanted.has(id)) runner.remove();
+  }
+
+  /** Removes containers that no assignment speaks of any more. Only after a manager has sent the whole set. */
+  async sweep(): Promise<void> {
+    for (const [taskId, container] of this.#found) {
+      if (!this.#runners.has(taskId)) await this.#parts.containers.remove(container.id);
+    }
+    this.#found.clear();
+  }
+
+  /** What every task last reported: sent again to a new manager. */
+  statuses(): { taskId: string; status: TaskStatus }[] {
+    return [...this.#runners].map(([taskId, runner]) => ({ taskId, status: runner.status }));
+  }
+
+  containerOf(taskId: string): string | undefined {
+    return this.#runners.get(taskId)?.containerId;
+  }
+
+  /** Lets go of all tasks; their containers run on. */
+  abandon(): void {
+    for (const runner of this.#runners.values()) runner.abandon();
+    this.#runners.clear();
+  }
+
+  /** Stops and removes everything (the node leaves the swarm). */
+  async removeAll(): Promise<void> {
+    const all = [...this.#runners.values()];
+    for (const runner of all) runner.remove();
+    await Promise.all(all.map((runner) => runner.finished));
+    await this.sweep();
+  }
+
+  #start(task: AssignedTask): void {
+    const runner = new TaskRunner(this.#parts, task, this.#found.get(task.id));
+    this.#found.delete(task.id);
+    this.#runners.set(task.id, runner);
+    runner.finished.finally(() => {
+      if (this.#runners.get(task.id) === runner) this.#runners.delete(task.id);
+    });
+  }
+}

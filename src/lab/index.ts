@@ -1,0 +1,17 @@
+/**
+ * lab: a cluster on one machine: hosts that are network namespaces on a switch, each with a containerd and a shoald
+ * of its own, and a client outside the swarm. For the demo, the tests and people. It never looks inside a shoald.
+ */
+export {
+  type HostParts,
+  killDaemon,
+  killHost,
+  signalHost,
+  startDaemon,
+  startHost,
+  stopDaemon,
+} from "./host.ts";
+export { docker, dockerEnv, labDown, labSwarm, labUp, onHost } from "./lab.ts";
+export { cut, heal } from "./links.ts";
+export { hostPaths } from "./paths.ts";
+export { addressOf, allLabs, CLIENT, type LabRecord, newLab, REGISTRY, readLab } from "./record.ts";

@@ -1,0 +1,145 @@
+import { equal, Fault, newId } from "../../lib/index.ts";
+import { newMeta, put, remove, type Service, type ServiceSpec } from "../../model/index.ts";
+import type { View } from "../../store/index.ts";
+import { requireByRef } from "./find.ts";
+import type { ControlParts } from "./parts.ts";
+
+/** Services as the user speaks of them: checked against the cluster, then written in one transaction. */
+export class ServiceControl {
+  readonly #parts: ControlParts;
+
+  constructor(parts: ControlParts) {
+    this.#parts = parts;
+  }
+
+  list(): Service[] {
+    return [...this.#parts.store.view.all("service")];
+  }
+
+  get(ref: string): Service {
+    return requireByRef(this.#parts.store.view, "service", ref);
+  }
+
+  /** Stores a new service. Faults: "exists" (name or port taken), "not-found" (network), "invalid". */
+  async create(spec: ServiceSpec): Promise<Service> {
+    const { store, clock, random } = this.#parts;
+    const id = newId(random);
+    await store.mutate((view) => {
+      const resolved = checkSpec(view, spec, undefined);
+      return [put("service", { ...newMeta(id, clock.now()), spec: resolved, specVersion: 1 })];
+    });
+    return this.get(id);
+  }
+
+  /**
+   * Replaces the spec of the service that still has this version.
+   * Faults: "not-found"; "conflict" `update out of sequence`; "unsupported" for a new name or mode.
+   */
+  async update(
+    ref: string,
+    version: number,
+    spec: ServiceSpec,
+    options: UpdateOptions = {},
+  ): Promise<Service> {
+    const { id } = this.get(ref);
+    await this.#parts.store.mutate((view) => [put("service", updated(view, id, version, spec, options))]);
+    return this.get(id);
+  }
+
+  /** Back to the spec before the last update. Fault "invalid" when there is none. */
+  async rollback(ref: string, version: number): Promise<Service> {
+    const { id } = this.get(ref);
+    const { store, clock } = this.#parts;
+    await store.mutate((view) => {
+      const service = requireVersion(view, id, version);
+      if (service.previousSpec === undefined) {
+        throw new Fault("precondition", `service ${ref} does not have a previous spec`);
+      }
+      const updateStatus = {
+        state: "rollback_started",
+        startedAt: clock.now(),
+        message: "manually requested rollback",
+      } as const;
+      const next = { ...service, spec: service.previousSpec, previousSpec: service.spec };
+      return [put("service", { ...next, specVersion: service.version + 1, updateStatus })];
+    });
+    return this.get(id);
+  }
+
+  /** Forgets the service; its tasks stop and go by themselves. */
+  async remove(ref: string): Promise<void> {
+    await this.#parts.store.mutate((view) => [remove("service", requireByRef(view, "service", ref))]);
+  }
+}
+
+export interface UpdateOptions {
+  /** Whose registry credentials to keep when the new spec brings none. */
+  readonly authFrom?: "spec" | "previous-spec";
+}
+
+function requireVersion(view: View, id: string, version: number): Service {
+  const service = requireByRef(view, "service", id);
+  if (service.version !== version) throw new Fault("conflict", "update out of sequence");
+  return service;
+}
+
+function updated(
+  view: View,
+  id: string,
+  version: number,
+  spec: ServiceSpec,
+  options: UpdateOptions,
+): Service {
+  const service = requireVersion(view, id, version);
+  if (spec.name !== service.spec.name) throw new Fault("unsupported", "renaming services is not supported");
+  if (spec.mode.kind !== service.spec.mode.kind) {
+    throw new Fault("unsupported", "service mode change is not allowed");
+  }
+  const resolved = keepAuth(service, checkSpec(view, spec, id), options);
+  const { updateStatus: _, ...rest } = service;
+  if (equal(resolved, service.spec)) return rest;
+  return { ...rest, spec: resolved, previousSpec: service.spec, specVersion: service.version + 1 };
+}
+
+function keepAuth(service: Service, spec: ServiceSpec, { authFrom }: UpdateOptions): ServiceSpec {
+  if (spec.task.container.registryAuth !== undefined) return spec;
+  const from = authFrom === "previous-spec" ? service.previousSpec : service.spec;
+  const registryAuth = from?.task.container.registryAuth;
+  if (registryAuth === undefined) return spec;
+  return { ...spec, task: { ...spec.task, container: { ...spec.task.container, registryAuth } } };
+}
+
+/** The spec with network ids in place of names, once nothing in the cluster forbids it. */
+function checkSpec(view: View, spec: ServiceSpec, self: string | undefined): ServiceSpec {
+  const taken = [...view.all("service")].find((s) => s.spec.name === spec.name && s.id !== self);
+  if (taken !== undefined) {
+    const what = `name conflicts with an existing object: service ${spec.name} already exists`;
+    throw new Fault("exists", `rpc error: code = AlreadyExists desc = ${what}`);
+  }
+  checkPorts(view, spec, self);
+  const networks = spec.task.networks.map((wanted) => {
+    const network = requireByRef(view, "network", wanted.target);
+    if (network.spec.ingress) {
+      const what = `Service cannot be explicitly attached to the ingress network "${network.spec.name}"`;
+      throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
+    }
+    return { ...wanted, target: network.id };
+  });
+  return { ...spec, task: { ...spec.task, networks } };
+}
+
+function checkPorts(view: View, spec: ServiceSpec, self: string | undefined): void {
+  const wanted = new Set(
+    spec.endpoint.ports
+      .filter((p) => p.publishMode === "ingress" && p.published !== 0)
+      .map((p) => `${p.protocol}/${p.published}`),
+  );
+  for (const other of view.all("service")) {
+    if (other.id === self) continue;
+    for (const port of [...other.spec.endpoint.ports, ...(other.endpoint?.ports ?? [])]) {
+      if (port.publishMode !== "ingress" || !wanted.has(`${port.protocol}/${port.published}`)) continue;
+      const what = `port '${port.published}' is already in use by service '${other.spec.name}' (${other.id}) as an ingress port`;
+      throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
+    }
+  }
+}

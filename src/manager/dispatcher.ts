@@ -1,0 +1,179 @@
+import { type Log, messageOf, newId, type Random } from "../lib/index.ts";
+import { type Node, type NodeDescription, put, type TaskStatus } from "../model/index.ts";
+import type { AgentMessage, DispatcherService, PeerIdentity, SessionStream } from "../rpc/index.ts";
+import type { Store } from "../store/index.ts";
+import { type AssignmentSet, assignmentsFor, diffAssignments } from "./assignments.ts";
+import type { Liveness } from "./liveness.ts";
+import type { LogBroker } from "./log-broker.ts";
+import type { StatusQueue } from "./statuses.ts";
+
+/** What the dispatcher needs. */
+export interface DispatcherParts {
+  readonly store: Store;
+  readonly random: Random;
+  readonly log: Log;
+  readonly liveness: Liveness;
+  readonly statuses: StatusQueue;
+  readonly logs: LogBroker;
+}
+
+interface Session {
+  readonly nodeId: string;
+  readonly stream: SessionStream;
+  sent: AssignmentSet;
+  sequence: number;
+  nodeJson: string;
+}
+
+/**
+ * Keeps one session per agent: first the whole set of what the node must know, then the differences, each naming the
+ * set it applies to; takes statuses, heartbeats and log lines back (swarm-map 3.9).
+ */
+export class Dispatcher implements DispatcherService {
+  readonly #parts: DispatcherParts;
+  readonly #sessions = new Map<string, Session>();
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts;
+  }
+
+  /** Serves one agent until its stream ends. A newer session of the same node closes the older one. */
+  async session(
+    peer: PeerIdentity & { address: string },
+    stream: SessionStream,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { log, random } = this.#parts;
+    const session: Session = { nodeId: peer.nodeId, stream, sent: new Map(), sequence: 0, nodeJson: "" };
+    this.#sessions.get(peer.nodeId)?.stream.close("a newer session of this node took over");
+    this.#sessions.set(peer.nodeId, session);
+    try {
+      for await (const message of stream.messages) {
+        if (signal.aborted) return;
+        if (message.kind === "hello") await this.#welcome(session, newId(random), peer.address, message);
+        else this.#hear(session, message);
+      }
+    } catch (error) {
+      log.info("session broke", { node: peer.nodeId, error: messageOf(error) });
+    } finally {
+      if (this.#sessions.get(peer.nodeId) === session) this.#sessions.delete(peer.nodeId);
+      this.#parts.logs.nodeLeft(peer.nodeId);
+    }
+  }
+
+  /** Sends every session what changed for it. Called after the view moved. */
+  push(): void {
+    for (const session of this.#sessions.values()) if (session.sequence > 0) this.#send(session);
+  }
+
+  /** Ends all sessions: the manager stops, agents go and look for another. */
+  close(reason: string): void {
+    for (const session of this.#sessions.values()) session.stream.close(reason);
+  }
+
+  /** The stream to a node, for log subscriptions. */
+  streamOf(nodeId: string): SessionStream | undefined {
+    return this.#sessions.get(nodeId)?.stream;
+  }
+
+  async #welcome(
+    session: Session,
+    sessionId: string,
+    address: string,
+    hello: Extract<AgentMessage, { kind: "hello" }>,
+  ): Promise<void> {
+    const { store, liveness } = this.#parts;
+    const description = hello.description as NodeDescription;
+    const found = await this.#markReady(session.nodeId, address, hello, description);
+    if (!found) {
+      session.stream.close("this node is not part of the cluster any more");
+      return;
+    }
+    liveness.heard(session.nodeId);
+    const cluster = store.view.cluster();
+    session.stream.send({
+      kind: "welcome",
+      sessionId,
+      heartbeatPeriodMs: liveness.periodMs(),
+      managers: managersOf([...store.view.all("node")]),
+      cluster: { id: cluster?.id ?? "", dataPathPort: cluster?.dataPathPort ?? 0 },
+    });
+    this.#send(session);
+  }
+
+  async #markReady(
+    nodeId: string,
+    address: string,
+    hello: Extract<AgentMessage, { kind: "hello" }>,
+    description: NodeDescription,
+  ): Promise<boolean> {
+    let found = false;
+    await this.#parts.store.mutate((view) => {
+      const node = view.get("node", nodeId);
+      found = node !== undefined;
+      if (node === undefined) return [];
+      const status = { state: "ready", message: "", address: hello.advertiseAddress || address } as const;
+      return [
+        put("node", {
+          ...node,
+          description,
+          status,
+          dataPathAddress: hello.dataPathAddress || status.address,
+        }),
+      ];
+    });
+    return found;
+  }
+
+  #hear(session: Session, message: Exclude<AgentMessage, { kind: "hello" }>): void {
+    const { liveness, statuses, logs } = this.#parts;
+    liveness.heard(session.nodeId);
+    switch (message.kind) {
+      case "heartbeat":
+        session.stream.send({ kind: "heartbeat", periodMs: liveness.periodMs() });
+        return;
+      case "statuses":
+        for (const { taskId, status } of message.statuses) {
+          statuses.add(session.nodeId, taskId, status as TaskStatus);
+        }
+        return;
+      case "log-lines":
+        logs.lines(session.nodeId, message.subscriptionId, message.lines);
+        return;
+      case "logs-done":
+        logs.done(session.nodeId, message.subscriptionId, message.error);
+        return;
+      case "report":
+        return;
+    }
+  }
+
+  #send(session: Session): void {
+    const { view } = this.#parts.store;
+    const node = view.get("node", session.nodeId);
+    if (node === undefined) {
+      session.stream.send({ kind: "leave", reason: "this node was removed from the swarm" });
+      session.stream.close("this node was removed from the swarm");
+      return;
+    }
+    const next = assignmentsFor(view, session.nodeId);
+    const { upserts, removals } = diffAssignments(session.sent, next);
+    const complete = session.sequence === 0;
+    if (!complete && upserts.length === 0 && removals.length === 0) return;
+    const appliesTo = session.sequence;
+    session.sequence += 1;
+    session.sent = next;
+    session.stream.send({
+      kind: "assignments",
+      complete,
+      appliesTo,
+      resultsIn: session.sequence,
+      upserts,
+      removals,
+    });
+  }
+}
+
+function managersOf(nodes: readonly Node[]): string[] {
+  return nodes.flatMap((node) => (node.managerAddress === undefined ? [] : [node.managerAddress]));
+}

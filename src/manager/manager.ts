@@ -1,0 +1,72 @@
+import { type Clock, type Log, type Random, runGroup } from "../lib/index.ts";
+import type { Store } from "../store/index.ts";
+import { Certificates } from "./certificates.ts";
+import {
+  ClusterControl,
+  type ControlParts,
+  NetworkControl,
+  NodeControl,
+  ServiceControl,
+} from "./control/index.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { runLeader } from "./leader.ts";
+import { Liveness } from "./liveness.ts";
+import { LogBroker } from "./log-broker.ts";
+import { StatusQueue } from "./statuses.ts";
+
+export interface ManagerParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** One manager: the control that users reach, the services that agents reach, and the leader's loops. */
+export class Manager {
+  readonly cluster: ClusterControl;
+  readonly services: ServiceControl;
+  readonly networks: NetworkControl;
+  readonly nodes: NodeControl;
+  readonly certificates: Certificates;
+  readonly dispatcher: Dispatcher;
+  readonly logs: LogBroker;
+  readonly store: Store;
+  readonly #parts: ManagerParts;
+  readonly #liveness: Liveness;
+  readonly #statuses: StatusQueue;
+
+  constructor(parts: ManagerParts) {
+    this.#parts = parts;
+    this.store = parts.store;
+    const control: ControlParts = parts;
+    this.cluster = new ClusterControl(control);
+    this.services = new ServiceControl(control);
+    this.networks = new NetworkControl(control);
+    this.nodes = new NodeControl(control);
+    this.certificates = new Certificates(parts);
+    this.#liveness = new Liveness(parts);
+    this.#statuses = new StatusQueue(parts);
+    this.logs = new LogBroker({ ...parts, streamOf: (nodeId) => this.dispatcher.streamOf(nodeId) });
+    this.dispatcher = new Dispatcher({
+      ...parts,
+      liveness: this.#liveness,
+      statuses: this.#statuses,
+      logs: this.logs,
+    });
+  }
+
+  /** Leads until the signal aborts. Everything it knows it rebuilds from the store. */
+  async run(signal: AbortSignal): Promise<void> {
+    const parts = this.#parts;
+    const unsubscribe = parts.store.subscribe(() => this.dispatcher.push());
+    try {
+      await runGroup(
+        [(s) => runLeader(parts, s), (s) => this.#liveness.run(s), (s) => this.#statuses.run(s)],
+        signal,
+      );
+    } finally {
+      unsubscribe();
+      this.dispatcher.close("the manager stops");
+    }
+  }
+}
