@@ -1,0 +1,154 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { NodeSettings } from "../dataplane/index.ts";
+import type { Kernel } from "../kernel/index.ts";
+import { type Clock, Fault, type Log, messageOf, type Random, runGroup } from "../lib/index.ts";
+import type { NodeDescription, TaskStatus } from "../model/index.ts";
+import type { AgentStream, ManagerMessage } from "../rpc/index.ts";
+import type { Containers, Images } from "../runtime/index.ts";
+import { AssignmentBook } from "./assignment-book.ts";
+import { DnsServer } from "./dns-server.ts";
+import { GatewayAddresses } from "./gateway-addresses.ts";
+import { LogSource } from "./log-source.ts";
+import { NetworkApplier } from "./network-applier.ts";
+import { TaskSandboxes } from "./sandbox.ts";
+import { ManagerSession } from "./session.ts";
+import { Worker } from "./worker.ts";
+
+export interface AgentParts {
+  readonly containers: Containers;
+  readonly images: Images;
+  readonly kernel: Kernel;
+  readonly settings: NodeSettings;
+  readonly advertiseAddress: string;
+  readonly managers: readonly string[];
+  readonly netnsDir: string;
+  /** Where the last assignments are kept for a restart. */
+  readonly assignmentsFile: string;
+  /** The resolver's address on the gateway bridge, and whom it asks. */
+  readonly dns: { readonly address: string; readonly upstreams: readonly string[]; readonly search: readonly string[] };
+  connect(address: string, signal: AbortSignal): Promise<AgentStream>;
+  describe(): NodeDescription;
+  /** A manager has answered: the node is in. */
+  onWelcome(managers: readonly string[]): void;
+  /** A manager says that this node was removed. */
+  onLeave(reason: string): void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** One node's agent: holds a session with a manager, runs what is assigned, keeps the node's network true. */
+export class Agent {
+  readonly #parts: AgentParts;
+  readonly #network: NetworkApplier;
+  readonly #worker: Worker;
+  readonly #session: ManagerSession;
+  readonly #logs: LogSource;
+  #book = new AssignmentBook();
+
+  constructor(parts: AgentParts) {
+    this.#parts = parts;
+    this.#network = new NetworkApplier(parts);
+    const gateway = new GatewayAddresses(parts.settings.gatewaySubnet);
+    const sandboxes = new TaskSandboxes({
+      network: this.#network,
+      gateway,
+      nodeId: parts.settings.nodeId,
+      netnsDir: parts.netnsDir,
+      search: parts.dns.search,
+    });
+    const report = (taskId: string, status: TaskStatus) => {
+      this.#session.send({ kind: "statuses", statuses: [{ taskId, status }] });
+    };
+    this.#worker = new Worker({ ...parts, sandboxes, report });
+    this.#logs = new LogSource({
+      ...parts,
+      containerOf: (taskId) => this.#worker.containerOf(taskId),
+      send: (message) => this.#session.send(message),
+    });
+    const statuses = () => this.#worker.statuses();
+    const handle = (message: ManagerMessage) => this.#handle(message);
+    this.#session = new ManagerSession({ ...parts, dataPathAddress: parts.settings.dataPathAddress, statuses, handle }, parts.managers);
+  }
+
+  /** Runs until the signal aborts; containers and kernel state stay as they are then. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#adopt();
+    const dns = new DnsServer({ ...this.#parts.dns, ...this.#parts, facts: () => this.#network.facts() });
+    try {
+      await runGroup(
+        [(s) => this.#session.run(s), (s) => this.#network.run(s), (s) => dns.run(s)],
+        signal,
+      );
+    } finally {
+      this.#logs.cancelAll();
+      this.#worker.abandon();
+    }
+  }
+
+  /** Stops and removes every container and all network state of this node. */
+  async leave(): Promise<void> {
+    await this.#worker.removeAll();
+    await this.#parts.kernel.destroy();
+  }
+
+  /** Goes on where an earlier daemon stopped: assignments from disk, containers from the runtime, then the kernel. */
+  async #adopt(): Promise<void> {
+    const { assignmentsFile, log } = this.#parts;
+    try {
+      if (existsSync(assignmentsFile)) this.#book = AssignmentBook.load(readFileSync(assignmentsFile, "utf8"));
+    } catch (error) {
+      log.warn("saved assignments are unreadable, waiting for a manager", { error: messageOf(error) });
+    }
+    this.#network.setFacts(this.#book.facts());
+    await this.#worker.adopt(this.#book.tasks());
+    await this.#network.settle();
+  }
+
+  #handle(message: ManagerMessage): void {
+    switch (message.kind) {
+      case "welcome":
+        this.#parts.onWelcome(message.managers);
+        break;
+      case "assignments":
+        this.#assign(message);
+        break;
+      case "log-request":
+        void this.#logs.serve(message);
+        break;
+      case "log-cancel":
+        this.#logs.cancel(message.subscriptionId);
+        break;
+      case "leave":
+        this.#parts.onLeave(message.reason);
+        break;
+      case "heartbeat":
+      case "node":
+        break;
+    }
+  }
+
+  #assign(message: Extract<ManagerMessage, { kind: "assignments" }>): void {
+    this.#book.apply(message);
+    this.#network.setFacts(this.#book.facts());
+    this.#worker.assign(this.#book.tasks());
+    if (message.complete) {
+      this.#worker.sweep().catch((error: unknown) => {
+        this.#parts.log.warn("old containers not removed", { error: messageOf(error) });
+      });
+    }
+    this.#save();
+  }
+
+  #save(): void {
+    const { assignmentsFile } = this.#parts;
+    try {
+      mkdirSync(dirname(assignmentsFile), { recursive: true, mode: 0o700 });
+      writeFileSync(`${assignmentsFile}.new`, this.#book.save(), { mode: 0o600 });
+      renameSync(`${assignmentsFile}.new`, assignmentsFile);
+    } catch (cause) {
+      throw new Fault("internal", `cannot save assignments: ${messageOf(cause)}`, { cause });
+    }
+  }
+}
