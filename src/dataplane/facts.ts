@@ -8,6 +8,7 @@ export interface NetworkFacts {
   readonly nodes: readonly NodeFact[];
   readonly services: readonly ServiceFact[];
   readonly endpoints: readonly EndpointFact[];
+  readonly attachments: readonly AttachmentFact[];
   readonly tasks: readonly TaskFact[];
 }
 
@@ -15,9 +16,12 @@ export interface NodeSettings {
   readonly nodeId: string;
   /** The node's data-path address: source of tunnel packets. */
   readonly dataPathAddress: string;
-  /** Subnet of the gateway bridge, e.g. "172.18.0.0/16"; the bridge has its first address. */
+  /** Subnet of the gateway bridge, e.g. "172.18.0.0/16"; see `gatewayLayout` for who has which address of it. */
   readonly gatewaySubnet: string;
-  /** VXLAN UDP port, 4789 by default, one for the cluster. */
+  /**
+   * VXLAN UDP port, 4789 by default, one for the cluster. Two swarms in one host namespace need two ports:
+   * the kernel keeps one owner per (port, VNI) there.
+   */
   readonly dataPathPort: number;
 }
 
@@ -70,13 +74,28 @@ export interface EndpointFact {
   readonly addresses: Readonly<Record<string, string>>;
 }
 
+/**
+ * A task that has addresses on networks of this node, wherever it runs and whether or not it can take traffic:
+ * from "assigned" until it has stopped. Routes come from here, so that a task that is starting or draining can
+ * talk and be answered; load balancers and names come from `endpoints`.
+ */
+export interface AttachmentFact {
+  readonly taskId: string;
+  readonly nodeId: string;
+  /** network id -> "10.0.1.5". */
+  readonly addresses: Readonly<Record<string, string>>;
+}
+
 /** A task of this node that has, or must get, a sandbox of its own. */
 export interface TaskFact {
   readonly taskId: string;
   readonly serviceId: string;
   readonly addresses: Readonly<Record<string, string>>;
-  /** Address on the gateway bridge, chosen by the agent; absent when all its networks are internal. */
-  readonly gatewayAddress?: string;
+  /**
+   * Address in the gateway subnet, chosen by the agent. Every task has one: it is the way to the resolver, and how the
+   * resolver knows the asker. A task whose networks are all internal gets no default route and is not forwarded.
+   */
+  readonly gatewayAddress: string;
   /** Published in host mode. */
   readonly hostPorts: readonly PortFact[];
 }

@@ -2,4 +2,9 @@
  * dataplane: what one node's network must be: (NetworkFacts) -> NodeNetwork. It knows VNI, VIP, ingress and mesh,
  * and no kernel call.
  */
+export { type GatewayLayout, gatewayLayout, macOf } from "./addresses.ts";
+export type * from "./balancer.ts";
 export type * from "./facts.ts";
+export { netnsNameOf, sandboxNameOf } from "./names.ts";
+export { nftBalancer } from "./nft-balancer.ts";
+export { type PlanSettings, planNetwork } from "./plan-network.ts";

@@ -1,0 +1,107 @@
+import type { NftChain } from "../netstate/index.ts";
+import type { HostPlan } from "./host.ts";
+import type { Names } from "./names.ts";
+
+/** The base chains of our table in the host's namespace. They speak of our devices, ports and subnet, nothing else. */
+export function hostChains(names: Names, plan: HostPlan): NftChain[] {
+  return [
+    guard(names),
+    input(names, plan),
+    forward(names),
+    prerouting(plan),
+    output(plan),
+    postrouting(names, plan),
+  ];
+}
+
+/** No task sends to the host's loopback (CVE-2020-8558), nor in the name of an address that is not its own. */
+function guard(names: Names): NftChain {
+  return {
+    name: "guard",
+    base: { type: "filter", hook: "prerouting", priority: "raw", policy: "accept" },
+    rules: [
+      `iifname "${names.meshLeg}" ip daddr 127.0.0.0/8 drop`,
+      `iifname ${names.anyGatewayLeg} ip daddr 127.0.0.0/8 drop`,
+      `iifname ${names.anyGatewayLeg} fib saddr . iif oif 0 drop`,
+    ],
+  };
+}
+
+/** The tunnel port is for members. Isolated tasks may ask names, and nothing else of the host. */
+function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftChain {
+  const ask = (protocol: string) =>
+    `ip saddr @isolated ip daddr ${gateway.bridge} ${protocol} dport ${resolverPort} accept`;
+  return {
+    name: "input",
+    base: { type: "filter", hook: "input", priority: "filter", policy: "accept" },
+    rules: [
+      `udp dport ${facts.self.dataPathPort} ip saddr != @peers drop`,
+      `iifname "${names.meshLeg}" ct state established,related accept`,
+      `iifname "${names.meshLeg}" drop`,
+      ask("udp"),
+      ask("tcp"),
+      `iifname ${names.anyGatewayLeg} ip saddr @isolated drop`,
+    ],
+  };
+}
+
+/** To tasks only what a published port let in; from tasks to the world, unless isolated; from the sandbox answers. */
+function forward(names: Names): NftChain {
+  return {
+    name: "forward",
+    base: { type: "filter", hook: "forward", priority: "filter", policy: "accept" },
+    rules: [
+      `iifname ${names.anyGatewayLeg} ip saddr @isolated drop`,
+      "ct state established,related accept",
+      `iifname "${names.meshLeg}" drop`,
+      `oifname "${names.meshLeg}" ct status dnat accept`,
+      `oifname "${names.meshLeg}" drop`,
+      `oifname ${names.anyGatewayLeg} ct status dnat accept`,
+      `oifname ${names.anyGatewayLeg} drop`,
+    ],
+  };
+}
+
+/** A published port at any address of this host: to the mesh, or to the task on this host that has the port. */
+function publish({ gateway }: HostPlan): string[] {
+  return [
+    `fib daddr type local meta l4proto . th dport @published dnat to ${gateway.meshSandbox}`,
+    "fib daddr type local dnat ip to meta l4proto . th dport map @host-ports",
+  ];
+}
+
+function prerouting(plan: HostPlan): NftChain {
+  return {
+    name: "prerouting",
+    base: { type: "nat", hook: "prerouting", priority: "dstnat", policy: "accept" },
+    rules: publish(plan),
+  };
+}
+
+/** The host's own clients; nft has no word for this priority at this hook. */
+function output(plan: HostPlan): NftChain {
+  return {
+    name: "output",
+    base: { type: "nat", hook: "output", priority: "-100", policy: "accept" },
+    rules: publish(plan),
+  };
+}
+
+/**
+ * Only callers whose address means nothing elsewhere lose it on the way to a published port: loopback, and addresses of
+ * the gateway subnet (every node has the same). Everything else that leaves the subnet is masqueraded: egress.
+ */
+function postrouting(names: Names, { facts, gateway }: HostPlan): NftChain {
+  const subnet = facts.self.gatewaySubnet;
+  return {
+    name: "postrouting",
+    base: { type: "nat", hook: "postrouting", priority: "srcnat", policy: "accept" },
+    rules: [
+      `ip saddr 127.0.0.0/8 oifname "${names.meshLeg}" snat to ${gateway.meshHost}`,
+      `ip saddr ${subnet} oifname "${names.meshLeg}" snat to ${gateway.meshHost}`,
+      `ip saddr 127.0.0.0/8 oifname ${names.anyGatewayLeg} snat to ${gateway.bridge}`,
+      `ip saddr . ip daddr @self snat to ${gateway.bridge}`,
+      `ip saddr ${subnet} oifname != { "lo", "${names.bridge}" } oifname != ${names.anyGatewayLeg} masquerade`,
+    ],
+  };
+}

@@ -1,0 +1,152 @@
+import { requireCidr } from "../lib/index.ts";
+import type { Link, Namespace, NftTable, Route } from "../netstate/index.ts";
+import { type GatewayLayout, macOf } from "./addresses.ts";
+import type { NetworkFacts, PortFact } from "./facts.ts";
+import { hostChains } from "./host-chains.ts";
+import { type Names, netnsNameOf, sandboxNameOf } from "./names.ts";
+import { byPort, type Survey, sortBy } from "./survey.ts";
+import type { TaskPlan } from "./task-sandbox.ts";
+
+export interface HostPlan {
+  readonly facts: NetworkFacts;
+  readonly tasks: readonly TaskPlan[];
+  readonly ingress: Survey | undefined;
+  readonly gateway: GatewayLayout;
+  readonly resolverPort: number;
+  readonly gatewayMtu?: number;
+}
+
+/**
+ * Our share of the host's own namespace. Addresses here are of the gateway subnet only, never of an overlay network:
+ * so two swarms with the same overlay subnets can share a host.
+ */
+export function hostPart(names: Names, plan: HostPlan): Namespace {
+  const bits = requireCidr(plan.facts.self.gatewaySubnet).bits;
+  const mesh = plan.ingress === undefined ? [] : [meshEnd(names, plan, plan.ingress)];
+  return {
+    links: [
+      { kind: "bridge", name: names.bridge },
+      ...mesh,
+      ...plan.tasks.map((task) => legEnd(names, plan, task)),
+    ],
+    addresses: [
+      { link: names.bridge, address: `${plan.gateway.bridge}/${bits}` },
+      ...mesh.map(({ name }) => ({ link: name, address: `${plan.gateway.meshHost}/30` })),
+    ],
+    routes: plan.tasks.map((task) => legRoute(names, plan, task)),
+    rules: [],
+    neighbours: [
+      ...mesh.map(({ name }) => ({
+        link: name,
+        address: plan.gateway.meshSandbox,
+        mac: macOf(plan.gateway.meshSandbox),
+      })),
+      ...plan.tasks.map(({ task }) => ({
+        link: names.gatewayLeg(task.taskId),
+        address: task.gatewayAddress,
+        mac: macOf(task.gatewayAddress),
+      })),
+    ],
+    fdb: [],
+    sysctls: sysctlsOf(names, plan),
+    tables: [hostTable(names, plan)],
+  };
+}
+
+function meshEnd(names: Names, { gateway }: HostPlan, { network }: Survey): Link {
+  return {
+    kind: "veth",
+    name: names.meshLeg,
+    mac: macOf(gateway.meshHost),
+    mtu: network.mtu,
+    peer: { namespace: sandboxNameOf(network.id), name: names.hostLeg },
+  };
+}
+
+/**
+ * A task's gateway leg is routed like its overlay legs, not a port of the bridge: frames between ports of a bridge
+ * pass no IP rule, so tasks could talk there, and could lie about their address to the resolver.
+ */
+function legEnd(names: Names, { gateway, gatewayMtu }: HostPlan, { task, gatewayEthernet }: TaskPlan): Link {
+  return {
+    kind: "veth",
+    name: names.gatewayLeg(task.taskId),
+    mac: macOf(gateway.bridge),
+    ...(gatewayMtu !== undefined && { mtu: gatewayMtu }),
+    peer: { namespace: netnsNameOf(task.taskId), name: gatewayEthernet },
+  };
+}
+
+function legRoute(names: Names, { gateway }: HostPlan, { task }: TaskPlan): Route {
+  return {
+    destination: `${task.gatewayAddress}/32`,
+    link: names.gatewayLeg(task.taskId),
+    source: gateway.bridge,
+  };
+}
+
+/** `route_localnet` lets answers come back to clients at 127.0.0.1; chain "guard" stops anything else sent there. */
+function sysctlsOf(names: Names, { tasks, ingress }: HostPlan): Record<string, string> {
+  const legs = tasks
+    .filter(({ task }) => task.hostPorts.length > 0)
+    .map(({ task }) => names.gatewayLeg(task.taskId));
+  const links = ingress === undefined ? legs : [names.meshLeg, ...legs];
+  return {
+    "net.ipv4.ip_forward": "1",
+    ...Object.fromEntries(links.map((link) => [`net.ipv4.conf.${link}.route_localnet`, "1"])),
+  };
+}
+
+function hostTable(names: Names, plan: HostPlan): NftTable {
+  const publishing = plan.tasks.filter(({ task }) => task.hostPorts.length > 0);
+  const address = ({ task }: TaskPlan) => task.gatewayAddress;
+  return {
+    family: "ip",
+    name: names.table("host"),
+    sets: [
+      { name: "peers", type: "ipv4_addr", elements: peersOf(plan.facts) },
+      {
+        name: "isolated",
+        type: "ipv4_addr",
+        elements: plan.tasks
+          .filter((t) => t.isolated)
+          .map(address)
+          .sort(),
+      },
+      {
+        name: "self",
+        type: "ipv4_addr . ipv4_addr",
+        elements: publishing.map(address).map((a) => `${a} . ${a}`),
+      },
+      { name: "published", type: "inet_proto . inet_service", elements: publishedPorts(plan).map(portKey) },
+    ],
+    maps: [
+      {
+        name: "host-ports",
+        key: "inet_proto . inet_service",
+        value: "ipv4_addr . inet_service",
+        elements: Object.fromEntries(publishing.flatMap(hostPorts)),
+      },
+    ],
+    chains: hostChains(names, plan),
+  };
+}
+
+/** Data-path addresses of the other members. */
+function peersOf({ self, nodes }: NetworkFacts): string[] {
+  const others = nodes.filter((node) => node.id !== self.nodeId).map((node) => node.dataPathAddress);
+  return sortBy([...new Set(others)], String);
+}
+
+function publishedPorts({ ingress }: HostPlan): PortFact[] {
+  return sortBy(ingress?.services.flatMap((service) => service.ports) ?? [], byPort);
+}
+
+function hostPorts({ task }: TaskPlan): [string, string][] {
+  return sortBy(task.hostPorts, byPort).map((port) => [
+    portKey(port),
+    `${task.gatewayAddress} . ${port.target}`,
+  ]);
+}
+
+const portKey = (port: PortFact): string => `${port.protocol} . ${port.published}`;

@@ -1,0 +1,91 @@
+import { requireCidr } from "../lib/index.ts";
+import type { Link, Namespace, NftTable, Route, RouteRule } from "../netstate/index.ts";
+import { type GatewayLayout, macOf, markOf } from "./addresses.ts";
+import type { Names } from "./names.ts";
+import type { Survey } from "./survey.ts";
+
+const RULE_PRIORITY = 100;
+
+/**
+ * What the ingress sandbox has beyond every sandbox: a leg up to the host, whence published connections come; the way
+ * back to the node where a connection entered, so that nobody has to hide the client's address; and a closed door
+ * between tasks, for which ingress is no network to talk on (Swarm: the same).
+ */
+export function meshPart(names: Names, survey: Survey, gateway: GatewayLayout, host: string): Namespace {
+  const vxlan = names.vxlan(survey.network.vni);
+  const marks = entryMarks(survey);
+  const up: Link = {
+    kind: "veth",
+    name: names.hostLeg,
+    mac: macOf(gateway.meshSandbox),
+    mtu: survey.network.mtu,
+    peer: { namespace: host, name: names.meshLeg },
+  };
+  return {
+    links: [up],
+    addresses: [{ link: names.hostLeg, address: `${gateway.meshSandbox}/30` }],
+    routes: [
+      { destination: "default", link: names.hostLeg, via: gateway.meshHost },
+      ...entryRoutes(marks, vxlan),
+    ],
+    rules: marks.map(({ mark }): RouteRule => ({ priority: RULE_PRIORITY, mark, table: mark })),
+    neighbours: [{ link: names.hostLeg, address: gateway.meshHost, mac: macOf(gateway.meshHost) }],
+    fdb: [],
+    sysctls: { [`net.ipv4.conf.${names.hostLeg}.rp_filter`]: "0" },
+    tables: [meshTable(names, vxlan, marks)],
+  };
+}
+
+interface EntryMark {
+  readonly address: string;
+  readonly mark: number;
+}
+
+function entryMarks({ network, peers }: Survey): EntryMark[] {
+  const subnet = requireCidr(network.subnet);
+  return peers.map(({ address }) => ({ address, mark: markOf(address, subnet) }));
+}
+
+/** One table per entry node with one route in it: back through that node. */
+function entryRoutes(marks: readonly EntryMark[], link: string): Route[] {
+  return marks.map(({ address, mark }) => ({
+    destination: "default",
+    link,
+    via: address,
+    onlink: true,
+    table: mark,
+  }));
+}
+
+function meshTable(names: Names, vxlan: string, marks: readonly EntryMark[]): NftTable {
+  const elements = Object.fromEntries(marks.map(({ address, mark }) => [macOf(address), hexMark(mark)]));
+  return {
+    family: "ip",
+    name: names.table("mesh"),
+    sets: [],
+    maps: [{ name: "entries", key: "ether_addr", value: "mark", elements }],
+    chains: [
+      {
+        name: "prerouting",
+        base: { type: "filter", hook: "prerouting", priority: "mangle", policy: "accept" },
+        rules: [
+          `iifname "${vxlan}" ct state new ct mark set ether saddr map @entries`,
+          `iifname ${names.anyTaskLeg} meta mark set ct mark`,
+        ],
+      },
+      {
+        name: "forward",
+        base: { type: "filter", hook: "forward", priority: "filter", policy: "drop" },
+        rules: [
+          "ct state established,related accept",
+          `iifname "${names.hostLeg}" ct status dnat accept`,
+          `iifname "${vxlan}" oifname ${names.anyTaskLeg} accept`,
+          "reject with icmp admin-prohibited",
+        ],
+      },
+    ],
+  };
+}
+
+/** As nft prints a mark. */
+const hexMark = (mark: number): string => `0x${mark.toString(16).padStart(8, "0")}`;

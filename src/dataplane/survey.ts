@@ -1,0 +1,164 @@
+import type { EndpointFact, NetworkFact, NetworkFacts, PortFact, ServiceFact, TaskFact } from "./facts.ts";
+import type { TaskPlan } from "./task-sandbox.ts";
+
+/** One network as this node sees it: what its sandbox there is built from. Lists are in a stable order. */
+export interface Survey {
+  readonly network: NetworkFact;
+  /** This node's address there: its sandbox's. */
+  readonly address: string;
+  readonly peers: readonly Peer[];
+  /** Tasks of this node with a leg there. */
+  readonly legs: readonly Leg[];
+  /** Tasks of other nodes. */
+  readonly remotes: readonly Remote[];
+  readonly services: readonly Service[];
+}
+
+export interface Peer {
+  readonly address: string;
+  readonly dataPathAddress: string;
+}
+
+export interface Leg {
+  readonly taskId: string;
+  /** The device at the task's end. */
+  readonly ethernet: string;
+  readonly address: string;
+  /** False when the address has gone to another task already, and this one only waits to be removed. */
+  readonly routed: boolean;
+}
+
+export interface Remote {
+  readonly address: string;
+  /** Address on the network of the node that the task runs on. */
+  readonly via: string;
+}
+
+export interface Service {
+  readonly id: string;
+  readonly vip: string | undefined;
+  readonly ports: readonly PortFact[];
+  /** Addresses of its endpoints that this node can reach. */
+  readonly backends: readonly string[];
+}
+
+/** Surveys every network on which this node has an address; the rest is left out until a manager gives it one. */
+export function surveyNetworks(facts: NetworkFacts, tasks: readonly TaskPlan[]): Survey[] {
+  const endpoints = groupBy(facts.endpoints, (endpoint) => endpoint.serviceId);
+  return sortBy(facts.networks, (network) => network.id).flatMap((network) => {
+    const address = facts.nodes.find((node) => node.id === facts.self.nodeId)?.addresses[network.id];
+    return address === undefined ? [] : [survey({ facts, tasks, endpoints }, network, address)];
+  });
+}
+
+interface Ground {
+  readonly facts: NetworkFacts;
+  readonly tasks: readonly TaskPlan[];
+  /** By service. */
+  readonly endpoints: ReadonlyMap<string, readonly EndpointFact[]>;
+}
+
+function survey({ facts, tasks, endpoints }: Ground, network: NetworkFact, address: string): Survey {
+  const peers = peersOf(facts, network.id);
+  const owners = ownersOf(facts, network.id);
+  const legs = legsOf(tasks, network.id, owners);
+  const local = new Set(legs.map((leg) => leg.taskId));
+  const remotes = [...owners].flatMap(([taken, owner]) => {
+    const via = peers.get(owner.nodeId)?.address;
+    return via === undefined || local.has(owner.taskId) ? [] : [{ address: taken, via }];
+  });
+  const routed = legs.filter((leg) => leg.routed);
+  const reachable = new Set([...remotes, ...routed].map((to) => to.address));
+  const services = facts.services.flatMap((service) =>
+    serviceOn(network, service, endpoints.get(service.id) ?? [], reachable),
+  );
+  return {
+    network,
+    address,
+    peers: sortBy([...peers.values()], (peer) => peer.address),
+    legs,
+    remotes: sortBy(remotes, (remote) => remote.address),
+    services: sortBy(services, (service) => service.id),
+  };
+}
+
+/** Other nodes on the network, by node id. */
+function peersOf(facts: NetworkFacts, networkId: string): Map<string, Peer> {
+  const peers = new Map<string, Peer>();
+  for (const node of facts.nodes) {
+    const address = node.addresses[networkId];
+    if (node.id === facts.self.nodeId || address === undefined) continue;
+    peers.set(node.id, { address, dataPathAddress: node.dataPathAddress });
+  }
+  return peers;
+}
+
+interface Owner {
+  readonly taskId: string;
+  readonly nodeId: string;
+}
+
+/**
+ * Address -> the one task that has it. A manager's word counts more than the agent's: a task that it lists no
+ * more may linger here for a moment beside the next owner of its address.
+ */
+function ownersOf(facts: NetworkFacts, networkId: string): Map<string, Owner> {
+  const owners = new Map<string, Owner>();
+  const own = facts.tasks.map((task) => ({ ...task, nodeId: facts.self.nodeId }));
+  for (const rows of [own, facts.endpoints, facts.attachments]) {
+    for (const { taskId, nodeId, addresses } of sortBy<Owner & Pick<TaskFact, "addresses">>(rows, byTask)) {
+      const address = addresses[networkId];
+      if (address !== undefined) owners.set(address, { taskId, nodeId });
+    }
+  }
+  return owners;
+}
+
+function legsOf(tasks: readonly TaskPlan[], networkId: string, owners: ReadonlyMap<string, Owner>): Leg[] {
+  return tasks.flatMap(({ task: { taskId }, legs }) =>
+    legs
+      .filter(({ network }) => network.id === networkId)
+      .map(({ ethernet, address }) => ({
+        taskId,
+        ethernet,
+        address,
+        routed: owners.get(address)?.taskId === taskId,
+      })),
+  );
+}
+
+/** The service's presence on the network: by VIP, by published ports (ingress), or not at all. */
+function serviceOn(
+  network: NetworkFact,
+  service: ServiceFact,
+  endpoints: readonly EndpointFact[],
+  reachable: ReadonlySet<string>,
+): Service[] {
+  const vip = network.ingress ? undefined : service.vips[network.id];
+  const ports = network.ingress ? service.ports : [];
+  if (vip === undefined && ports.length === 0) return [];
+  const backends = endpoints.flatMap((endpoint) => endpoint.addresses[network.id] ?? []);
+  const unique = [...new Set(backends.filter((address) => reachable.has(address)))];
+  return [{ id: service.id, vip, ports: sortBy(ports, byPort), backends: sortBy(unique, String) }];
+}
+
+const byTask = (row: { readonly taskId: string }): string => row.taskId;
+
+/** Key of a published port, unique in a cluster. */
+export const byPort = (port: PortFact): string => `${port.protocol}/${port.published}`;
+
+/** A sorted copy, by plain string order of the key (never by locale). */
+export function sortBy<T>(rows: readonly T[], key: (row: T) => string): T[] {
+  const keyed = rows.map((row) => ({ row, key: key(row) }));
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ row }) => row);
+}
+
+export function groupBy<T>(rows: readonly T[], key: (row: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const row of rows) {
+    const group = groups.get(key(row));
+    if (group === undefined) groups.set(key(row), [row]);
+    else group.push(row);
+  }
+  return groups;
+}

@@ -1,0 +1,137 @@
+import { requireCidr } from "../lib/index.ts";
+import type { Address, Link, Namespace, NftTable, Route, RouteRule } from "../netstate/index.ts";
+import { type GatewayLayout, macOf } from "./addresses.ts";
+import type { NetworkFact, TaskFact } from "./facts.ts";
+import { type Names, sandboxNameOf } from "./names.ts";
+
+/** Where Docker's containers expect their resolver; images and stacks hard-code it. */
+export const DNS_ADDRESS = "127.0.0.11";
+
+const PUBLISHED_TABLE = 100;
+const RULE_PRIORITY = 100;
+
+/** One leg of a task on one overlay network: its device in the task's namespace. */
+export interface TaskLeg {
+  readonly ethernet: string;
+  readonly address: string;
+  readonly network: NetworkFact;
+}
+
+export interface TaskPlan {
+  readonly task: TaskFact;
+  readonly legs: readonly TaskLeg[];
+  /** The gateway leg's device: the last ethN. */
+  readonly gatewayEthernet: string;
+  /** All networks are internal: no way out, only names. */
+  readonly isolated: boolean;
+}
+
+/** The namespace of a task: a leg per network, the gateway leg, and the way to the resolver. */
+export function taskSandbox(
+  names: Names,
+  plan: TaskPlan,
+  gateway: GatewayLayout,
+  settings: { readonly host: string; readonly resolverPort: number; readonly gatewayMtu?: number },
+): Namespace {
+  const ingress = plan.legs.find((leg) => leg.network.ingress);
+  return {
+    links: [...plan.legs.map((leg) => overlayEnd(names, plan.task, leg)), gatewayEnd(names, plan, settings)],
+    addresses: addressesOf(plan),
+    routes: [...gatewayRoutes(plan, gateway), ...(ingress === undefined ? [] : [publishedRoute(ingress)])],
+    rules: ingress === undefined ? [] : [publishedRule(ingress)],
+    neighbours: [{ link: plan.gatewayEthernet, address: gateway.bridge, mac: macOf(gateway.bridge) }],
+    fdb: [],
+    sysctls: sysctlsOf(plan),
+    tables: [dnsTable(names, plan, gateway, settings.resolverPort)],
+  };
+}
+
+function overlayEnd(names: Names, task: TaskFact, { ethernet, address, network }: TaskLeg): Link {
+  return {
+    kind: "veth",
+    name: ethernet,
+    mac: macOf(address),
+    mtu: network.mtu,
+    peer: { namespace: sandboxNameOf(network.id), name: names.taskLeg(task.taskId) },
+  };
+}
+
+function gatewayEnd(
+  names: Names,
+  { task, gatewayEthernet }: TaskPlan,
+  settings: { readonly host: string; readonly gatewayMtu?: number },
+): Link {
+  return {
+    kind: "veth",
+    name: gatewayEthernet,
+    mac: macOf(task.gatewayAddress),
+    ...(settings.gatewayMtu !== undefined && { mtu: settings.gatewayMtu }),
+    peer: { namespace: settings.host, name: names.gatewayLeg(task.taskId) },
+  };
+}
+
+function addressesOf({ task, legs, gatewayEthernet }: TaskPlan): Address[] {
+  const overlay = legs.map(({ ethernet, address, network }) => ({
+    link: ethernet,
+    address: `${address}/${requireCidr(network.subnet).bits}`,
+  }));
+  return [...overlay, { link: gatewayEthernet, address: `${task.gatewayAddress}/32` }];
+}
+
+function gatewayRoutes({ gatewayEthernet: link, isolated }: TaskPlan, { bridge }: GatewayLayout): Route[] {
+  const toBridge = { destination: `${bridge}/32`, link };
+  return isolated ? [toBridge] : [toBridge, { destination: "default", link, via: bridge, onlink: true }];
+}
+
+/** Answers from the ingress address go back the way the client's packets came, whatever the client's address is. */
+function publishedRoute({ ethernet, network }: TaskLeg): Route {
+  return {
+    destination: "default",
+    link: ethernet,
+    via: network.gateway,
+    onlink: true,
+    table: PUBLISHED_TABLE,
+  };
+}
+
+function publishedRule({ address }: TaskLeg): RouteRule {
+  return { priority: RULE_PRIORITY, from: `${address}/32`, table: PUBLISHED_TABLE };
+}
+
+/** Clients' packets arrive on the ingress leg from any address; the answers of the resolver go to 127.0.0.1. */
+function sysctlsOf({ legs, gatewayEthernet }: TaskPlan): Record<string, string> {
+  const links = ["all", "default", ...legs.map((leg) => leg.ethernet), gatewayEthernet];
+  const loose = links.map((link) => [`net.ipv4.conf.${link}.rp_filter`, "0"]);
+  return {
+    ...Object.fromEntries(loose),
+    [`net.ipv4.conf.${gatewayEthernet}.route_localnet`]: "1",
+  };
+}
+
+function dnsTable(
+  names: Names,
+  { task, gatewayEthernet }: TaskPlan,
+  gateway: GatewayLayout,
+  port: number,
+): NftTable {
+  return {
+    family: "ip",
+    name: names.table("dns"),
+    sets: [],
+    maps: [],
+    chains: [
+      {
+        name: "output",
+        base: { type: "nat", hook: "output", priority: "-100", policy: "accept" },
+        rules: ["udp", "tcp"].map(
+          (protocol) => `ip daddr ${DNS_ADDRESS} ${protocol} dport 53 dnat to ${gateway.bridge}:${port}`,
+        ),
+      },
+      {
+        name: "postrouting",
+        base: { type: "nat", hook: "postrouting", priority: "srcnat", policy: "accept" },
+        rules: [`ip saddr 127.0.0.0/8 oifname "${gatewayEthernet}" snat to ${task.gatewayAddress}`],
+      },
+    ],
+  };
+}
