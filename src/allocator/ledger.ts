@@ -5,7 +5,7 @@ import { PortTable } from "./ports.ts";
 
 /** Who holds which number now, read from the objects themselves. */
 export class Ledger {
-  readonly ports = new PortTable();
+  readonly ports: PortTable = new PortTable();
   readonly ingress: Network | undefined;
   readonly #pools = new Map<string, { readonly name: string; readonly pool: AddressPool }>();
   readonly #free = new Map<string, string[]>();

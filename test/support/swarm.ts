@@ -1,0 +1,123 @@
+import { join, resolve } from "node:path";
+import { preparedRegistry } from "../../scripts/images.ts";
+import {
+  addressOf,
+  dockerEnv,
+  type HostParts,
+  hostPaths,
+  labDown,
+  type LabRecord,
+  labSwarm,
+  labUp,
+  newLab,
+  onHost,
+} from "../../src/lab/index.ts";
+import { type ExecResult, exec, systemClock } from "../../src/sys/index.ts";
+
+const dist = resolve(import.meta.dirname, "../../dist");
+
+/** How labs of tests start their shoald: the built one, as users run it. */
+export const hostParts: HostParts = { clock: systemClock, shoald: [process.execPath, join(dist, "daemon/main.js")] };
+
+/** A running container of a task, on some host. */
+export interface TaskContainer {
+  readonly host: string;
+  readonly id: string;
+  readonly pid: number;
+  readonly taskId: string;
+}
+
+/** A lab for a test file, driven as a person would: by the stock docker CLI. */
+export class TestSwarm {
+  readonly lab: LabRecord;
+
+  private constructor(lab: LabRecord) {
+    this.lab = lab;
+  }
+
+  /** Brings up a swarm with images in its registry. Names must be unique among test files. */
+  static async up(name: string, hosts = 3, options: { swarm?: boolean; settings?: object } = {}): Promise<TestSwarm> {
+    const images = await preparedRegistry(() => undefined);
+    const settings = { ...options.settings } as Record<string, unknown>;
+    const lab = newLab({ name: `t-${name}`, hosts, images, uplink: false, settings });
+    await labUp(lab, hostParts);
+    if (options.swarm !== false) await labSwarm(lab);
+    return new TestSwarm(lab);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await labDown(this.lab, systemClock);
+  }
+
+  ip(host: string): string {
+    return addressOf(this.lab, host);
+  }
+
+  /** What `docker ARGS` did on a host. */
+  try(host: string, ...args: string[]): Promise<ExecResult> {
+    return exec(["docker", ...args], { env: { ...process.env, ...dockerEnv(this.lab, host) } });
+  }
+
+  /** Standard output of `docker ARGS` on a host; throws with what it printed unless it succeeds. */
+  async docker(host: string, ...args: string[]): Promise<string> {
+    const result = await this.try(host, ...args);
+    if (result.code === 0) return result.stdout.trim();
+    throw new Error(`docker ${args.join(" ")}: exit ${result.code}: ${result.stderr}${result.stdout}`);
+  }
+
+  /** A command in a host's network. */
+  exec(host: string, ...argv: string[]): Promise<ExecResult> {
+    return exec(onHost(this.lab, host, argv));
+  }
+
+  /** The running containers of a service, over all hosts. */
+  async containers(service: string, hosts: readonly string[] = this.lab.hosts): Promise<TaskContainer[]> {
+    const found = await Promise.all(
+      hosts.map(async (host) => {
+        const filter = `label=com.docker.swarm.service.name=${service}`;
+        const ids = (await this.docker(host, "ps", "-q", "--no-trunc", "--filter", filter)).split("\n").filter(Boolean);
+        return Promise.all(ids.map((id) => this.#container(host, id)));
+      }),
+    );
+    return found.flat();
+  }
+
+  /** A command inside a task's container, with its own files and network. */
+  async inTask(task: TaskContainer, ...argv: string[]): Promise<ExecResult> {
+    return exec(["nsenter", "-t", String(task.pid), "-n", "-m", "--", ...argv]);
+  }
+
+  hostPaths(host: string): ReturnType<typeof hostPaths> {
+    return hostPaths(this.lab.name, host);
+  }
+
+  async #container(host: string, id: string): Promise<TaskContainer> {
+    const format = '{{.State.Pid}} {{index .Config.Labels "com.docker.swarm.task.id"}}';
+    const [pid = "0", taskId = ""] = (await this.docker(host, "inspect", "--format", format, id)).split(" ");
+    return { host, id, pid: Number(pid), taskId };
+  }
+}
+
+/** Tries until `check` returns something truthy; throws with the last failure after `ms`. */
+export async function eventually<T>(ms: number, what: string, check: () => Promise<T>): Promise<NonNullable<T>> {
+  const deadline = Date.now() + ms;
+  let last: unknown;
+  while (Date.now() < deadline) {
+    try {
+      const value = await check();
+      if (value) return value as NonNullable<T>;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${what}: not within ${ms} ms; last: ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+}
+
+/** How often each value occurs. */
+export function tally(values: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
+}
