@@ -1,0 +1,42 @@
+/**
+ * registry: speaks HTTP to OCI and Docker registries: references, platforms, manifests, tokens, blobs.
+ * It knows no container engine and keeps nothing on disk.
+ */
+export { type Credentials, parseRegistryAuth } from "./credentials.ts";
+export { type Digest, digestOf, isDigest } from "./digest.ts";
+export {
+  type Descriptor,
+  type ImageConfig,
+  type ImageIndex,
+  type ImageManifest,
+  isIndexType,
+  isManifestType,
+  MEDIA_TYPES,
+  parseImageConfig,
+  parseIndex,
+  parseManifest,
+} from "./manifest.ts";
+export {
+  choosePlatform,
+  formatPlatform,
+  hostPlatform,
+  matchesPlatform,
+  type Platform,
+  parsePlatform,
+} from "./platform.ts";
+export {
+  familiarName,
+  familiarReference,
+  formatReference,
+  nameOf,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from "./reference.ts";
+export {
+  type CallOptions,
+  type Distribution,
+  RegistryClient,
+  type RegistryOptions,
+  type Resolved,
+} from "./registry-client.ts";

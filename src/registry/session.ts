@@ -1,0 +1,117 @@
+import { type Clock, Fault, type Log, messageOf } from "../lib/index.ts";
+import type { Authorizer, AuthRequest } from "./authorizer.ts";
+import type { Credentials } from "./credentials.ts";
+import type { Endpoint, Endpoints } from "./endpoint.ts";
+import type { Reference } from "./reference.ts";
+import { readError, toFault } from "./registry-error.ts";
+import type { HttpResponse, Transport } from "./transport.ts";
+
+/** How long a mirror that did not answer is left alone. */
+const SHUN_MS = 30_000;
+
+export interface SessionParts {
+  readonly transport: Transport;
+  readonly authorizer: Authorizer;
+  readonly endpoints: Endpoints;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface RepositoryCall {
+  readonly method: "GET" | "HEAD";
+  /** Below the repository: `manifests/latest`. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly credentials?: Credentials | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Asks for things of a repository: picks the endpoint and the scheme, authenticates, turns refusals into Faults. */
+export class Session {
+  readonly #parts: SessionParts;
+  /** The base URL that answered, by the first of an endpoint's URLs. */
+  readonly #bases = new Map<string, string>();
+  readonly #shunnedUntil = new Map<string, number>();
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+  }
+
+  /** A 2xx answer from the first endpoint that has one; the Fault of the last endpoint otherwise. */
+  async call(ref: Reference, of: RepositoryCall): Promise<HttpResponse> {
+    const { endpoints, log } = this.#parts;
+    const all = endpoints.of(ref);
+    const [last] = all.slice(-1);
+    for (const endpoint of all) {
+      if (endpoint !== last && this.#isShunned(endpoint)) continue;
+      try {
+        return await this.#callEndpoint(ref, endpoint, of);
+      } catch (error) {
+        if (endpoint === last || of.signal?.aborted) throw error;
+        if (Fault.is(error, "unavailable")) this.#shun(endpoint);
+        log.info("registry mirror passed over", { mirror: endpoint.urls[0], reason: messageOf(error) });
+      }
+    }
+    throw new Fault("internal", `cannot find a registry for ${ref.domain}`);
+  }
+
+  async #callEndpoint(ref: Reference, endpoint: Endpoint, of: RepositoryCall): Promise<HttpResponse> {
+    const { insecure, mirror } = endpoint;
+    const { transport, authorizer } = this.#parts;
+    const base = await this.#baseOf(endpoint, of.signal);
+    // A mirror is another party: the registry's credentials are not for it.
+    const auth: AuthRequest = {
+      base,
+      insecure,
+      scope: `repository:${ref.path}:pull`,
+      credentials: mirror ? undefined : of.credentials,
+      signal: of.signal,
+    };
+    const ask = (authorization: string | undefined): Promise<HttpResponse> =>
+      transport.send({
+        method: of.method,
+        url: `${base}/v2/${ref.path}/${of.path}`,
+        headers: { ...of.headers, ...(authorization !== undefined && { authorization }) },
+        insecure,
+        signal: of.signal,
+      });
+    let response = await ask(authorizer.known(auth));
+    if (response.status === 401) {
+      const authorization = await authorizer.answer(auth, response);
+      if (authorization !== undefined) {
+        await response.body.dump();
+        response = await ask(authorization);
+      }
+    }
+    if (response.status >= 200 && response.status < 300) return response;
+    throw toFault(ref, await readError(response));
+  }
+
+  /** The scheme that the host speaks; asked once for hosts that may speak either. */
+  async #baseOf({ urls, insecure }: Endpoint, signal: AbortSignal | undefined): Promise<string> {
+    const [first = "", ...others] = urls;
+    const known = others.length === 0 ? first : this.#bases.get(first);
+    if (known !== undefined) return known;
+    for (const base of urls) {
+      const isLast = base === urls[urls.length - 1];
+      const probe = { method: "GET", url: `${base}/v2/`, insecure, attempts: 1, signal } as const;
+      const answer = await this.#parts.transport.send(probe).catch((error: unknown) => {
+        if (isLast || signal?.aborted) throw error;
+        return undefined;
+      });
+      if (answer === undefined) continue;
+      await answer.body.dump();
+      this.#bases.set(first, base);
+      return base;
+    }
+    return first;
+  }
+
+  #shun(endpoint: Endpoint): void {
+    this.#shunnedUntil.set(endpoint.urls[0] ?? "", this.#parts.clock.now() + SHUN_MS);
+  }
+
+  #isShunned(endpoint: Endpoint): boolean {
+    return (this.#shunnedUntil.get(endpoint.urls[0] ?? "") ?? 0) > this.#parts.clock.now();
+  }
+}
