@@ -73,14 +73,17 @@ export class FakeRegistry {
     const { method = "", url = "", headers } = request;
     this.seen.push({ method, url, authorization: headers.authorization, range: headers.range });
     if (this.fault(request, response)) return;
-    if (url === "/v2/") return void response.end("{}");
     const challenge = this.#challenge(headers.authorization);
-    if (challenge !== undefined)
-      return refuse(response, 401, "UNAUTHORIZED", { "www-authenticate": challenge });
+    if (url === "/v2/") response.end("{}");
+    else if (challenge === undefined) this.#send(request, response);
+    else refuse(response, 401, "UNAUTHORIZED", { "www-authenticate": challenge });
+  }
+
+  #send({ method = "", url = "", headers }: IncomingMessage, response: ServerResponse): void {
     const [, repository = "", kind, name = ""] = /^\/v2\/(.+)\/(manifests|blobs)\/(.+)$/.exec(url) ?? [];
     const blob = kind === "blobs" ? this.#blobs.get(name) : undefined;
     const manifest = this.#manifests.get(`${repository}/${name}`);
-    if (blob !== undefined) sendBlob(blob, request, response);
+    if (blob !== undefined) sendBlob(blob, headers.range, response);
     else if (manifest !== undefined) sendManifest(manifest, method, response);
     else refuse(response, 404, kind === "blobs" ? "BLOB_UNKNOWN" : "MANIFEST_UNKNOWN");
   }
@@ -109,8 +112,8 @@ function sendManifest(
   response.end(method === "HEAD" ? undefined : of.bytes);
 }
 
-function sendBlob(bytes: Uint8Array, request: IncomingMessage, response: ServerResponse): void {
-  const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+function sendBlob(bytes: Uint8Array, wanted: string | undefined, response: ServerResponse): void {
+  const from = Number(/^bytes=(\d+)-$/.exec(wanted ?? "")?.[1] ?? 0);
   const range = from === 0 ? {} : { "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` };
   response.writeHead(from === 0 ? 200 : 206, { "content-length": bytes.length - from, ...range });
   response.end(bytes.subarray(from));
