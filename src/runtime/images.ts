@@ -1,0 +1,196 @@
+import type { GrpcClient } from "../grpc/index.ts";
+import { type Clock, Fault, type Log, messageOf, type Random } from "../lib/index.ts";
+import {
+  formatPlatform,
+  formatReference,
+  hostPlatform,
+  type Platform,
+  parseReference,
+  parseRegistryAuth,
+  type Reference,
+  type RegistryClient,
+  withDefaultTag,
+} from "../registry/index.ts";
+import type { EnsuredImage, LocalImage, PullOptions } from "./image.ts";
+import { type ContainerdAddress, connectContainerd } from "./image-client.ts";
+import { groupById, ImageFinder } from "./image-finder.ts";
+import { SharedJobs } from "./image-jobs.ts";
+import { ORIGIN_LABEL } from "./image-labels.ts";
+import { LayerStore } from "./image-layers.ts";
+import { isFullId, recordNameOf, tryReference } from "./image-names.ts";
+import { ProgressHub } from "./image-progress.ts";
+import { keepByDigest, type Pulled, type PullParts, pullImage } from "./image-pull.ts";
+import { deleteRecord, getRecord, putRecord } from "./image-records.ts";
+import { type ImageUser, planRemoval, type Removal } from "./image-remove.ts";
+import { hasSnapshot } from "./image-unpack.ts";
+import { type LoadedImage, loadArchive } from "./load.ts";
+
+export interface ImagesOptions {
+  readonly address: ContainerdAddress;
+  readonly registry: RegistryClient;
+  /** What images are pulled for; this machine's, when left out. */
+  readonly platform?: Platform;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface RemoveOptions {
+  readonly force?: boolean;
+  /** The containers made from an image of this id. */
+  usersOf(image: LocalImage): Promise<readonly ImageUser[]>;
+}
+
+/** The images of this node, kept in one containerd namespace. Owns its connection: close it. */
+export class Images {
+  readonly #parts: PullParts;
+  readonly #client: GrpcClient;
+  readonly #finder: ImageFinder;
+  readonly #pulls = new SharedJobs<Pulled>();
+  readonly #hubs = new Map<string, ProgressHub>();
+
+  constructor({ address, platform = hostPlatform(), ...rest }: ImagesOptions) {
+    this.#client = connectContainerd(address);
+    this.#finder = new ImageFinder({ client: this.#client, platform, log: rest.log });
+    const isWhole = this.#finder.isWhole.bind(this.#finder);
+    const layers = new LayerStore(rest.clock);
+    this.#parts = { ...rest, address, platform, client: this.#client, layers, isWhole };
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  /**
+   * Pulls what a reference points to now (`latest` when it names nothing). Pulls of one image at a time share one job.
+   * Faults in Docker's words; after any failure, or a crash, the next pull goes on with what is here.
+   */
+  async pull(text: string, options: PullOptions = {}): Promise<Pulled> {
+    const ref = withDefaultTag(parseReference(text));
+    const platform = options.platform ?? this.#parts.platform;
+    const credentials = options.auth === undefined ? undefined : parseRegistryAuth(options.auth);
+    // The auth is a part of the key: nobody gets an image by another's credentials.
+    const key = JSON.stringify([recordNameOf(ref), formatPlatform(platform), options.auth ?? ""]);
+    const hub = this.#hubs.get(key) ?? new ProgressHub();
+    this.#hubs.set(key, hub);
+    const stop = options.onProgress && hub.listen(options.onProgress);
+    const tell = hub.tell.bind(hub);
+    const work = async (signal: AbortSignal): Promise<Pulled> => {
+      try {
+        return await pullImage(this.#parts, { ref, credentials, platform, tell, signal });
+      } finally {
+        this.#hubs.delete(key);
+      }
+    };
+    try {
+      return await this.#pulls.run(key, work, options.signal);
+    } finally {
+      stop?.();
+    }
+  }
+
+  /**
+   * Sees to it that a task's image is here. By digest or id: no network when it is here. By tag: pulls, as Swarm does,
+   * and takes the one that is here when that fails. Fault of the pull when there is none.
+   */
+  async ensure(text: string, options: PullOptions = {}): Promise<EnsuredImage> {
+    const ref = isFullId(text) ? undefined : tryReference(text);
+    if (ref === undefined) return this.#ensured(text);
+    if (ref.digest !== undefined && (await this.#isHere(ref))) return this.#ensured(text);
+    try {
+      await this.pull(text, options);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!(await this.#isHere(ref))) throw error;
+      this.#parts.log.warn("image not pulled, the local one is taken", {
+        image: text,
+        reason: messageOf(error),
+      });
+    }
+    return this.#ensured(text);
+  }
+
+  /** By reference, id or the beginning of an id. Fault "not-found", `No such image: X`. */
+  async inspect(text: string): Promise<LocalImage> {
+    const { facts } = await this.#finder.require(text);
+    return this.#finder.describe(groupById(await this.#finder.all()).get(facts.id) ?? []);
+  }
+
+  /** All images, newest first. */
+  async list(): Promise<LocalImage[]> {
+    const groups = [...groupById(await this.#finder.all()).values()];
+    const images = await Promise.all(groups.map((group) => this.#finder.describe(group)));
+    return images.sort((a, b) => (b.createdAt ?? 0) - (a.createdAt ?? 0) || (a.id < b.id ? -1 : 1));
+  }
+
+  /** Gives an image another name; the name moves when it is taken. */
+  async tag(source: string, target: string): Promise<void> {
+    const ref = withDefaultTag(parseReference(target));
+    if (ref.digest !== undefined)
+      throw new Fault("invalid", "refusing to create a tag with a digest reference");
+    const { record } = await this.#finder.require(source);
+    const name = formatReference(ref);
+    await this.#makeRoom(ref, record.target.digest);
+    await putRecord(
+      this.#client,
+      { name, target: record.target, labels: { [ORIGIN_LABEL]: "tag" } },
+      this.#parts.clock.now(),
+    );
+    if (isFullId(record.name)) await deleteRecord(this.#client, record.name);
+  }
+
+  /** Removes a name, and the image with its last one. Fault "conflict" in Docker's words when it is in use. */
+  async remove(text: string, { force = false, usersOf }: RemoveOptions): Promise<Removal[]> {
+    const found = await this.#finder.require(text);
+    const group = groupById(await this.#finder.all()).get(found.facts.id) ?? [found];
+    const image = await this.#finder.describe(group);
+    const records = group.map(({ record }) => record);
+    const users = await usersOf(image);
+    const plan = planRemoval({ text, ref: found.ref, id: image.id, records, users, force });
+    const [first] = records;
+    if (plan.keeps && first !== undefined) {
+      await putRecord(this.#client, { ...first, name: image.id }, this.#parts.clock.now());
+    }
+    for (const name of plan.names.filter((n) => !plan.keeps || n !== image.id)) {
+      await deleteRecord(this.#client, name, plan.deletes && name === plan.names.at(-1));
+    }
+    const untagged = plan.untagged.map((name) => ({ untagged: name }));
+    return plan.deletes ? [...untagged, ...(await this.#deletedOf(image, found.facts.chain))] : untagged;
+  }
+
+  /** Takes in a `docker save` archive or an OCI layout, as a tar or tar.gz stream; all of it or nothing. */
+  async load(
+    archive: AsyncIterable<Uint8Array>,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<LoadedImage[]> {
+    const makeRoom = this.#makeRoom.bind(this);
+    return loadArchive({ ...this.#parts, makeRoom }, archive, options.signal);
+  }
+
+  async #isHere(ref: Reference): Promise<boolean> {
+    const found = await this.#finder.byReference(ref);
+    return found !== undefined && (await this.#finder.isWhole(found.record));
+  }
+
+  async #ensured(text: string): Promise<EnsuredImage> {
+    const { facts } = await this.#finder.require(text);
+    return { ref: text, id: facts.id };
+  }
+
+  /** Before a name moves to `digest`: what it names now stays under its own digest. */
+  async #makeRoom(ref: Reference, digest: string): Promise<void> {
+    const before = await getRecord(this.#client, formatReference(ref));
+    if (before === undefined || before.target.digest === digest) return;
+    await keepByDigest(this.#client, ref, before, this.#parts.clock);
+  }
+
+  /** The image and those of its layers that are gone now; others may still lie on the rest. */
+  async #deletedOf(image: LocalImage, chain: readonly { readonly chainId: string }[]): Promise<Removal[]> {
+    const deleted: Removal[] = [{ deleted: image.id }];
+    for (const { chainId } of chain.toReversed()) {
+      if (await hasSnapshot(this.#client, chainId)) break;
+      deleted.push({ deleted: chainId });
+    }
+    return deleted;
+  }
+}
