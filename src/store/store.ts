@@ -1,8 +1,10 @@
-import { type Clock, deepFreeze, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
-import { type Change, KINDS, type Kind, type Kinds, type Plan } from "../model/index.ts";
+import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
+import { type Change, KINDS, type Kind, type Kinds } from "../model/index.ts";
 import type { Backend, Commit, Entry, Write } from "./backend.ts";
+import { LiveView } from "./live-view.ts";
+import { decodeObject, encodeObject, keyOf, PREFIX, parseKey } from "./object-codec.ts";
 import type { Seal } from "./seal.ts";
-import { LiveView, type ObjectChange, type View } from "./view.ts";
+import type { ObjectChange, View } from "./view.ts";
 
 export interface StoreParts {
   readonly backend: Backend;
@@ -11,8 +13,11 @@ export interface StoreParts {
   readonly log: Log;
 }
 
-const PREFIX = "/shoal/";
-const RETRIES = 20;
+type Listener = (changes: readonly ObjectChange[]) => void;
+
+const MUTATE_TRIES = 20;
+/** A refused writer's view is behind; it looks again when the view has moved, or after this long. */
+const MUTATE_WAIT_MS = 50;
 const RELIST_MS = 500;
 /** A write whose effect has not come back through the watch after this long is reported as unknown. */
 const READ_BACK_MS = 10_000;
@@ -24,9 +29,10 @@ const READ_BACK_MS = 10_000;
 export class Store {
   readonly #parts: StoreParts;
   readonly #view = new LiveView();
-  readonly #listeners = new Set<(changes: readonly ObjectChange[]) => void>();
+  readonly #listeners = new Set<Listener>();
   readonly #waiters = new Set<() => void>();
   #version = 0;
+  #stopped = false;
 
   private constructor(parts: StoreParts) {
     this.#parts = parts;
@@ -51,56 +57,62 @@ export class Store {
   /** Follows the backend until the signal aborts. Lost history is made good by listing again. */
   async run(signal: AbortSignal): Promise<void> {
     const { backend, log, clock } = this.#parts;
-    while (!signal.aborted) {
-      try {
-        for await (const commit of backend.watch(PREFIX, this.#version, signal)) this.#take(commit);
-      } catch (error) {
-        if (signal.aborted) return;
-        log.warn("watch broke, listing again", { error: messageOf(error) });
+    try {
+      while (!signal.aborted) {
+        try {
+          for await (const commit of backend.watch(PREFIX, this.#version, signal)) this.#take(commit);
+        } catch (error) {
+          if (signal.aborted) return;
+          log.warn("watch broke, listing again", { error: messageOf(error) });
+          await this.#list().catch((again: unknown) =>
+            log.warn("listing failed", { error: messageOf(again) }),
+          );
+        }
+        // Also keeps a backend that fails at once from being hammered.
         await sleep(clock, RELIST_MS, signal).catch(() => undefined);
-        await this.#list().catch((again: unknown) => log.warn("listing failed", { error: messageOf(again) }));
       }
+    } finally {
+      this.#stopped = true;
+      this.#wake();
     }
   }
 
-  /** Calls `fn` after each commit, once the view has it. Returns how to stop. */
-  subscribe(fn: (changes: readonly ObjectChange[]) => void): () => void {
+  /** Calls `fn` after each commit that changed an object, once the view has it, in order. Returns how to stop. */
+  subscribe(fn: Listener): () => void {
     this.#listeners.add(fn);
     return () => this.#listeners.delete(fn);
   }
 
-  /** Resolves when the view is newer than `since`, or after `wakeMs`, or when the signal aborts. */
-  async waitForChange(since: number, signal: AbortSignal, wakeMs?: number): Promise<void> {
-    if (this.#version > since || signal.aborted) return;
+  /** Resolves when the view is newer than `since`, after `wakeMs`, when the signal aborts, or when `run` ends. */
+  async waitForChange(since: number, signal?: AbortSignal, wakeMs?: number): Promise<void> {
+    if (this.#version > since || this.#stopped || signal?.aborted) return;
     await new Promise<void>((resolve) => {
       const done = () => {
         this.#waiters.delete(done);
-        signal.removeEventListener("abort", done);
+        signal?.removeEventListener("abort", done);
         timer?.cancel();
         resolve();
       };
       const timer = wakeMs === undefined ? undefined : this.#parts.clock.after(wakeMs, done);
       this.#waiters.add(done);
-      signal.addEventListener("abort", done, { once: true });
+      signal?.addEventListener("abort", done, { once: true });
     });
   }
 
   /**
-   * Writes all changes or none; returns the commit's version once the view has it.
-   * Fault "conflict" `update out of sequence` when an object has moved on.
+   * Writes all changes or none, stamping `updatedAt`; returns the commit's version once the view has it.
+   * Faults: "conflict" `update out of sequence` when an object has moved on, is gone, or is there already;
+   * "unavailable" or "timeout" when the backend did not answer: the write may or may not have happened.
    */
   async update(changes: readonly Change[]): Promise<number> {
     if (changes.length === 0) return this.#version;
     const writes = changes.map((change) => this.#writeOf(change));
-    try {
-      const version = await this.#parts.backend.commit(writes);
-      await this.#reached(version);
-      return version;
-    } catch (error) {
-      if (Fault.is(error, "conflict"))
-        throw new Fault("conflict", "update out of sequence", { cause: error });
-      throw error;
-    }
+    const version = await this.#parts.backend.commit(writes).catch((error: unknown) => {
+      if (!Fault.is(error, "conflict")) throw error;
+      throw new Fault("conflict", "update out of sequence", { cause: error });
+    });
+    await this.#reached(version);
+    return version;
   }
 
   /** Read, decide, write; again when somebody else wrote meanwhile. What `decide` throws is passed on. */
@@ -112,9 +124,8 @@ export class Store {
         await this.update(changes);
         return;
       } catch (error) {
-        if (!Fault.is(error, "conflict") || attempt === RETRIES) throw error;
-        // The view is behind what refused us: wait until it has moved.
-        await this.waitForChange(seen, AbortSignal.timeout(1_000), 50);
+        if (!Fault.is(error, "conflict") || attempt === MUTATE_TRIES) throw error;
+        await this.waitForChange(seen, undefined, MUTATE_WAIT_MS);
       }
     }
   }
@@ -125,72 +136,81 @@ export class Store {
     }
     const { object, kind } = change;
     const key = keyOf(kind, object.id);
-    const { version, ...rest } = { ...object, updatedAt: this.#parts.clock.now() };
-    const plain = new TextEncoder().encode(JSON.stringify(rest));
-    return { op: "put", key, value: this.#parts.seal.seal(key, plain), expected: version };
+    const stamped = { ...object, updatedAt: this.#parts.clock.now() };
+    return {
+      op: "put",
+      key,
+      value: encodeObject(this.#parts.seal, key, stamped),
+      expected: object.version,
+    };
   }
 
+  /** Lists, and takes what differs from the view as if it were one commit. */
   async #list(): Promise<void> {
     const { entries, version } = await this.#parts.backend.list(PREFIX);
     const listed = new Set(entries.map((entry) => entry.key));
-    const puts = entries.filter((entry) => !this.#has(entry));
-    const deletes = KINDS.flatMap((kind) => [...this.#view.all(kind)].map((o) => keyOf(kind, o.id))).filter(
-      (k) => !listed.has(k),
-    );
-    this.#take({ version, puts, deletes });
+    const known = KINDS.flatMap((kind) => [...this.#view.all(kind)].map((object) => keyOf(kind, object.id)));
+    this.#take({
+      version,
+      puts: entries.filter((entry) => !this.#has(entry)),
+      deletes: known.filter((key) => !listed.has(key)),
+    });
   }
 
   #has({ key, version }: Entry): boolean {
-    const { kind, id } = parseKey(key);
-    return this.#view.get(kind, id)?.version === version;
+    const name = parseKey(key);
+    return name !== undefined && this.#view.get(name.kind, name.id)?.version === version;
   }
 
+  /** Moves the view by one commit, then tells. Everything is opened first: a commit is seen whole or not at all. */
   #take(commit: Commit): void {
+    const puts = commit.puts.flatMap((entry) => this.#open(entry));
+    const deletes = commit.deletes.flatMap((key) => parseKey(key) ?? []);
     const changes: ObjectChange[] = [];
-    for (const entry of commit.puts) changes.push(this.#takePut(entry));
-    for (const key of commit.deletes) {
-      const { kind, id } = parseKey(key);
+    for (const { kind, object } of puts) {
+      const before = this.#view.put(kind, object);
+      changes.push({ kind, after: object, ...(before && { before }) });
+    }
+    for (const { kind, id } of deletes) {
       const before = this.#view.delete(kind, id);
       if (before !== undefined) changes.push({ kind, before });
     }
     this.#version = Math.max(this.#version, commit.version);
-    for (const listener of this.#listeners) listener(changes);
+    if (changes.length > 0) this.#tell(changes);
+    this.#wake();
+  }
+
+  #open(entry: Entry): { kind: Kind; object: Kinds[Kind] }[] {
+    const name = parseKey(entry.key);
+    if (name === undefined) return [];
+    return [{ kind: name.kind, object: decodeObject(this.#parts.seal, entry) }];
+  }
+
+  /** One listener's mistake must not stop the watch that feeds everybody. */
+  #tell(changes: readonly ObjectChange[]): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(changes);
+      } catch (error) {
+        this.#parts.log.error("a listener of the store failed", { error: messageOf(error) });
+      }
+    }
+  }
+
+  #wake(): void {
     for (const wake of [...this.#waiters]) wake();
   }
 
-  #takePut({ key, value, version }: Entry): ObjectChange {
-    const { kind, id } = parseKey(key);
-    const text = new TextDecoder().decode(this.#parts.seal.open(key, value));
-    const object = deepFreeze({ ...JSON.parse(text), version }) as Kinds[Kind];
-    const before = this.#view.put(kind, object as never);
-    if (object.id !== id) this.#parts.log.error("object under a foreign key", { key, object: object.id });
-    return { kind, after: object, ...(before && { before }) };
-  }
-
   async #reached(version: number): Promise<void> {
-    const deadline = this.#parts.clock.now() + READ_BACK_MS;
-    const never = new AbortController().signal;
+    const { clock } = this.#parts;
+    const deadline = clock.now() + READ_BACK_MS;
     while (this.#version < version) {
-      const left = deadline - this.#parts.clock.now();
-      if (left <= 0)
+      if (this.#stopped) throw new Fault("unavailable", "the write is stored, but this manager is stopping");
+      const left = deadline - clock.now();
+      if (left <= 0) {
         throw new Fault("timeout", "the write is stored, but this manager has not seen it come back");
-      await this.waitForChange(this.#version, never, left);
+      }
+      await this.waitForChange(this.#version, undefined, left);
     }
-  }
-}
-
-function keyOf(kind: Kind, id: string): string {
-  return `${PREFIX}${kind}/${id}`;
-}
-
-function parseKey(key: string): { kind: Kind; id: string } {
-  const [kind = "", id = ""] = key.slice(PREFIX.length).split("/");
-  return { kind: kind as Kind, id };
-}
-
-/** Writes a plan in order, `perCommit` changes to a transaction; a planner makes good what a broken-off one left. */
-export async function applyPlan(store: Store, plan: Plan, perCommit = 500): Promise<void> {
-  for (let i = 0; i < plan.changes.length; i += perCommit) {
-    await store.update(plan.changes.slice(i, i + perCommit));
   }
 }
