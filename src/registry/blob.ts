@@ -33,7 +33,7 @@ export async function* readBlob(
   const start = call.offset ?? 0;
   const hash = start === 0 ? createHash("sha256") : undefined;
   let at = start;
-  for (let breaks = 0; at < blob.size || breaks === 0; ) {
+  for (let breaks = 0; at < blob.size; ) {
     const from = at;
     try {
       const response = await session.call(ref, requestOf(blob, from, call));

@@ -1,4 +1,4 @@
-import { type Clock, Fault, type Log, messageOf } from "../lib/index.ts";
+import { type Clock, Fault, type Log } from "../lib/index.ts";
 import type { Authorizer, AuthRequest } from "./authorizer.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Endpoint, Endpoints } from "./endpoint.ts";
@@ -37,19 +37,26 @@ export class Session {
     this.#parts = parts;
   }
 
-  /** A 2xx answer from the first endpoint that has one; the Fault of the last endpoint otherwise. */
+  /**
+   * A 2xx answer from the first endpoint that has one; otherwise the Fault of the last that could be reached:
+   * behind a mirror, the registry itself may be out of reach for good.
+   */
   async call(ref: Reference, of: RepositoryCall): Promise<HttpResponse> {
     const { endpoints, log } = this.#parts;
     const all = endpoints.of(ref);
-    const [last] = all.slice(-1);
-    for (const endpoint of all) {
-      if (endpoint !== last && this.#isShunned(endpoint)) continue;
+    let refusal: Fault | undefined;
+    for (const [i, endpoint] of all.entries()) {
+      const isLast = i === all.length - 1;
+      if (!isLast && this.#isShunned(endpoint)) continue;
       try {
         return await this.#callEndpoint(ref, endpoint, of);
       } catch (error) {
-        if (endpoint === last || of.signal?.aborted) throw error;
-        if (Fault.is(error, "unavailable")) this.#shun(endpoint);
-        log.info("registry mirror passed over", { mirror: endpoint.urls[0], reason: messageOf(error) });
+        if (of.signal?.aborted || !(error instanceof Fault)) throw error;
+        const isSilent = error.kind === "unavailable";
+        if (isLast) throw isSilent ? (refusal ?? error) : error;
+        if (isSilent) this.#shun(endpoint);
+        else refusal = error;
+        log.info("registry mirror passed over", { mirror: endpoint.urls[0], reason: error.message });
       }
     }
     throw new Fault("internal", `cannot find a registry for ${ref.domain}`);

@@ -15,7 +15,6 @@ const MAX_DOCUMENT_BYTES = 4 << 20;
 const PASSING: ReadonlySet<string> = new Set([
   "ECONNRESET",
   "EPIPE",
-  "EAI_AGAIN",
   "UND_ERR_SOCKET",
   "UND_ERR_BODY_TIMEOUT",
 ]);

@@ -39,13 +39,13 @@ export class LayerStore {
   async bring(job: LayerJob): Promise<void> {
     const stop = new AbortController();
     const signal = AbortSignal.any([job.signal, stop.signal]);
-    const fetched = job.layers.map((layer) => this.#fetch({ ...job, signal }, layer));
+    const missing = await this.#missingOf(job);
+    const fetched = missing.map((layer) => this.#fetch({ ...job, signal }, layer));
     for (const part of fetched) part.catch((error: unknown) => stop.abort(error));
     try {
-      for (const [i, layer] of job.layers.entries()) {
-        const isHere = await fetched[i];
-        signal.throwIfAborted();
-        if (isHere !== "unpacked") await this.#unpack({ ...job, signal }, layer);
+      for (const [i, layer] of missing.entries()) {
+        await fetched[i];
+        await this.#unpack({ ...job, signal }, layer);
       }
     } catch (error) {
       stop.abort(error);
@@ -55,20 +55,24 @@ export class LayerStore {
     }
   }
 
-  async #fetch({ lease, tell, signal }: LayerJob, layer: WantedLayer): Promise<"unpacked" | "fetched"> {
+  /** The layers that are not unpacked here yet; says of each, base first, which it is. */
+  async #missingOf({ lease, layers, tell }: LayerJob): Promise<WantedLayer[]> {
+    const held = await Promise.all(layers.map((layer) => isHeld(lease, layer)));
+    return layers.filter((layer, i) => {
+      const status = held[i] ? "Already exists" : "Pulling fs layer";
+      new LayerProgress(tell, this.#clock, layer.blob).say(status);
+      return !held[i];
+    });
+  }
+
+  async #fetch({ lease, tell, signal }: LayerJob, layer: WantedLayer): Promise<void> {
+    if (layer.fetch === undefined) return;
     const progress = new LayerProgress(tell, this.#clock, layer.blob);
-    if (await isHeld(lease, layer)) {
-      progress.say("Already exists");
-      return "unpacked";
-    }
-    progress.say("Pulling fs layer");
-    if (layer.fetch === undefined) return "fetched";
     await this.#locks.with(layer.blob.digest, async () => {
       if (await isBlobHeld(lease, layer.blob)) return;
       await this.#downloads.with(() => this.#download(lease.client, layer, progress, signal));
     });
     progress.say("Download complete");
-    return "fetched";
   }
 
   async #download(

@@ -3,7 +3,6 @@ import { type Clock, type Log, newId, type Random } from "../lib/index.ts";
 import {
   type Credentials,
   type Descriptor,
-  type Digest,
   familiarReference,
   formatPlatform,
   isIndexType,
@@ -13,6 +12,7 @@ import {
   type RegistryClient,
   type Resolved,
 } from "../registry/index.ts";
+import type { Pulled } from "./image.ts";
 import type { ContainerdAddress } from "./image-client.ts";
 import { writeBlob } from "./image-content.ts";
 import { configLabels, indexLabels, manifestLabels, ORIGIN_LABEL } from "./image-labels.ts";
@@ -43,14 +43,6 @@ export interface PullRequest {
   readonly platform: Platform;
   readonly tell: OnProgress;
   readonly signal: AbortSignal;
-}
-
-/** What a pull ended with. */
-export interface Pulled {
-  /** What the reference points to, index or manifest. */
-  readonly digest: Digest;
-  /** False when it was here already. */
-  readonly isNew: boolean;
 }
 
 /** Pulls one image and makes its record; the image is whole and unpacked before it has a name. */

@@ -1,6 +1,54 @@
 import type { Instant } from "../lib/index.ts";
 import type { Digest, Platform } from "../registry/index.ts";
 import type { OnProgress } from "./image-progress.ts";
+import type { ImageUser, Removal } from "./image-remove.ts";
+
+/** The images of this node. */
+export interface Images {
+  /**
+   * Pulls what a reference points to now (`latest` when it names nothing). Pulls of one image at a time share one job.
+   * Faults in Docker's words; after any failure, or a crash, the next pull goes on with what is here.
+   */
+  pull(text: string, options?: PullOptions): Promise<Pulled>;
+  /**
+   * Sees to it that a task's image is here. By digest or id: no network when it is here. By tag: pulls, as Swarm does,
+   * and takes the one that is here when that fails. Fault of the pull when there is none.
+   */
+  ensure(text: string, options?: PullOptions): Promise<EnsuredImage>;
+  /** What a container is made from, by reference, id or the beginning of an id; no network. Fault "not-found". */
+  resolve(text: string): Promise<ResolvedImage>;
+  /** By reference, id or the beginning of an id. Fault "not-found", `No such image: X`. */
+  inspect(text: string): Promise<LocalImage>;
+  /** All images, newest first. */
+  list(): Promise<LocalImage[]>;
+  /** Gives an image another name; the name moves when it is taken. */
+  tag(source: string, target: string): Promise<void>;
+  /** Removes a name, and the image with its last one. Fault "conflict" in Docker's words when it is in use. */
+  remove(text: string, options: RemoveOptions): Promise<Removal[]>;
+}
+
+/** What a pull ended with. */
+export interface Pulled {
+  /** What the reference points to, index or manifest. */
+  readonly digest: Digest;
+  /** False when it was here already. */
+  readonly isNew: boolean;
+}
+
+export interface RemoveOptions {
+  readonly force?: boolean;
+  /** The containers made from an image. */
+  usersOf(image: LocalImage): Promise<readonly ImageUser[]>;
+}
+
+/** As much of an image as making a container takes. */
+export interface ResolvedImage {
+  readonly id: Digest;
+  /** The image's `config` object (OCI image spec config.md): Env, Entrypoint, Cmd, User, ExposedPorts and so on. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The snapshot that the container's own lies on; empty for an image without layers. */
+  readonly topChainId: string;
+}
 
 /** An image of this node, in neutral words; ids and layers as Docker counts them. */
 export interface LocalImage {

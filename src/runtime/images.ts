@@ -11,7 +11,15 @@ import {
   type RegistryClient,
   withDefaultTag,
 } from "../registry/index.ts";
-import type { EnsuredImage, LocalImage, PullOptions } from "./image.ts";
+import type {
+  EnsuredImage,
+  Images,
+  LocalImage,
+  Pulled,
+  PullOptions,
+  RemoveOptions,
+  ResolvedImage,
+} from "./image.ts";
 import { type ContainerdAddress, connectContainerd } from "./image-client.ts";
 import { groupById, ImageFinder } from "./image-finder.ts";
 import { SharedJobs } from "./image-jobs.ts";
@@ -19,9 +27,9 @@ import { ORIGIN_LABEL } from "./image-labels.ts";
 import { LayerStore } from "./image-layers.ts";
 import { isFullId, recordNameOf, tryReference } from "./image-names.ts";
 import { ProgressHub } from "./image-progress.ts";
-import { keepByDigest, type Pulled, type PullParts, pullImage } from "./image-pull.ts";
+import { keepByDigest, type PullParts, pullImage } from "./image-pull.ts";
 import { deleteRecord, getRecord, putRecord } from "./image-records.ts";
-import { type ImageUser, planRemoval, type Removal } from "./image-remove.ts";
+import { planRemoval, type Removal } from "./image-remove.ts";
 import { hasSnapshot } from "./image-unpack.ts";
 import { type LoadedImage, loadArchive } from "./load.ts";
 
@@ -35,14 +43,8 @@ export interface ImagesOptions {
   readonly random: Random;
 }
 
-export interface RemoveOptions {
-  readonly force?: boolean;
-  /** The containers made from an image of this id. */
-  usersOf(image: LocalImage): Promise<readonly ImageUser[]>;
-}
-
 /** The images of this node, kept in one containerd namespace. Owns its connection: close it. */
-export class Images {
+export class ContainerdImages implements Images {
   readonly #parts: PullParts;
   readonly #client: GrpcClient;
   readonly #finder: ImageFinder;
@@ -61,10 +63,6 @@ export class Images {
     this.#client.close();
   }
 
-  /**
-   * Pulls what a reference points to now (`latest` when it names nothing). Pulls of one image at a time share one job.
-   * Faults in Docker's words; after any failure, or a crash, the next pull goes on with what is here.
-   */
   async pull(text: string, options: PullOptions = {}): Promise<Pulled> {
     const ref = withDefaultTag(parseReference(text));
     const platform = options.platform ?? this.#parts.platform;
@@ -89,10 +87,6 @@ export class Images {
     }
   }
 
-  /**
-   * Sees to it that a task's image is here. By digest or id: no network when it is here. By tag: pulls, as Swarm does,
-   * and takes the one that is here when that fails. Fault of the pull when there is none.
-   */
   async ensure(text: string, options: PullOptions = {}): Promise<EnsuredImage> {
     const ref = isFullId(text) ? undefined : tryReference(text);
     if (ref === undefined) return this.#ensured(text);
@@ -110,20 +104,22 @@ export class Images {
     return this.#ensured(text);
   }
 
-  /** By reference, id or the beginning of an id. Fault "not-found", `No such image: X`. */
+  async resolve(text: string): Promise<ResolvedImage> {
+    const { id, config, topChainId } = (await this.#finder.require(text)).facts;
+    return { id, config: config.config, topChainId };
+  }
+
   async inspect(text: string): Promise<LocalImage> {
     const { facts } = await this.#finder.require(text);
     return this.#finder.describe(groupById(await this.#finder.all()).get(facts.id) ?? []);
   }
 
-  /** All images, newest first. */
   async list(): Promise<LocalImage[]> {
     const groups = [...groupById(await this.#finder.all()).values()];
     const images = await Promise.all(groups.map((group) => this.#finder.describe(group)));
     return images.sort((a, b) => (b.createdAt ?? 0) - (a.createdAt ?? 0) || (a.id < b.id ? -1 : 1));
   }
 
-  /** Gives an image another name; the name moves when it is taken. */
   async tag(source: string, target: string): Promise<void> {
     const ref = withDefaultTag(parseReference(target));
     if (ref.digest !== undefined)
@@ -139,7 +135,6 @@ export class Images {
     if (isFullId(record.name)) await deleteRecord(this.#client, record.name);
   }
 
-  /** Removes a name, and the image with its last one. Fault "conflict" in Docker's words when it is in use. */
   async remove(text: string, { force = false, usersOf }: RemoveOptions): Promise<Removal[]> {
     const found = await this.#finder.require(text);
     const group = groupById(await this.#finder.all()).get(found.facts.id) ?? [found];
