@@ -16,6 +16,9 @@ export function etcdArguments(dataDir: string): string[] {
     ["--listen-peer-urls", peer],
     ["--initial-advertise-peer-urls", peer],
     ["--initial-cluster", `default=${peer}`],
+    // A lone member elects itself, and waits that long before it does at every start but the first.
+    ["--heartbeat-interval", "50"],
+    ["--election-timeout", "250"],
     // gRPC is all we speak.
     ["--enable-grpc-gateway=false"],
     // A commit is one transaction, and etcd's 128 operations and 1.5 MiB would cut it up.

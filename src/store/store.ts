@@ -30,7 +30,7 @@ export class Store {
   readonly #parts: StoreParts;
   readonly #view = new LiveView();
   readonly #listeners = new Set<Listener>();
-  readonly #waiters = new Set<() => void>();
+  readonly #waiters = new Set<{ readonly since: number; readonly done: () => void }>();
   #version = 0;
   #stopped = false;
 
@@ -88,13 +88,14 @@ export class Store {
     if (this.#version > since || this.#stopped || signal?.aborted) return;
     await new Promise<void>((resolve) => {
       const done = () => {
-        this.#waiters.delete(done);
+        this.#waiters.delete(waiter);
         signal?.removeEventListener("abort", done);
         timer?.cancel();
         resolve();
       };
+      const waiter = { since, done };
       const timer = wakeMs === undefined ? undefined : this.#parts.clock.after(wakeMs, done);
-      this.#waiters.add(done);
+      this.#waiters.add(waiter);
       signal?.addEventListener("abort", done, { once: true });
     });
   }
@@ -198,19 +199,14 @@ export class Store {
   }
 
   #wake(): void {
-    for (const wake of [...this.#waiters]) wake();
+    for (const { since, done } of this.#waiters) if (this.#version > since || this.#stopped) done();
   }
 
   async #reached(version: number): Promise<void> {
-    const { clock } = this.#parts;
-    const deadline = clock.now() + READ_BACK_MS;
-    while (this.#version < version) {
-      if (this.#stopped) throw new Fault("unavailable", "the write is stored, but this manager is stopping");
-      const left = deadline - clock.now();
-      if (left <= 0) {
-        throw new Fault("timeout", "the write is stored, but this manager has not seen it come back");
-      }
-      await this.waitForChange(this.#version, undefined, left);
-    }
+    await this.waitForChange(version - 1, undefined, READ_BACK_MS);
+    if (this.#version >= version) return;
+    throw this.#stopped
+      ? new Fault("unavailable", "the write is stored, but this manager is stopping")
+      : new Fault("timeout", "the write is stored, but this manager has not seen it come back");
   }
 }
