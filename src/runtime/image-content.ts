@@ -24,8 +24,8 @@ export interface BlobWrite {
   /** Checked by containerd at the end; when left out, the digest is what it turns out to be. */
   readonly digest?: Digest;
   readonly labels: Readonly<Record<string, string>>;
-  /** The bytes from an offset on. */
-  source(offset: number): AsyncIterable<Uint8Array>;
+  /** The bytes from an offset on; `stop` aborts when nobody takes them any more. */
+  source(offset: number, stop: AbortSignal): AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -111,7 +111,7 @@ async function writeOnce(client: GrpcClient, blob: BlobWrite): Promise<Digest> {
   try {
     await writer.send({ ...head, action: WriteAction.STAT });
     let offset = Number((await writer.answer(WriteAction.STAT)).offset);
-    for await (const data of inPieces(blob.source(offset))) {
+    for await (const data of inPieces(blob.source(offset, writer.failed))) {
       blob.signal?.throwIfAborted();
       await writer.send({ ...head, action: WriteAction.WRITE, offset: BigInt(offset), data });
       offset += data.length;
@@ -143,7 +143,7 @@ async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
 /** The two-way stream of one write: messages are sent without waiting for each one's answer. */
 class Writer {
   readonly #stream: ClientDuplexStream<WriteContentRequest, WriteContentResponse>;
-  #failure: Fault | undefined;
+  readonly #failed = new AbortController();
   #last = new Map<WriteAction, WriteContentResponse>();
   #wake: () => void = () => {};
 
@@ -158,9 +158,14 @@ class Writer {
     this.#stream.on("drain", () => this.#wake());
   }
 
+  /** Aborts with the Fault that ended the stream. */
+  get failed(): AbortSignal {
+    return this.#failed.signal;
+  }
+
   /** Resolves when there is room for the next message. */
   async send(message: MessageInitShape<typeof WriteContentRequestSchema>): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#failed.signal.throwIfAborted();
     if (this.#stream.write(create(WriteContentRequestSchema, message))) return;
     await this.#until(() => !this.#stream.writableNeedDrain);
   }
@@ -178,7 +183,7 @@ class Writer {
 
   async #until(isTrue: () => boolean): Promise<void> {
     while (!isTrue()) {
-      if (this.#failure !== undefined) throw this.#failure;
+      this.#failed.signal.throwIfAborted();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -186,7 +191,7 @@ class Writer {
   }
 
   #fail(failure: Fault): void {
-    this.#failure ??= failure;
+    this.#failed.abort(failure);
     this.#wake();
   }
 }

@@ -82,9 +82,9 @@ export class LayerStore {
     signal: AbortSignal,
   ): Promise<void> {
     signal.throwIfAborted();
-    async function* source(offset: number): AsyncGenerator<Uint8Array, void, undefined> {
+    async function* source(offset: number, stop: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
       let at = offset;
-      for await (const chunk of fetch?.(offset, signal) ?? []) {
+      for await (const chunk of fetch?.(offset, AbortSignal.any([signal, stop])) ?? []) {
         yield chunk;
         at += chunk.length;
         progress.downloaded(at);

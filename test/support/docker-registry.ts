@@ -13,21 +13,25 @@ export interface TestRegistry {
   stop(): Promise<void>;
 }
 
-/** Starts docker-registry with its store in a temporary directory. `htpasswd`: lines of users, for basic auth. */
-export async function startDockerRegistry(
-  options: { readonly htpasswd?: string } = {},
-): Promise<TestRegistry> {
+/** How the registry authenticates: lines of htpasswd for basic, its `auth.token` settings for tokens. */
+export interface RegistryAuth {
+  readonly htpasswd?: string;
+  readonly token?: Readonly<Record<string, string>>;
+}
+
+/** Starts docker-registry with its store in a temporary directory. */
+export async function startDockerRegistry(options: RegistryAuth = {}): Promise<TestRegistry> {
   const dir = mkdtempSync(join(tmpdir(), "shoal-registry-"));
   const host = `127.0.0.1:${await freePort()}`;
-  const auth =
-    options.htpasswd === undefined ? {} : { auth: { htpasswd: { realm: "test", path: `${dir}/users` } } };
   if (options.htpasswd !== undefined) writeFileSync(`${dir}/users`, options.htpasswd);
+  const basic = options.htpasswd && { htpasswd: { realm: "test", path: `${dir}/users` } };
+  const auth = basic || (options.token && { token: options.token });
   const config = {
     version: "0.1",
     log: { level: "error" },
     storage: { filesystem: { rootdirectory: `${dir}/store` }, delete: { enabled: true } },
     http: { addr: host },
-    ...auth,
+    ...(auth && { auth }),
   };
   // JSON is YAML too.
   writeFileSync(`${dir}/config.yml`, JSON.stringify(config));
