@@ -3,14 +3,12 @@
  * It knows no container engine and keeps nothing on disk.
  */
 export { type Credentials, parseRegistryAuth } from "./credentials.ts";
-export { type Digest, digestOf, isDigest } from "./digest.ts";
+export { type Digest, digestOf } from "./digest.ts";
 export {
   type Descriptor,
   type ImageConfig,
-  type ImageIndex,
   type ImageManifest,
   isIndexType,
-  isManifestType,
   MEDIA_TYPES,
   parseImageConfig,
   parseIndex,
@@ -20,7 +18,6 @@ export {
   choosePlatform,
   formatPlatform,
   hostPlatform,
-  matchesPlatform,
   type Platform,
   parsePlatform,
 } from "./platform.ts";
@@ -34,7 +31,6 @@ export {
   withDefaultTag,
 } from "./reference.ts";
 export {
-  type CallOptions,
   type Distribution,
   RegistryClient,
   type RegistryOptions,

@@ -10,6 +10,7 @@ export interface RegistryError {
 }
 
 const MAX_ERROR_BYTES = 64 << 10;
+const MAX_MESSAGE_LENGTH = 1_000;
 
 /** Codes for answers without a body, as HEAD's are. The words are distribution's (registry/api/errcode). */
 const BY_STATUS: Readonly<Record<number, readonly [code: string, message: string]>> = {
@@ -33,7 +34,10 @@ function firstError(bytes: Uint8Array): { code: string; message: string } | unde
     const json = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>;
     const first = Array.isArray(json["errors"]) ? (json["errors"][0] as Record<string, unknown>) : json;
     const message = first["message"] ?? first["details"];
-    return { code: String(first["code"] ?? ""), message: typeof message === "string" ? message : "" };
+    return {
+      code: String(first["code"] ?? ""),
+      message: typeof message === "string" ? message.slice(0, MAX_MESSAGE_LENGTH) : "",
+    };
   } catch {
     return undefined;
   }

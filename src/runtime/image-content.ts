@@ -98,13 +98,6 @@ export async function writeBlob(client: GrpcClient, clock: Clock, blob: BlobWrit
   }
 }
 
-/** Forgets an unfinished write; nothing when there is none. */
-export async function abortWrite(client: GrpcClient, ref: string): Promise<void> {
-  await client.unary(Content.method.abort, { ref }).catch((error: unknown) => {
-    if (!Fault.is(error, "not-found")) throw error;
-  });
-}
-
 async function writeOnce(client: GrpcClient, blob: BlobWrite): Promise<Digest> {
   const writer = new Writer(client);
   const head = { ref: blob.ref, total: BigInt(blob.size), expected: blob.digest ?? "" };

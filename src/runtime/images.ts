@@ -26,7 +26,6 @@ import { SharedJobs } from "./image-jobs.ts";
 import { ORIGIN_LABEL } from "./image-labels.ts";
 import { LayerStore } from "./image-layers.ts";
 import { isFullId, recordNameOf, tryReference } from "./image-names.ts";
-import { ProgressHub } from "./image-progress.ts";
 import { keepByDigest, type PullParts, pullImage } from "./image-pull.ts";
 import { deleteRecord, getRecord, putRecord } from "./image-records.ts";
 import { planRemoval, type Removal } from "./image-remove.ts";
@@ -49,7 +48,6 @@ export class ContainerdImages implements Images {
   readonly #client: GrpcClient;
   readonly #finder: ImageFinder;
   readonly #pulls = new SharedJobs<Pulled>();
-  readonly #hubs = new Map<string, ProgressHub>();
 
   constructor({ address, platform = hostPlatform(), ...rest }: ImagesOptions) {
     this.#client = connectContainerd(address);
@@ -69,22 +67,12 @@ export class ContainerdImages implements Images {
     const credentials = options.auth === undefined ? undefined : parseRegistryAuth(options.auth);
     // The auth is a part of the key: nobody gets an image by another's credentials.
     const key = JSON.stringify([recordNameOf(ref), formatPlatform(platform), options.auth ?? ""]);
-    const hub = this.#hubs.get(key) ?? new ProgressHub();
-    this.#hubs.set(key, hub);
-    const stop = options.onProgress && hub.listen(options.onProgress);
-    const tell = hub.tell.bind(hub);
-    const work = async (signal: AbortSignal): Promise<Pulled> => {
-      try {
-        return await pullImage(this.#parts, { ref, credentials, platform, tell, signal });
-      } finally {
-        this.#hubs.delete(key);
-      }
-    };
-    try {
-      return await this.#pulls.run(key, work, options.signal);
-    } finally {
-      stop?.();
-    }
+    const { onProgress, signal } = options;
+    return this.#pulls.run(
+      key,
+      (stop, tell) => pullImage(this.#parts, { ref, credentials, platform, tell, signal: stop }),
+      { onProgress, signal },
+    );
   }
 
   async ensure(text: string, options: PullOptions = {}): Promise<EnsuredImage> {

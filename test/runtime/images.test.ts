@@ -415,7 +415,7 @@ test("archives that skopeo made are loaded", async () => {
 });
 
 test("garbage, a torn archive and a lying one are refused, and nothing stays", async () => {
-  const { files } = await dockerArchive(["torn:1"]);
+  const { files } = await dockerArchive(["torn:1"], "x".repeat(3 << 20));
   const tar = await tarOf(files);
   const [, ...withoutLayer] = files;
   const swapped = files.map((file) =>
@@ -435,6 +435,7 @@ test("garbage, a torn archive and a lying one are refused, and nothing stays", a
   for (const [bytes, reason] of cases) {
     await expect(images.load(chunked(bytes))).rejects.toThrow(reason);
   }
+  expect(ctr("content", "active").trim().split("\n")).toHaveLength(1);
   expect(await images.list()).toEqual([]);
   expect(contentHere()).toEqual([]);
   expect(snapshotsHere()).toEqual([]);
