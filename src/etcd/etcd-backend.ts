@@ -1,9 +1,9 @@
 import { credentials } from "@grpc/grpc-js";
-import { Compare_CompareTarget, KV, Maintenance, type RangeResponse } from "../gen/etcdserverpb/rpc_pb.ts";
+import { KV, Maintenance, type RangeResponse } from "../gen/etcdserverpb/rpc_pb.ts";
 import { GrpcClient } from "../grpc/index.ts";
 import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
 import type { Backend, Commit, Entry, Write } from "../store/index.ts";
-import { endOf } from "./keys.ts";
+import { endOf, isAt } from "./keys.ts";
 import { watchOnce } from "./watch-stream.ts";
 
 export interface EtcdBackendParts {
@@ -57,12 +57,7 @@ export class EtcdBackend implements Backend {
 
   async commit(writes: readonly Write[]): Promise<number> {
     await this.#connected();
-    // A key that does not exist has mod revision 0 (etcd 3.4 rpc.proto, Compare).
-    const compare = writes.map(({ key, expected }) => ({
-      target: Compare_CompareTarget.MOD,
-      key: encoder.encode(key),
-      targetUnion: { case: "modRevision" as const, value: BigInt(expected) },
-    }));
+    const compare = writes.map(({ key, expected }) => isAt(key, expected));
     const success = writes.map((write) => ({ request: operationOf(write) }));
     const answer = await this.#client.unary(KV.method.txn, { compare, success }, { deadlineMs: CALL_MS });
     if (!answer.succeeded) throw new Fault("conflict", "cannot commit: a key is not at the expected version");

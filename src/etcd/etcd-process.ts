@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { credentials } from "@grpc/grpc-js";
 import { Maintenance } from "../gen/etcdserverpb/rpc_pb.ts";
 import { GrpcClient } from "../grpc/index.ts";
@@ -11,7 +11,7 @@ import { endOrphans, lockHolder } from "./orphans.ts";
 export interface EtcdParts {
   /** etcd's data folder. */
   readonly dataDir: string;
-  /** Folder for its sockets, ours alone; its path must leave room for them in 107 bytes (unix(7)). */
+  /** Folder for its sockets, ours alone; and with a short path: a socket's has 107 bytes (unix(7)). */
   readonly runDir: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -24,6 +24,8 @@ const PROBE_MS = 1_000;
 const STOP_MS = 5_000;
 const RESTART_MS = 50;
 const MAX_RESTART_MS = 5_000;
+/** sun_path less its final zero (unix(7)). */
+const MAX_SOCKET_PATH = 107;
 /** An etcd that lived so long is started again without the pauses of the ones before. */
 const STEADY_MS = 60_000;
 
@@ -44,9 +46,13 @@ export class EtcdProcess {
     this.#child = this.#spawn();
   }
 
-  /** Starts etcd and waits until it serves. Fault "unavailable" says why it cannot. */
-  static async start(parts: EtcdParts): Promise<EtcdProcess> {
-    const { dataDir, runDir, clock, log } = parts;
+  /** Starts etcd and waits until it serves. Faults: "unavailable" says why it cannot; "invalid" for a long `runDir`. */
+  static async start(given: EtcdParts): Promise<EtcdProcess> {
+    const dataDir = resolve(given.dataDir);
+    const runDir = resolve(given.runDir);
+    const parts = { ...given, dataDir, runDir };
+    const { clock, log } = parts;
+    requireShort(join(runDir, CLIENT_SOCKET));
     makePrivate(dataDir);
     makePrivate(runDir);
     await endOrphans(dataDir, clock, log);
@@ -123,7 +129,7 @@ export class EtcdProcess {
 
 /** Ends the etcd of this data folder, if one runs, and deletes all it stored: the node leaves the cluster. */
 export async function removeEtcdData({ dataDir, clock, log }: Omit<EtcdParts, "runDir">): Promise<void> {
-  await endOrphans(dataDir, clock, log);
+  await endOrphans(resolve(dataDir), clock, log);
   rmSync(dataDir, { recursive: true, force: true });
 }
 
@@ -142,6 +148,11 @@ async function answers(target: string): Promise<boolean> {
 
 function cannotStart(dataDir: string, reason: string): Fault {
   return new Fault("unavailable", `cannot start etcd on ${dataDir}: ${reason}`);
+}
+
+function requireShort(socket: string): void {
+  if (Buffer.byteLength(socket) <= MAX_SOCKET_PATH) return;
+  throw new Fault("invalid", `cannot start etcd: the socket's path is too long for unix(7): ${socket}`);
 }
 
 function makePrivate(folder: string): void {

@@ -1,8 +1,9 @@
 import { credentials } from "@grpc/grpc-js";
-import { Compare_CompareTarget, KV } from "../gen/etcdserverpb/rpc_pb.ts";
+import { KV } from "../gen/etcdserverpb/rpc_pb.ts";
 import { GrpcClient } from "../grpc/index.ts";
 import { type Clock, type Log, messageOf, type Run, sleep } from "../lib/index.ts";
 import { EtcdBackend } from "./etcd-backend.ts";
+import { isAt } from "./keys.ts";
 import { Lease } from "./lease.ts";
 
 export interface LeadershipParts {
@@ -126,17 +127,9 @@ export class Leadership {
   async #put(lease: bigint): Promise<boolean> {
     const key = encoder.encode(this.#parts.key);
     const value = encoder.encode(this.#parts.value);
-    const free = {
-      target: Compare_CompareTarget.MOD,
-      key,
-      targetUnion: { case: "modRevision" as const, value: 0n },
-    };
     const take = { request: { case: "requestPut" as const, value: { key, value, lease } } };
-    const answer = await this.#client.unary(
-      KV.method.txn,
-      { compare: [free], success: [take] },
-      { deadlineMs: CALL_MS },
-    );
+    const request = { compare: [isAt(this.#parts.key, 0)], success: [take] };
+    const answer = await this.#client.unary(KV.method.txn, request, { deadlineMs: CALL_MS });
     return answer.succeeded;
   }
 }

@@ -1,15 +1,12 @@
 import { create } from "@bufbuild/protobuf";
-import {
-  type Event,
-  Event_EventType,
-  Watch,
-  WatchRequestSchema,
-  type WatchResponse,
-} from "../gen/etcdserverpb/rpc_pb.ts";
+import { type Event, Watch, WatchRequestSchema, type WatchResponse } from "../gen/etcdserverpb/rpc_pb.ts";
 import { faultOf, type GrpcClient } from "../grpc/index.ts";
 import { Fault, Queue } from "../lib/index.ts";
 import type { Commit, Entry } from "../store/index.ts";
 import { endOf } from "./keys.ts";
+
+/** etcd 3.4 kv.proto, Event.EventType. */
+const DELETE_EVENT = 1;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -85,7 +82,7 @@ function commitsOf(events: readonly Event[]): Commit[] {
     const commit = commits.get(version) ?? { version, puts: [], deletes: [] };
     commits.set(version, commit);
     const key = decoder.decode(kv.key);
-    if (type === Event_EventType.DELETE) commit.deletes.push(key);
+    if (type === DELETE_EVENT) commit.deletes.push(key);
     else commit.puts.push({ key, value: kv.value, version });
   }
   return [...commits.values()];

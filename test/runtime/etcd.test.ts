@@ -33,6 +33,22 @@ async function compact(target: string, backend: { list(p: string): Promise<{ ver
   client.close();
 }
 
+test("a watcher far behind gets every commit whole, though etcd cuts what it has missed by size", async () => {
+  const { backend } = await etcds.start();
+  const value = new Uint8Array(2 ** 21);
+  for (const commit of [0, 1, 2]) {
+    const keys = Array.from({ length: 7 }, (_, i) => `/big/${commit}/${i}`);
+    await backend.commit(keys.map((k) => ({ op: "put", key: k, value, expected: 0 })));
+  }
+  const stop = new AbortController();
+  const sizes: number[] = [];
+  for await (const { puts } of backend.watch("/big/", 0, stop.signal)) {
+    sizes.push(puts.length);
+    if (puts.some((entry) => entry.key === "/big/2/6")) stop.abort();
+  }
+  expect(sizes).toEqual([7, 7, 7]);
+});
+
 describe("EtcdProcess", () => {
   test("killed in the middle of writes it comes back with all it acknowledged, and no watcher misses any", async () => {
     const started = await etcds.start();
@@ -131,6 +147,12 @@ describe("EtcdProcess", () => {
       holder.child.stdin?.end();
       await holder;
     }
+  });
+
+  test("a socket path that no client could use is refused at once", async () => {
+    const folder = etcds.folder();
+    const parts = { ...partsIn(folder), runDir: join(folder, "r".repeat(107)) };
+    expect((await faultOf(EtcdProcess.start(parts))).kind).toBe("invalid");
   });
 
   test("removeEtcdData ends it and leaves nothing", async () => {
