@@ -5,8 +5,8 @@ import {
   dockerEnv,
   type HostParts,
   hostPaths,
-  labDown,
   type LabRecord,
+  labDown,
   labSwarm,
   labUp,
   newLab,
@@ -17,7 +17,10 @@ import { type ExecResult, exec, systemClock } from "../../src/sys/index.ts";
 const dist = resolve(import.meta.dirname, "../../dist");
 
 /** How labs of tests start their shoald: the built one, as users run it. */
-export const hostParts: HostParts = { clock: systemClock, shoald: [process.execPath, join(dist, "daemon/main.js")] };
+export const hostParts: HostParts = {
+  clock: systemClock,
+  shoald: [process.execPath, join(dist, "daemon/main.js")],
+};
 
 /** A running container of a task, on some host. */
 export interface TaskContainer {
@@ -36,7 +39,11 @@ export class TestSwarm {
   }
 
   /** Brings up a swarm with images in its registry. Names must be unique among test files. */
-  static async up(name: string, hosts = 3, options: { swarm?: boolean; settings?: object } = {}): Promise<TestSwarm> {
+  static async up(
+    name: string,
+    hosts = 3,
+    options: { swarm?: boolean; settings?: object } = {},
+  ): Promise<TestSwarm> {
     const images = await preparedRegistry(() => undefined);
     const settings = { ...options.settings } as Record<string, unknown>;
     const lab = newLab({ name: `t-${name}`, hosts, images, uplink: false, settings });
@@ -75,7 +82,9 @@ export class TestSwarm {
     const found = await Promise.all(
       hosts.map(async (host) => {
         const filter = `label=com.docker.swarm.service.name=${service}`;
-        const ids = (await this.docker(host, "ps", "-q", "--no-trunc", "--filter", filter)).split("\n").filter(Boolean);
+        const ids = (await this.docker(host, "ps", "-q", "--no-trunc", "--filter", filter))
+          .split("\n")
+          .filter(Boolean);
         return Promise.all(ids.map((id) => this.#container(host, id)));
       }),
     );
@@ -99,7 +108,11 @@ export class TestSwarm {
 }
 
 /** Tries until `check` returns something truthy; throws with the last failure after `ms`. */
-export async function eventually<T>(ms: number, what: string, check: () => Promise<T>): Promise<NonNullable<T>> {
+export async function eventually<T>(
+  ms: number,
+  what: string,
+  check: () => Promise<T>,
+): Promise<NonNullable<T>> {
   const deadline = Date.now() + ms;
   let last: unknown;
   while (Date.now() < deadline) {
@@ -112,7 +125,9 @@ export async function eventually<T>(ms: number, what: string, check: () => Promi
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`${what}: not within ${ms} ms; last: ${last instanceof Error ? last.message : JSON.stringify(last)}`);
+  throw new Error(
+    `${what}: not within ${ms} ms; last: ${last instanceof Error ? last.message : JSON.stringify(last)}`,
+  );
 }
 
 /** How often each value occurs. */
