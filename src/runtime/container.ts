@@ -1,0 +1,185 @@
+import type { Instant } from "../lib/index.ts";
+import type { Digest } from "../registry/index.ts";
+
+/** What a container is made of. Absent fields are the image's choice. */
+export interface ContainerConfig {
+  /** 64 lowercase hex digits, as Docker's. */
+  readonly id: string;
+  readonly name: string;
+  /** A reference, id or digest that `Images.resolve` finds here. */
+  readonly image: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Replaces the image's ENTRYPOINT (and then its CMD too). */
+  readonly entrypoint?: readonly string[];
+  /** Replaces the image's CMD. */
+  readonly args?: readonly string[];
+  /** "KEY=value"; added to the image's. */
+  readonly env: readonly string[];
+  readonly dir?: string;
+  /** "name", "uid", "name:group", "uid:gid". */
+  readonly user?: string;
+  readonly groups: readonly string[];
+  readonly hostname: string;
+  readonly tty: boolean;
+  readonly openStdin: boolean;
+  readonly readOnly: boolean;
+  /** Run a reaping init as process 1. */
+  readonly init?: boolean;
+  /** "SIGTERM" or "15". */
+  readonly stopSignal?: string;
+  readonly mounts: readonly Mount[];
+  /** Lines of /etc/hosts after localhost. */
+  readonly hosts: readonly { readonly address: string; readonly names: readonly string[] }[];
+  readonly dns: {
+    readonly nameservers: readonly string[];
+    readonly search: readonly string[];
+    readonly options: readonly string[];
+  };
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly oomScoreAdj?: number;
+  readonly resources: { readonly memoryBytes?: number; readonly nanoCpus?: number; readonly pids?: number };
+  /** Path of the pinned network namespace. */
+  readonly netns: string;
+  /** Log rotation: bytes per file, number of files. */
+  readonly logMaxBytes: number;
+  readonly logMaxFiles: number;
+}
+
+export type Mount = BindMount | VolumeMount | TmpfsMount;
+
+interface MountBase {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+export interface BindMount extends MountBase {
+  readonly type: "bind";
+  readonly propagation?: string;
+}
+
+/** `source` is the volume's name; empty: an anonymous one that goes with its container. */
+export interface VolumeMount extends MountBase {
+  readonly type: "volume";
+  /** Do not fill an empty volume from the image. */
+  readonly noCopy: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly driver: string;
+  readonly driverOptions: Readonly<Record<string, string>>;
+}
+
+export interface TmpfsMount extends MountBase {
+  readonly type: "tmpfs";
+  readonly sizeBytes?: number;
+  readonly mode?: number;
+}
+
+/** A container as it is now. */
+export interface ContainerState {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly status: "created" | "running" | "stopped";
+  /** While running. */
+  readonly pid?: number;
+  /** Once stopped: 0 to 255; 128 + n when signal n ended it. */
+  readonly exitCode?: number;
+  readonly oomKilled?: boolean;
+  readonly createdAt: Instant;
+  readonly startedAt?: Instant;
+  readonly finishedAt?: Instant;
+  /** The reference it was made from, and the image's id. */
+  readonly image: string;
+  readonly imageId: Digest;
+  readonly config: ContainerConfig;
+  /** Process 1 in full, as it was resolved with the image: what `docker ps` shows as command. */
+  readonly command: readonly string[];
+  /** Mounts with volumes resolved to paths of this machine. */
+  readonly mounts: readonly ResolvedMount[];
+  /** The log's newest file. */
+  readonly logPath: string;
+}
+
+export interface ResolvedMount {
+  readonly type: "bind" | "volume" | "tmpfs";
+  /** Volumes: the name. */
+  readonly name?: string;
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+export interface LogEntry {
+  /** Nanoseconds since 1970. */
+  readonly at: bigint;
+  readonly stream: "stdout" | "stderr";
+  /** One line with its newline, when it has one. */
+  readonly line: Uint8Array;
+}
+
+export interface LogOptions {
+  readonly follow: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Only the last n lines. */
+  readonly tail?: number;
+  /** Nanoseconds since 1970, inclusive. */
+  readonly since?: bigint;
+  readonly until?: bigint;
+}
+
+/** Something that happened to a container; `docker events` shows it. */
+export interface ContainerEvent {
+  readonly action: "create" | "start" | "die" | "oom" | "kill" | "destroy";
+  readonly at: Instant;
+  readonly container: ContainerState;
+}
+
+/** The containers of this node. All methods but `create` take the full id; Fault "not-found" when there is none. */
+export interface Containers {
+  /** All, or those with these labels ("" matches any value). */
+  list(labels?: Readonly<Record<string, string>>): Promise<ContainerState[]>;
+  get(id: string): Promise<ContainerState | undefined>;
+  /** Makes it, with its file system, volumes and process, ready to start. What was half made goes when it fails. */
+  create(config: ContainerConfig): Promise<void>;
+  /** Starts process 1; its pid. */
+  start(id: string): Promise<number>;
+  /** Resolves when process 1 has ended, at once when it has already. Rejects with the signal's reason. */
+  wait(id: string, signal: AbortSignal): Promise<{ readonly exitCode: number }>;
+  /** Sends the stop signal, and SIGKILL after the grace; resolves when it has ended. No error when it has already. */
+  stop(id: string, options: { readonly graceMs: number }): Promise<void>;
+  /** Stops it by SIGKILL if need be; takes file system, log and anonymous volumes away. No error when it is gone. */
+  remove(id: string): Promise<void>;
+  logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<LogEntry>;
+  /** Calls `fn` for every event from now on; returns how to stop. */
+  subscribe(fn: (event: ContainerEvent) => void): () => void;
+}
+
+/** A named place on this node's disk that outlives containers. */
+export interface Volume {
+  readonly name: string;
+  readonly driver: "local";
+  readonly path: string;
+  readonly createdAt: Instant;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+  readonly anonymous: boolean;
+}
+
+/** The volumes of this node. */
+export interface Volumes {
+  list(): Promise<Volume[]>;
+  get(name: string): Promise<Volume | undefined>;
+  /** The volume of that name, made when it is not there (an empty name: an anonymous one). Faults: "invalid" name or driver. */
+  create(wanted: {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly options: Readonly<Record<string, string>>;
+    readonly driver: string;
+  }): Promise<Volume>;
+  /** Faults: "not-found" `get X: no such volume`; "conflict" `remove X: volume is in use - [ids]`. */
+  remove(name: string, options: { readonly force: boolean; readonly usedBy: readonly string[] }): Promise<void>;
+}
