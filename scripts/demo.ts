@@ -1,8 +1,19 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { addressOf, allLabs, dockerEnv, hostPaths, labDown, type LabRecord, labUp, newLab, onHost, readLab } from "../src/lab/index.ts";
-import { execOk, systemClock } from "../src/sys/index.ts";
+import {
+  addressOf,
+  allLabs,
+  dockerEnv,
+  hostPaths,
+  type LabRecord,
+  labDown,
+  labUp,
+  newLab,
+  onHost,
+  readLab,
+} from "../src/lab/index.ts";
 import { messageOf, sleep } from "../src/lib/index.ts";
+import { execOk, systemClock } from "../src/sys/index.ts";
 import { preparedRegistry } from "./images.ts";
 
 /** The voting app on three hosts, by the stock docker CLI. Every command is printed before it is run. */
@@ -37,7 +48,8 @@ async function docker(lab: LabRecord, host: string, words: string): Promise<void
     child.on("error", reject);
     child.on("close", (c) => resolve(c ?? 1));
   });
-  if (code !== 0) throw new Error(`docker ${words.split(" ").slice(0, 2).join(" ")} ended with exit code ${code}`);
+  if (code !== 0)
+    throw new Error(`docker ${words.split(" ").slice(0, 2).join(" ")} ended with exit code ${code}`);
 }
 
 async function swarm(lab: LabRecord): Promise<void> {

@@ -26,7 +26,11 @@ export interface AgentParts {
   /** Where the last assignments are kept for a restart. */
   readonly assignmentsFile: string;
   /** The resolver's address on the gateway bridge, and whom it asks. */
-  readonly dns: { readonly address: string; readonly upstreams: readonly string[]; readonly search: readonly string[] };
+  readonly dns: {
+    readonly address: string;
+    readonly upstreams: readonly string[];
+    readonly search: readonly string[];
+  };
   connect(address: string, signal: AbortSignal): Promise<AgentStream>;
   describe(): NodeDescription;
   /** A manager has answered: the node is in. */
@@ -69,7 +73,10 @@ export class Agent {
     });
     const statuses = () => this.#worker.statuses();
     const handle = (message: ManagerMessage) => this.#handle(message);
-    this.#session = new ManagerSession({ ...parts, dataPathAddress: parts.settings.dataPathAddress, statuses, handle }, parts.managers);
+    this.#session = new ManagerSession(
+      { ...parts, dataPathAddress: parts.settings.dataPathAddress, statuses, handle },
+      parts.managers,
+    );
   }
 
   /** Runs until the signal aborts; containers and kernel state stay as they are then. */
@@ -77,10 +84,7 @@ export class Agent {
     await this.#adopt();
     const dns = new DnsServer({ ...this.#parts.dns, ...this.#parts, facts: () => this.#network.facts() });
     try {
-      await runGroup(
-        [(s) => this.#session.run(s), (s) => this.#network.run(s), (s) => dns.run(s)],
-        signal,
-      );
+      await runGroup([(s) => this.#session.run(s), (s) => this.#network.run(s), (s) => dns.run(s)], signal);
     } finally {
       this.#logs.cancelAll();
       this.#worker.abandon();
@@ -97,7 +101,8 @@ export class Agent {
   async #adopt(): Promise<void> {
     const { assignmentsFile, log } = this.#parts;
     try {
-      if (existsSync(assignmentsFile)) this.#book = AssignmentBook.load(readFileSync(assignmentsFile, "utf8"));
+      if (existsSync(assignmentsFile))
+        this.#book = AssignmentBook.load(readFileSync(assignmentsFile, "utf8"));
     } catch (error) {
       log.warn("saved assignments are unreadable, waiting for a manager", { error: messageOf(error) });
     }

@@ -4,7 +4,11 @@ import type { NodeDescription } from "../model/index.ts";
 const MACHINES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64", arm: "armv7l" };
 
 /** What this machine is, in uname's words as Docker reports them. */
-export function describeNode(hostname: string, engineVersion: string, labels: Record<string, string>): NodeDescription {
+export function describeNode(
+  hostname: string,
+  engineVersion: string,
+  labels: Record<string, string>,
+): NodeDescription {
   return {
     hostname,
     platform: { architecture: MACHINES[arch()] ?? arch(), os: "linux" },

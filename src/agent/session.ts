@@ -1,4 +1,4 @@
-import { type Clock, type Log, messageOf, randomFloat, type Random, sleep } from "../lib/index.ts";
+import { type Clock, type Log, messageOf, type Random, randomFloat, sleep } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
 import type { AgentStream, ManagerMessage } from "../rpc/index.ts";
 
@@ -52,7 +52,8 @@ export class ManagerSession {
       try {
         await this.#hold(address, signal);
       } catch (error) {
-        if (!signal.aborted) log.warn("session with manager lost", { manager: address, error: messageOf(error) });
+        if (!signal.aborted)
+          log.warn("session with manager lost", { manager: address, error: messageOf(error) });
       }
       backoff = clock.now() - started > MAX_BACKOFF_MS ? 0 : Math.min(100 + 2 * backoff, MAX_BACKOFF_MS);
       await sleep(clock, backoff * randomFloat(random), signal).catch(() => undefined);

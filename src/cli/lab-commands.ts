@@ -1,20 +1,19 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Fault } from "../lib/index.ts";
 import {
   addressOf,
   allLabs,
   CLIENT,
   cut,
   dockerEnv,
-  heal,
   type HostParts,
+  heal,
   hostPaths,
   killDaemon,
   killHost,
-  labDown,
   type LabRecord,
+  labDown,
   labSwarm,
   labUp,
   newLab,
@@ -24,6 +23,7 @@ import {
   startHost,
   stopDaemon,
 } from "../lab/index.ts";
+import { Fault } from "../lib/index.ts";
 import { systemClock } from "../sys/index.ts";
 
 interface LabCommand {
@@ -46,10 +46,14 @@ function withLab(args: readonly string[]): { lab: LabRecord; rest: readonly stri
 }
 
 /** The first `n` words after `--name N`; Fault "invalid" when one is missing. */
-function words(args: readonly string[], ...names: string[]): { lab: LabRecord; found: string[]; rest: readonly string[] } {
+function words(
+  args: readonly string[],
+  ...names: string[]
+): { lab: LabRecord; found: string[]; rest: readonly string[] } {
   const { lab, rest } = withLab(args);
   const missing = names.find((_, i) => rest[i] === undefined);
-  if (missing !== undefined) throw new Fault("invalid", `say which ${missing}: hosts are ${[...lab.hosts, CLIENT].join(", ")}`);
+  if (missing !== undefined)
+    throw new Fault("invalid", `say which ${missing}: hosts are ${[...lab.hosts, CLIENT].join(", ")}`);
   return { lab, found: rest.slice(0, names.length) as string[], rest: rest.slice(names.length) };
 }
 
@@ -75,10 +79,19 @@ async function up(args: readonly string[]): Promise<number> {
       set: { type: "string", multiple: true, default: [] },
     },
   });
-  if (process.getuid?.() !== 0) throw new Fault("forbidden", "cannot make a lab: run it as root (it makes network namespaces)");
-  const settings = Object.fromEntries(values.set.map((s) => [s.split("=")[0], JSON.parse(s.slice(s.indexOf("=") + 1))]));
+  if (process.getuid?.() !== 0)
+    throw new Fault("forbidden", "cannot make a lab: run it as root (it makes network namespaces)");
+  const settings = Object.fromEntries(
+    values.set.map((s) => [s.split("=")[0], JSON.parse(s.slice(s.indexOf("=") + 1))]),
+  );
   const { name, uplink, images } = values;
-  const lab = newLab({ name, hosts: Number(values.hosts), uplink, settings, ...(images !== undefined && { images }) });
+  const lab = newLab({
+    name,
+    hosts: Number(values.hosts),
+    uplink,
+    settings,
+    ...(images !== undefined && { images }),
+  });
   await labUp(lab, parts);
   if (values.swarm) await labSwarm(lab);
   process.stdout.write(describe(lab));
@@ -93,7 +106,10 @@ function describe(lab: LabRecord): string {
   return `${rows.join("\n")}\n`;
 }
 
-async function overHost(args: readonly string[], act: (lab: LabRecord, host: string) => Promise<void> | void): Promise<number> {
+async function overHost(
+  args: readonly string[],
+  act: (lab: LabRecord, host: string) => Promise<void> | void,
+): Promise<number> {
   const { lab, found } = words(args, "host");
   await act(lab, found[0] ?? "");
   return 0;
@@ -155,7 +171,10 @@ export const labCommands: readonly LabCommand[] = [
     usage: "env [--name N] HOST",
     about: "what to eval so that docker speaks to a host",
     run: (args) =>
-      overHost(args, (lab, host) => void process.stdout.write(`export DOCKER_HOST=${dockerEnv(lab, host).DOCKER_HOST}\n`)),
+      overHost(
+        args,
+        (lab, host) => void process.stdout.write(`export DOCKER_HOST=${dockerEnv(lab, host).DOCKER_HOST}\n`),
+      ),
   },
   {
     verb: "kill",

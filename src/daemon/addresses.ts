@@ -5,7 +5,9 @@ export const CLUSTER_PORT = 2377;
 
 function ownAddresses(): { device: string; address: string }[] {
   return Object.entries(networkInterfaces()).flatMap(([device, all]) =>
-    (all ?? []).filter((a) => a.family === "IPv4" && !a.internal).map((a) => ({ device, address: a.address })),
+    (all ?? [])
+      .filter((a) => a.family === "IPv4" && !a.internal)
+      .map((a) => ({ device, address: a.address })),
   );
 }
 
@@ -27,7 +29,10 @@ export function resolveAdvertise(asked: string | undefined, ignore: (device: str
   if (onDevice.length > 0) return onlyOne(onDevice);
   if (host === "0.0.0.0") throw new Fault("invalid", "advertise address must be a non-zero IP address");
   if (parseIpv4(host) === undefined) {
-    throw new Fault("invalid", "advertise address must be a non-zero IP address or network interface (with optional port number)");
+    throw new Fault(
+      "invalid",
+      "advertise address must be a non-zero IP address or network interface (with optional port number)",
+    );
   }
   return host;
 }

@@ -32,7 +32,13 @@ const schema = z.strictObject({
 export type Config = z.infer<typeof schema>;
 
 type Key = keyof Config;
-const LISTS = new Set<Key>(["hosts", "registry-mirrors", "insecure-registries", "default-addr-pools", "labels"]);
+const LISTS = new Set<Key>([
+  "hosts",
+  "registry-mirrors",
+  "insecure-registries",
+  "default-addr-pools",
+  "labels",
+]);
 const NUMBERS = new Set<Key>(["default-addr-pool-size"]);
 
 /** Flags as node:util reads them: lists may be said several times. */
@@ -48,12 +54,16 @@ export function readConfig(argv: readonly string[]): Config {
   const said = parseFlags(argv);
   const file = typeof said["config"] === "string" ? said["config"] : DEFAULT_FILE;
   const fromFile = existsSync(file) ? readFile(file) : {};
-  if (said["config"] !== undefined && !existsSync(file)) throw new Fault("invalid", `cannot read ${file}: no such file`);
+  if (said["config"] !== undefined && !existsSync(file))
+    throw new Fault("invalid", `cannot read ${file}: no such file`);
   const { config: _, ...fromFlags } = said;
   const parsed = schema.safeParse({ ...fromFile, ...fromFlags });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new Fault("invalid", `cannot use setting ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`);
+  throw new Fault(
+    "invalid",
+    `cannot use setting ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`,
+  );
 }
 
 function parseFlags(argv: readonly string[]): Record<string, unknown> {
@@ -77,6 +87,8 @@ function readFile(path: string): Record<string, unknown> {
 
 /** Usage, one flag a line, made from the schema so that it cannot lag behind. */
 export function usage(): string {
-  const rows = Object.keys(schema.shape).map((key) => `  --${key}${LISTS.has(key as Key) ? " …  (may be repeated)" : " …"}`);
+  const rows = Object.keys(schema.shape).map(
+    (key) => `  --${key}${LISTS.has(key as Key) ? " …  (may be repeated)" : " …"}`,
+  );
   return `Usage: shoald [--config FILE] [FLAGS]\n\n${rows.join("\n")}\n\nThe file (default ${DEFAULT_FILE}) holds the same words as JSON.\n`;
 }

@@ -10,7 +10,21 @@ let swarm: TestSwarm;
 beforeAll(async () => {
   swarm = await TestSwarm.up("faults");
   await swarm.docker("1", "network", "create", "--driver", "overlay", "front");
-  await swarm.docker("1", "service", "create", "-q", "--name", "web", "-p", "8080:80", "--replicas", "3", "--network", "front", "shoal/probe");
+  await swarm.docker(
+    "1",
+    "service",
+    "create",
+    "-q",
+    "--name",
+    "web",
+    "-p",
+    "8080:80",
+    "--replicas",
+    "3",
+    "--network",
+    "front",
+    "shoal/probe",
+  );
 });
 
 afterAll(async () => {
@@ -20,7 +34,12 @@ afterAll(async () => {
 test("a shoald killed and started again keeps its containers, its network and its logs", async () => {
   const [before] = await swarm.containers("web", ["2"]);
   const url = `http://${swarm.ip("2")}:8080/`;
-  const load = swarm.exec("client", "sh", "-c", `for i in $(seq 200); do curl -s -o /dev/null -w '%{http_code}\\n' --max-time 3 ${url}; sleep 0.02; done`);
+  const load = swarm.exec(
+    "client",
+    "sh",
+    "-c",
+    `for i in $(seq 200); do curl -s -o /dev/null -w '%{http_code}\\n' --max-time 3 ${url}; sleep 0.02; done`,
+  );
   await killDaemon(swarm.lab, "2", systemClock);
   await swarm.inTask(before!, "wget", "-qO-", "http://127.0.0.1/while-away");
   await startHost(swarm.lab, "2", hostParts);
@@ -35,7 +54,11 @@ test("a shoald killed and started again keeps its containers, its network and it
   await eventually(10_000, "the request made meanwhile is in the logs", async () => {
     return (await swarm.docker("2", "logs", before!.id)).includes("/while-away");
   });
-  await eventually(10_000, "the node is ready", async () => !(await swarm.docker("1", "node", "ls")).includes("Down"));
+  await eventually(
+    10_000,
+    "the node is ready",
+    async () => !(await swarm.docker("1", "node", "ls")).includes("Down"),
+  );
 });
 
 test("a manager's shoald killed and started again goes on deciding", async () => {
@@ -60,14 +83,31 @@ test("a lost host's tasks run elsewhere, and no rule, route or name points at it
   }
   expect(addresses.length).toBeGreaterThan(0);
   await killHost(swarm.lab, "3", systemClock);
-  await eventually(30_000, "the node is down", async () => (await swarm.docker("1", "node", "ls")).includes("Down"));
-  await eventually(10_000, "three replicas run on the others", async () => (await swarm.containers("web", ["1", "2"])).length === 3);
+  await eventually(30_000, "the node is down", async () =>
+    (await swarm.docker("1", "node", "ls")).includes("Down"),
+  );
+  await eventually(
+    10_000,
+    "three replicas run on the others",
+    async () => (await swarm.containers("web", ["1", "2"])).length === 3,
+  );
   await eventually(10_000, "nothing in the kernel names the dead tasks", async () => {
     const text = (await Promise.all(["1", "2"].map((host) => kernelText(host)))).join("\n");
     return addresses.every((a) => !new RegExp(`\\b${a.replaceAll(".", "\\.")}\\b`).test(text));
   });
   const answers = await Promise.all(
-    Array.from({ length: 12 }, () => swarm.exec("client", "curl", "-sS", "--max-time", "3", "-o", "/dev/null", `http://${swarm.ip("1")}:8080/`)),
+    Array.from({ length: 12 }, () =>
+      swarm.exec(
+        "client",
+        "curl",
+        "-sS",
+        "--max-time",
+        "3",
+        "-o",
+        "/dev/null",
+        `http://${swarm.ip("1")}:8080/`,
+      ),
+    ),
   );
   expect(answers.map((a) => a.code)).toEqual(answers.map(() => 0));
 });
@@ -76,12 +116,19 @@ test("a lost host's tasks run elsewhere, and no rule, route or name points at it
 async function kernelText(host: string): Promise<string> {
   const { stdout: mounts } = await exec(["cat", "/proc/self/mountinfo"]);
   const run = swarm.hostPaths(host).run;
-  const pinned = mounts.split("\n").map((l) => l.split(" ")[4] ?? "").filter((p) => p.startsWith(`${run}/`) && p.includes("netns/"));
+  const pinned = mounts
+    .split("\n")
+    .map((l) => l.split(" ")[4] ?? "")
+    .filter((p) => p.startsWith(`${run}/`) && p.includes("netns/"));
   const spaces = [swarm.hostPaths(host).netns, ...pinned];
   const texts = await Promise.all(
     spaces.map(async (path) => {
       const run = (...argv: string[]) => exec(["nsenter", `--net=${path}`, "--", ...argv]);
-      const parts = await Promise.all([run("nft", "list", "ruleset"), run("ip", "route", "show", "table", "all"), run("ip", "neighbour")]);
+      const parts = await Promise.all([
+        run("nft", "list", "ruleset"),
+        run("ip", "route", "show", "table", "all"),
+        run("ip", "neighbour"),
+      ]);
       return parts.map((p) => p.stdout).join("\n");
     }),
   );
@@ -90,8 +137,25 @@ async function kernelText(host: string): Promise<string> {
 
 test("a host that comes back gets no work twice and is ready again", async () => {
   await startHost(swarm.lab, "3", hostParts);
-  await eventually(20_000, "the node is ready", async () => !(await swarm.docker("1", "node", "ls")).includes("Down"));
-  await eventually(10_000, "still three replicas in all", async () => (await swarm.containers("web")).length === 3);
-  const { code } = await swarm.exec("client", "curl", "-sS", "--max-time", "3", "-o", "/dev/null", `http://${swarm.ip("3")}:8080/`);
+  await eventually(
+    20_000,
+    "the node is ready",
+    async () => !(await swarm.docker("1", "node", "ls")).includes("Down"),
+  );
+  await eventually(
+    10_000,
+    "still three replicas in all",
+    async () => (await swarm.containers("web")).length === 3,
+  );
+  const { code } = await swarm.exec(
+    "client",
+    "curl",
+    "-sS",
+    "--max-time",
+    "3",
+    "-o",
+    "/dev/null",
+    `http://${swarm.ip("3")}:8080/`,
+  );
   expect(code).toBe(0);
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { eventually, tally, TestSwarm } from "../support/swarm.ts";
+import { eventually, TestSwarm, tally } from "../support/swarm.ts";
 
 /** The routing mesh, VIPs, names and isolation, seen from outside clients and from inside containers. */
 
@@ -9,9 +9,47 @@ beforeAll(async () => {
   swarm = await TestSwarm.up("mesh");
   await swarm.docker("1", "network", "create", "--driver", "overlay", "front");
   await swarm.docker("1", "network", "create", "--driver", "overlay", "back");
-  await swarm.docker("1", "service", "create", "-q", "--name", "web", "-p", "8080:80", "--replicas", "3", "--network", "front", "shoal/probe");
-  await swarm.docker("1", "service", "create", "-q", "--name", "lone", "-p", "8081:80", "--network", "front", "shoal/probe");
-  await swarm.docker("1", "service", "create", "-q", "--name", "both", "--network", "front", "--network", "back", "shoal/probe");
+  await swarm.docker(
+    "1",
+    "service",
+    "create",
+    "-q",
+    "--name",
+    "web",
+    "-p",
+    "8080:80",
+    "--replicas",
+    "3",
+    "--network",
+    "front",
+    "shoal/probe",
+  );
+  await swarm.docker(
+    "1",
+    "service",
+    "create",
+    "-q",
+    "--name",
+    "lone",
+    "-p",
+    "8081:80",
+    "--network",
+    "front",
+    "shoal/probe",
+  );
+  await swarm.docker(
+    "1",
+    "service",
+    "create",
+    "-q",
+    "--name",
+    "both",
+    "--network",
+    "front",
+    "--network",
+    "back",
+    "shoal/probe",
+  );
   await swarm.docker("1", "service", "create", "-q", "--name", "deep", "--network", "back", "shoal/probe");
 });
 
@@ -41,19 +79,28 @@ function expectEven(answers: readonly string[]): void {
   }
 }
 
-test.each(["1", "2", "3"])("host %s spreads 300 outside connections over all three replicas", async (host) => {
-  const script = `for i in $(seq 300); do curl -sS --max-time 5 http://${swarm.ip(host)}:8080/; done`;
-  const { stdout } = await swarm.exec("client", "sh", "-c", script);
-  const answers = stdout.trim().split("\n").map((line) => (JSON.parse(line) as Answer).hostname);
-  expect(answers.length).toBe(300);
-  expectEven(answers);
-});
+test.each(["1", "2", "3"])(
+  "host %s spreads 300 outside connections over all three replicas",
+  async (host) => {
+    const script = `for i in $(seq 300); do curl -sS --max-time 5 http://${swarm.ip(host)}:8080/; done`;
+    const { stdout } = await swarm.exec("client", "sh", "-c", script);
+    const answers = stdout
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as Answer).hostname);
+    expect(answers.length).toBe(300);
+    expectEven(answers);
+  },
+);
 
 test("a container spreads 300 connections to a VIP over all three replicas", async () => {
   const [from] = await swarm.containers("both");
   const script = "for i in $(seq 300); do wget -qO- -T 5 http://web/; done";
   const { stdout } = await swarm.inTask(from!, "sh", "-c", script);
-  const answers = stdout.trim().split("\n").map((line) => (JSON.parse(line) as Answer).hostname);
+  const answers = stdout
+    .trim()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as Answer).hostname);
   expect(answers.length).toBe(300);
   expectEven(answers);
 });
@@ -62,7 +109,9 @@ test("every host answers on the published port, also one without a replica, and 
   const [task] = await swarm.containers("lone");
   for (const host of ["1", "2", "3"]) {
     const answer = await ask("client", `http://${swarm.ip(host)}:8081/`);
-    expect(plain(answer.client), `entry by host ${host}, task on host ${task?.host}`).toBe(swarm.ip("client"));
+    expect(plain(answer.client), `entry by host ${host}, task on host ${task?.host}`).toBe(
+      swarm.ip("client"),
+    );
   }
 });
 
@@ -74,7 +123,11 @@ test("every host answers on its own loopback and its own address", async () => {
 });
 
 test("one host's client reaches a published port on another host with its own address", async () => {
-  for (const [from, to] of [["1", "2"], ["2", "3"], ["3", "1"]] as const) {
+  for (const [from, to] of [
+    ["1", "2"],
+    ["2", "3"],
+    ["3", "1"],
+  ] as const) {
     const answer = await ask(from, `http://${swarm.ip(to)}:8081/`);
     expect(plain(answer.client), `from ${from} by ${to}`).toBe(swarm.ip(from));
   }
@@ -95,11 +148,19 @@ test("services find each other by name on shared networks, and only there", asyn
 });
 
 test("a task cannot reach a service of a network it is not on, not even by address", async () => {
-  const inspect = await swarm.docker("1", "service", "inspect", "deep", "--format", "{{range .Endpoint.VirtualIPs}}{{.Addr}}{{end}}");
+  const inspect = await swarm.docker(
+    "1",
+    "service",
+    "inspect",
+    "deep",
+    "--format",
+    "{{range .Endpoint.VirtualIPs}}{{.Addr}}{{end}}",
+  );
   const vip = inspect.split("/")[0] ?? "";
   const [web] = await swarm.containers("web");
   const [deep] = await swarm.containers("deep");
-  const addresses = (await swarm.inTask(deep!, "ip", "-o", "-4", "addr")).stdout.match(/\d+\.\d+\.\d+\.\d+(?=\/)/g) ?? [];
+  const addresses =
+    (await swarm.inTask(deep!, "ip", "-o", "-4", "addr")).stdout.match(/\d+\.\d+\.\d+\.\d+(?=\/)/g) ?? [];
   expect(addresses.length).toBeGreaterThan(1);
   for (const address of [vip, ...addresses].filter((a) => !a.startsWith("127."))) {
     const { code } = await swarm.inTask(web!, "wget", "-qO-", "-T", "2", `http://${address}/`);
@@ -117,6 +178,17 @@ test("tasks.<service> names every replica", async () => {
 });
 
 test("a large answer passes every path (MTU)", async () => {
-  const { stdout } = await swarm.exec("client", "curl", "-sS", "--max-time", "10", "-o", "/dev/null", "-w", "%{size_download}", `http://${swarm.ip("2")}:8081/bytes/3000000`);
+  const { stdout } = await swarm.exec(
+    "client",
+    "curl",
+    "-sS",
+    "--max-time",
+    "10",
+    "-o",
+    "/dev/null",
+    "-w",
+    "%{size_download}",
+    `http://${swarm.ip("2")}:8081/bytes/3000000`,
+  );
   expect(stdout).toBe("3000000");
 });
