@@ -14,6 +14,6 @@ test("docs/errors.md lists exactly the kinds there are", () => {
 test("docs/dependencies.md has a sentence for exactly the runtime dependencies, fewer than a dozen", () => {
   const { dependencies } = JSON.parse(readFileSync(resolve(root, "package.json"), "utf8"));
   const listed = firstCells("docs/dependencies.md").filter((c) => c !== "package");
-  expect(listed.sort()).toEqual(Object.keys(dependencies).sort());
+  expect(new Set(listed)).toEqual(new Set(Object.keys(dependencies)));
   expect(listed.length).toBeLessThan(12);
 });

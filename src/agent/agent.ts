@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { NodeSettings } from "../dataplane/index.ts";
+import type { NodeSettings, PlanSettings } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import { type Clock, Fault, type Log, messageOf, type Random, runGroup } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
@@ -20,6 +20,7 @@ export interface AgentParts {
   readonly images: Images;
   readonly kernel: Kernel;
   readonly settings: NodeSettings;
+  readonly plan: PlanSettings;
   readonly advertiseAddress: string;
   readonly managers: readonly string[];
   readonly netnsDir: string;
@@ -34,12 +35,18 @@ export interface AgentParts {
   connect(address: string, signal: AbortSignal): Promise<AgentStream>;
   describe(): NodeDescription;
   /** A manager has answered: the node is in. */
-  onWelcome(managers: readonly string[]): void;
+  onWelcome(welcome: Welcome): void;
   /** A manager says that this node was removed. */
   onLeave(reason: string): void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+}
+
+/** What a manager says of the cluster when it takes a session. */
+export interface Welcome {
+  readonly managers: readonly string[];
+  readonly dataPathPort: number;
 }
 
 /** One node's agent: holds a session with a manager, runs what is assigned, keeps the node's network true. */
@@ -114,7 +121,8 @@ export class Agent {
   #handle(message: ManagerMessage): void {
     switch (message.kind) {
       case "welcome":
-        this.#parts.onWelcome(message.managers);
+        this.#network.setDataPathPort(message.cluster.dataPathPort);
+        this.#parts.onWelcome({ managers: message.managers, dataPathPort: message.cluster.dataPathPort });
         break;
       case "assignments":
         this.#assign(message);

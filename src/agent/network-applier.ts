@@ -1,4 +1,10 @@
-import { type NetworkFacts, type NodeSettings, planNetwork, type TaskFact } from "../dataplane/index.ts";
+import {
+  type NetworkFacts,
+  type NodeSettings,
+  type PlanSettings,
+  planNetwork,
+  type TaskFact,
+} from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
 import type { ClusterFacts } from "./assignment-book.ts";
@@ -6,6 +12,7 @@ import type { ClusterFacts } from "./assignment-book.ts";
 export interface NetworkApplierParts {
   readonly kernel: Kernel;
   readonly settings: NodeSettings;
+  readonly plan: PlanSettings;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -27,6 +34,7 @@ interface Waiter {
 export class NetworkApplier {
   readonly #parts: NetworkApplierParts;
   #facts: ClusterFacts = NO_FACTS;
+  #dataPathPort: number;
   readonly #tasks = new Map<string, TaskFact>();
   #waiters: Waiter[] = [];
   #dirty = false;
@@ -34,11 +42,20 @@ export class NetworkApplier {
 
   constructor(parts: NetworkApplierParts) {
     this.#parts = parts;
+    this.#dataPathPort = parts.settings.dataPathPort;
   }
 
   /** The facts in force: what DNS answers from. */
   facts(): NetworkFacts {
-    return { self: this.#parts.settings, ...this.#facts, tasks: [...this.#tasks.values()] };
+    const self = { ...this.#parts.settings, dataPathPort: this.#dataPathPort };
+    return { self, ...this.#facts, tasks: [...this.#tasks.values()] };
+  }
+
+  /** The cluster's VXLAN port, once a manager has said it. */
+  setDataPathPort(port: number): void {
+    if (port === this.#dataPathPort) return;
+    this.#dataPathPort = port;
+    this.#change();
   }
 
   /** New facts from a manager; the kernel follows by itself. */
@@ -85,7 +102,7 @@ export class NetworkApplier {
     if (this.#busy) return;
     this.#busy = true;
     kernel
-      .sweep(planNetwork(this.facts()))
+      .sweep(planNetwork(this.facts(), this.#parts.plan))
       .then((repaired) => {
         if (repaired.length > 0) log.warn("network repaired", { what: repaired.slice(0, 5).join("; ") });
       })
@@ -113,13 +130,13 @@ export class NetworkApplier {
     this.#busy = true;
     const waiters = this.#waiters;
     this.#waiters = [];
-    this.#round(waiters).finally(() => this.#free());
+    void this.#round(waiters).finally(() => this.#free());
   }
 
   async #round(waiters: readonly Waiter[]): Promise<void> {
     const { kernel, log, clock } = this.#parts;
     try {
-      const report = await kernel.apply(planNetwork(this.facts()));
+      const report = await kernel.apply(planNetwork(this.facts(), this.#parts.plan));
       for (const { namespace, error } of report.failures)
         log.error("network not applied", { namespace, error });
       for (const waiter of waiters) settleWaiter(waiter, report.failures);

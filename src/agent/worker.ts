@@ -82,7 +82,7 @@ export class Worker {
     const runner = new TaskRunner(this.#parts, task, this.#found.get(task.id));
     this.#found.delete(task.id);
     this.#runners.set(task.id, runner);
-    runner.finished.finally(() => {
+    void runner.finished.finally(() => {
       if (this.#runners.get(task.id) === runner) this.#runners.delete(task.id);
     });
   }
