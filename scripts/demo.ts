@@ -103,7 +103,10 @@ Take it away:   npm run demo -- --down`);
 async function main(): Promise<void> {
   const existing = allLabs().some((lab) => lab.name === NAME);
   if (existing) await labDown(readLab(NAME), clock);
-  if (process.argv.includes("--down")) return say(existing ? "demo: taken away" : "demo: nothing was up");
+  if (process.argv.includes("--down")) {
+    say(existing ? "demo: taken away" : "demo: nothing was up");
+    return;
+  }
   say("demo: preparing images (built offline from Debian packages the first time)");
   const images = await preparedRegistry((line) => say(`  ${line}`));
   const lab = newLab({ name: NAME, hosts: 3, images, uplink: false, settings: {} });

@@ -22,7 +22,7 @@ async function traces(swarm: TestSwarm, host: string): Promise<string[]> {
   return [...links, ...tables, ...rules, ...routes, ...mounts]
     .map((s) => s.trim())
     .filter(Boolean)
-    .sort();
+    .sort((a, b) => (a < b ? -1 : 1));
 }
 
 async function shimsOf(swarm: TestSwarm, host: string): Promise<number> {

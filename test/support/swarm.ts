@@ -112,13 +112,13 @@ export async function eventually<T>(
   ms: number,
   what: string,
   check: () => Promise<T>,
-): Promise<NonNullable<T>> {
+): Promise<Exclude<T, false | 0 | "" | null | undefined>> {
   const deadline = Date.now() + ms;
   let last: unknown;
   while (Date.now() < deadline) {
     try {
       const value = await check();
-      if (value) return value as NonNullable<T>;
+      if (value) return value as Exclude<T, false | 0 | "" | null | undefined>;
       last = value;
     } catch (error) {
       last = error;
