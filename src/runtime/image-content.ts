@@ -2,7 +2,6 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import {
   Content,
-  WriteAction,
   type WriteContentRequest,
   WriteContentRequestSchema,
   type WriteContentResponse,
@@ -15,6 +14,9 @@ import type { Digest } from "../registry/index.ts";
 const MESSAGE_BYTES = 512 << 10;
 const LOCK_WAIT_MS = 30_000;
 const LOCK_POLL_MS = 100;
+
+/** What a write message asks for (containerd's content.proto). */
+const ACTION = { stat: 0, write: 1, commit: 2 } as const;
 
 /** One blob on its way into the store. */
 export interface BlobWrite {
@@ -102,16 +104,16 @@ async function writeOnce(client: GrpcClient, blob: BlobWrite): Promise<Digest> {
   const writer = new Writer(client);
   const head = { ref: blob.ref, total: BigInt(blob.size), expected: blob.digest ?? "" };
   try {
-    await writer.send({ ...head, action: WriteAction.STAT });
-    let offset = Number((await writer.answer(WriteAction.STAT)).offset);
+    await writer.send({ ...head, action: ACTION.stat });
+    let offset = Number((await writer.answer(ACTION.stat)).offset);
     for await (const data of inPieces(blob.source(offset, writer.failed))) {
       blob.signal?.throwIfAborted();
-      await writer.send({ ...head, action: WriteAction.WRITE, offset: BigInt(offset), data });
+      await writer.send({ ...head, action: ACTION.write, offset: BigInt(offset), data });
       offset += data.length;
     }
     const labels = { ...blob.labels };
-    await writer.send({ ...head, action: WriteAction.COMMIT, offset: BigInt(offset), labels });
-    return (await writer.answer(WriteAction.COMMIT)).digest;
+    await writer.send({ ...head, action: ACTION.commit, offset: BigInt(offset), labels });
+    return (await writer.answer(ACTION.commit)).digest;
   } finally {
     writer.close();
   }
@@ -137,7 +139,7 @@ async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
 class Writer {
   readonly #stream: ClientDuplexStream<WriteContentRequest, WriteContentResponse>;
   readonly #failed = new AbortController();
-  #last = new Map<WriteAction, WriteContentResponse>();
+  #last = new Map<number, WriteContentResponse>();
   #wake: () => void = () => {};
 
   constructor(client: GrpcClient) {
@@ -163,7 +165,7 @@ class Writer {
     await this.#until(() => !this.#stream.writableNeedDrain);
   }
 
-  async answer(action: WriteAction): Promise<WriteContentResponse> {
+  async answer(action: number): Promise<WriteContentResponse> {
     await this.#until(() => this.#last.has(action));
     const answer = this.#last.get(action);
     if (answer === undefined) throw new Fault("internal", "containerd Write: no answer");
