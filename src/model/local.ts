@@ -1,0 +1,178 @@
+import type { Instant } from "../lib/index.ts";
+
+/*
+ * What one node knows of itself: its machine, containers, images, volumes, logs and events.
+ * Values that are never stored; the Engine API shows them.
+ */
+
+/** The daemon and its machine, as `docker version` and `docker info` tell it. */
+export interface SystemInfo {
+  readonly id: string;
+  readonly hostname: string;
+  readonly version: string;
+  readonly kernelVersion: string;
+  readonly operatingSystem: string;
+  readonly osVersion: string;
+  /** uname's word: "x86_64". */
+  readonly architecture: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly dataRoot: string;
+  readonly labels: readonly string[];
+  readonly cgroupVersion: "1" | "2";
+  readonly cgroupDriver: "cgroupfs" | "systemd";
+  readonly containerdVersion: string;
+  readonly runcVersion: string;
+  readonly registryMirrors: readonly string[];
+  readonly insecureRegistries: readonly string[];
+}
+
+/** The Swarm section of `docker info`. */
+export interface SwarmState {
+  readonly nodeId: string;
+  readonly nodeAddress: string;
+  readonly state: "inactive" | "pending" | "active" | "error";
+  readonly isManager: boolean;
+  readonly error: string;
+  readonly managers: readonly { readonly nodeId: string; readonly address: string }[];
+}
+
+export interface LogQuery {
+  readonly follow: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly tail?: number;
+  /** Nanoseconds since 1970. */
+  readonly since?: bigint;
+  readonly until?: bigint;
+}
+
+export interface LogLine {
+  /** Nanoseconds since 1970. */
+  readonly at: bigint;
+  readonly stream: "stdout" | "stderr";
+  /** One line with its newline, when it has one. */
+  readonly line: Uint8Array;
+}
+
+export interface ServiceLogLine extends LogLine {
+  readonly nodeId: string;
+  readonly serviceId: string;
+  readonly taskId: string;
+}
+
+export interface LocalNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly driver: "bridge" | "overlay";
+  readonly scope: "local" | "swarm";
+  readonly subnet: string;
+  readonly gateway: string;
+  readonly internal: boolean;
+  readonly ingress: boolean;
+}
+
+/** runtime's ContainerState, as far as the API shows it. */
+export interface ContainerInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly status: "created" | "running" | "stopped";
+  readonly pid?: number;
+  readonly exitCode?: number;
+  readonly oomKilled?: boolean;
+  readonly createdAt: Instant;
+  readonly startedAt?: Instant;
+  readonly finishedAt?: Instant;
+  readonly image: string;
+  readonly imageId: string;
+  readonly command: readonly string[];
+  readonly mounts: readonly {
+    readonly type: "bind" | "volume" | "tmpfs";
+    readonly name?: string;
+    readonly source: string;
+    readonly target: string;
+    readonly readOnly: boolean;
+  }[];
+  readonly logPath: string;
+  readonly config: {
+    readonly hostname: string;
+    readonly env: readonly string[];
+    readonly user?: string;
+    readonly dir?: string;
+    readonly tty: boolean;
+    readonly openStdin: boolean;
+    readonly readOnly: boolean;
+    readonly init?: boolean;
+    readonly entrypoint?: readonly string[];
+    readonly args?: readonly string[];
+    readonly stopSignal?: string;
+    readonly netns: string;
+    readonly capAdd: readonly string[];
+    readonly capDrop: readonly string[];
+    readonly sysctls: Readonly<Record<string, string>>;
+    readonly resources: { readonly memoryBytes?: number; readonly nanoCpus?: number; readonly pids?: number };
+    readonly logMaxBytes: number;
+    readonly logMaxFiles: number;
+  };
+  /** Its place on each network: name, network id, address with prefix length, gateway, MAC. */
+  readonly networks: readonly {
+    readonly name: string;
+    readonly networkId: string;
+    readonly address: string;
+    readonly gateway: string;
+    readonly mac: string;
+  }[];
+}
+
+/** One step of a pull: which layer (short digest) is where, and how far. */
+export interface PullProgress {
+  readonly id: string;
+  readonly status: string;
+  readonly current?: number;
+  readonly total?: number;
+}
+
+export interface DistributionInfo {
+  readonly descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number };
+  readonly platforms: readonly {
+    readonly architecture: string;
+    readonly os: string;
+    readonly variant?: string;
+  }[];
+}
+
+export interface ImageInfo {
+  readonly id: string;
+  readonly target: string;
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+  readonly createdAt?: Instant;
+  readonly taggedAt: Instant;
+  readonly sizeBytes: number;
+  readonly platform: { readonly architecture?: string; readonly os?: string; readonly variant?: string };
+  readonly author?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly layers: readonly string[];
+  readonly history: readonly Readonly<Record<string, unknown>>[];
+}
+
+export interface VolumeInfo {
+  readonly name: string;
+  readonly driver: string;
+  readonly path: string;
+  readonly createdAt: Instant;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+export interface EngineEvent {
+  readonly type: "container" | "image" | "volume" | "network" | "service" | "node";
+  readonly action: string;
+  readonly scope: "local" | "swarm";
+  /** Id (or for images and volumes name) of the thing. */
+  readonly actor: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly at: Instant;
+}
