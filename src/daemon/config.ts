@@ -2,48 +2,97 @@ import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { Fault, messageOf, parseCidr } from "../lib/index.ts";
-import { LOG_LEVELS } from "../sys/index.ts";
+import { Fault, messageOf, parseCidr, parseIpv4 } from "../lib/index.ts";
+import { LOG_LEVELS, type LogLevel } from "../sys/index.ts";
 
 const DEFAULT_FILE = "/etc/shoal/shoald.json";
 
-const cidr = z.string().refine((text) => parseCidr(text) !== undefined, "must be a CIDR like 172.18.0.0/16");
-
 /** Every setting of shoald: the same words as flags (`--data-root X`) and in the file (JSON, Docker's daemon.json words). */
-const schema = z.strictObject({
-  "data-root": z.string().default("/var/lib/shoal"),
-  "exec-root": z.string().default("/run/shoal"),
-  hosts: z.array(z.string()).default(["unix:///run/shoal/docker.sock"]),
-  group: z.string().default("docker"),
-  containerd: z.string().default("/run/containerd/containerd.sock"),
-  "containerd-namespace": z.string().default("shoal"),
-  hostname: z.string().default(() => hostname()),
-  "advertise-addr": z.string().optional(),
-  "data-path-addr": z.string().optional(),
-  "registry-mirrors": z.array(z.url()).default([]),
-  "insecure-registries": z.array(z.string()).default([]),
-  "gateway-subnet": cidr.default("172.18.0.0/16"),
-  "default-addr-pools": z.array(cidr).default([]),
-  "default-addr-pool-size": z.number().int().min(1).max(29).optional(),
-  labels: z.array(z.string()).default([]),
-  "log-level": z.enum(LOG_LEVELS).default("info"),
-});
-
-export type Config = z.infer<typeof schema>;
+export interface Config {
+  readonly "data-root": string;
+  readonly "exec-root": string;
+  readonly hosts: readonly string[];
+  readonly group: string;
+  readonly containerd: string;
+  readonly "containerd-namespace": string;
+  readonly hostname: string;
+  readonly "advertise-addr"?: string | undefined;
+  readonly "data-path-addr"?: string | undefined;
+  readonly "registry-mirrors": readonly string[];
+  readonly "insecure-registries": readonly string[];
+  readonly dns: readonly string[];
+  readonly "dns-search": readonly string[];
+  readonly "gateway-subnet": string;
+  readonly "kernel-tag": string;
+  readonly "default-addr-pools": readonly string[];
+  readonly "default-addr-pool-size"?: number | undefined;
+  readonly labels: readonly string[];
+  readonly "log-level": LogLevel;
+}
 
 type Key = keyof Config;
-const LISTS = new Set<Key>([
+
+const cidr = z.string().refine((text) => parseCidr(text) !== undefined, "must be a CIDR like 172.18.0.0/16");
+const ipv4 = z
+  .string()
+  .refine((text) => parseIpv4(text) !== undefined, "must be an IPv4 address like 192.0.2.53");
+/** dataplane/names.ts says why so short. */
+const tag = z.string().regex(/^[a-z][a-z0-9]{0,4}$/, "must be 1 to 5 lowercase letters and digits");
+
+interface Setting {
+  readonly schema: z.ZodType;
+  readonly about: string;
+}
+
+/** Lists may be said several times. */
+const LISTS: ReadonlySet<Key> = new Set<Key>([
   "hosts",
   "registry-mirrors",
   "insecure-registries",
+  "dns",
+  "dns-search",
   "default-addr-pools",
   "labels",
 ]);
-const NUMBERS = new Set<Key>(["default-addr-pool-size"]);
+const NUMBERS: ReadonlySet<Key> = new Set<Key>(["default-addr-pool-size"]);
 
-/** Flags as node:util reads them: lists may be said several times. */
+const SETTINGS: { readonly [K in Key]-?: Setting } = {
+  "data-root": { schema: z.string().default("/var/lib/shoal"), about: "folder of all that outlives a restart" },
+  "exec-root": { schema: z.string().default("/run/shoal"), about: "folder of sockets and namespaces" },
+  hosts: {
+    schema: z.array(z.string()).default(["unix:///run/shoal/docker.sock"]),
+    about: "where the Engine API listens",
+  },
+  group: { schema: z.string().default("docker"), about: "group that may use the API's socket" },
+  containerd: { schema: z.string().default("/run/containerd/containerd.sock"), about: "containerd's socket" },
+  "containerd-namespace": { schema: z.string().default("shoal"), about: "namespace of ours in containerd" },
+  hostname: { schema: z.string().default(() => hostname()), about: "this node's name" },
+  "advertise-addr": { schema: z.string().optional(), about: "address or device that other nodes reach us by" },
+  "data-path-addr": { schema: z.string().optional(), about: "address or device of the tunnels; as above if absent" },
+  "registry-mirrors": { schema: z.array(z.url()).default([]), about: "URLs asked before docker.io" },
+  "insecure-registries": { schema: z.array(z.string()).default([]), about: "hosts or CIDRs without TLS" },
+  dns: { schema: z.array(ipv4).default([]), about: "name servers for tasks; the machine's if absent" },
+  "dns-search": { schema: z.array(z.string()).default([]), about: "search domains for tasks; the machine's if absent" },
+  "gateway-subnet": { schema: cidr.default("172.18.0.0/16"), about: "addresses of the node's own bridge" },
+  "kernel-tag": {
+    schema: tag.default("sh"),
+    about: "begins the name of every device and table of ours; two shoalds in one network namespace need two",
+  },
+  "default-addr-pools": { schema: z.array(cidr).default([]), about: "what swarm init cuts subnets from" },
+  "default-addr-pool-size": {
+    schema: z.number().int().min(1).max(29).optional(),
+    about: "prefix length of each cut",
+  },
+  labels: { schema: z.array(z.string()).default([]), about: "key=value labels of this node's engine" },
+  "log-level": { schema: z.enum(LOG_LEVELS).default("info"), about: "debug, info, warn or error" },
+};
+
+const KEYS = Object.keys(SETTINGS) as Key[];
+const schema = z.strictObject(Object.fromEntries(KEYS.map((key) => [key, SETTINGS[key].schema])));
+
+/** Flags as node:util reads them. */
 const flags = Object.fromEntries(
-  [...(Object.keys(schema.shape) as Key[]), "config" as const].map((key) => [
+  [...KEYS, "config" as const].map((key) => [
     key,
     { type: "string" as const, multiple: LISTS.has(key as Key) },
   ]),
@@ -52,18 +101,17 @@ const flags = Object.fromEntries(
 /** The settings of this run: flags win over the file, the file over defaults. Fault "invalid" names the setting. */
 export function readConfig(argv: readonly string[]): Config {
   const said = parseFlags(argv);
-  const file = typeof said["config"] === "string" ? said["config"] : DEFAULT_FILE;
-  const fromFile = existsSync(file) ? readFile(file) : {};
-  if (said["config"] !== undefined && !existsSync(file))
+  const named = typeof said["config"] === "string" ? said["config"] : undefined;
+  const file = named ?? DEFAULT_FILE;
+  if (named !== undefined && !existsSync(file)) {
     throw new Fault("invalid", `cannot read ${file}: no such file`);
+  }
   const { config: _, ...fromFlags } = said;
-  const parsed = schema.safeParse({ ...fromFile, ...fromFlags });
-  if (parsed.success) return parsed.data;
+  const parsed = schema.safeParse({ ...(existsSync(file) ? readFile(file) : {}), ...fromFlags });
+  if (parsed.success) return parsed.data as unknown as Config;
   const issue = parsed.error.issues[0];
-  throw new Fault(
-    "invalid",
-    `cannot use setting ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`,
-  );
+  const where = issue?.path.join(".") ?? "";
+  throw new Fault("invalid", `cannot use setting ${where}: ${issue?.message ?? "invalid"}`.replace(" : ", ": "));
 }
 
 function parseFlags(argv: readonly string[]): Record<string, unknown> {
@@ -85,10 +133,12 @@ function readFile(path: string): Record<string, unknown> {
   }
 }
 
-/** Usage, one flag a line, made from the schema so that it cannot lag behind. */
+/** Usage, one flag a line, made from the table so that it cannot lag behind. */
 export function usage(): string {
-  const rows = Object.keys(schema.shape).map(
-    (key) => `  --${key}${LISTS.has(key as Key) ? " …  (may be repeated)" : " …"}`,
-  );
-  return `Usage: shoald [--config FILE] [FLAGS]\n\n${rows.join("\n")}\n\nThe file (default ${DEFAULT_FILE}) holds the same words as JSON.\n`;
+  const row = (key: Key) => {
+    const repeat = LISTS.has(key) ? " (may be repeated)" : "";
+    return `  --${key.padEnd(24)} ${SETTINGS[key].about}${repeat}`;
+  };
+  const rows = KEYS.map(row).join("\n");
+  return `Usage: shoald [--config FILE] [FLAGS]\n\n${rows}\n\nThe file (default ${DEFAULT_FILE}) holds the same words as JSON.\n`;
 }

@@ -1,0 +1,64 @@
+import type { ContainerBackend, ContainerInfo, EngineEvent } from "../api/index.ts";
+import { macOf, type NetworkFacts } from "../dataplane/index.ts";
+import { Fault, requireCidr } from "../lib/index.ts";
+import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
+import type { EventHub } from "./event-hub.ts";
+
+const TASK_ID_LABEL = "com.docker.swarm.task.id";
+
+export interface ContainerBackendParts {
+  readonly containers: Containers;
+  /** What the node's network is built from now; undefined while it is in no swarm. */
+  facts(): NetworkFacts | undefined;
+}
+
+/** runtime's containers as the API asks for them: found by any name, with their places on networks. */
+export function containerBackend({ containers, facts }: ContainerBackendParts): ContainerBackend {
+  const info = (state: ContainerState): ContainerInfo => ({ ...state, networks: placesOf(state, facts()) });
+  return {
+    list: async () => (await containers.list()).map(info),
+    get: async (ref) => info(requireContainer(await containers.list(), ref)),
+    logs: (id, options, signal) => containers.logs(id, options, signal),
+  };
+}
+
+/** By name, id, or unique beginning of an id, in Docker's order and words (moby daemon/container.go GetContainer). */
+export function requireContainer(all: readonly ContainerState[], ref: string): ContainerState {
+  const name = ref.replace(/^\//, "");
+  const exact = all.find((c) => c.id === ref) ?? all.find((c) => c.name === name);
+  if (exact !== undefined) return exact;
+  const [found, second] = ref === "" ? [] : all.filter((c) => c.id.startsWith(ref));
+  if (found === undefined) throw new Fault("not-found", `No such container: ${ref}`);
+  if (second !== undefined) {
+    throw new Fault("invalid", `multiple IDs found with provided prefix: ${ref}`);
+  }
+  return found;
+}
+
+function placesOf({ labels }: ContainerState, facts: NetworkFacts | undefined): ContainerInfo["networks"] {
+  const task = facts?.tasks.find((t) => t.taskId === labels[TASK_ID_LABEL]);
+  return Object.entries(task?.addresses ?? {}).flatMap(([networkId, address]) => {
+    const network = facts?.networks.find((n) => n.id === networkId);
+    if (network === undefined) return [];
+    const bits = requireCidr(network.subnet).bits;
+    const { name, gateway } = network;
+    return [{ name, networkId, address: `${address}/${bits}`, gateway, mac: macOf(address) }];
+  });
+}
+
+/** Tells the hub of what happens to containers; returns how to stop. */
+export function tellContainerEvents(containers: Containers, events: EventHub): () => void {
+  return containers.subscribe((event) => events.publish(eventOf(event)));
+}
+
+function eventOf({ action, container }: ContainerEvent): Omit<EngineEvent, "at"> {
+  const { id, image, name, labels, exitCode } = container;
+  const ended = action === "die" && exitCode !== undefined ? { exitCode: String(exitCode) } : {};
+  return {
+    type: "container",
+    action,
+    scope: "local",
+    actor: id,
+    attributes: { ...labels, ...ended, image, name },
+  };
+}

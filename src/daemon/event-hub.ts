@@ -1,0 +1,36 @@
+import type { EngineEvent, EventBackend } from "../api/index.ts";
+import { type Clock, type Instant, Queue } from "../lib/index.ts";
+
+/** Docker keeps the last 256 for `--since` (moby daemon/events/events.go). */
+const KEPT = 256;
+
+/** Gathers what happens on this node, and on a manager in the swarm, and tells all who listen. */
+export class EventHub implements EventBackend {
+  readonly #clock: Clock;
+  readonly #listeners = new Set<Queue<EngineEvent>>();
+  #kept: EngineEvent[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  publish(event: Omit<EngineEvent, "at">): void {
+    const stamped = { ...event, at: this.#clock.now() };
+    this.#kept = [...this.#kept, stamped].slice(-KEPT);
+    for (const listener of this.#listeners) listener.push(stamped);
+  }
+
+  async *subscribe(since: Instant | undefined, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    const queue = new Queue<EngineEvent>();
+    if (since !== undefined) for (const event of this.#kept) if (event.at >= since) queue.push(event);
+    this.#listeners.add(queue);
+    const close = () => queue.close();
+    signal.addEventListener("abort", close, { once: true });
+    try {
+      if (!signal.aborted) yield* queue;
+    } finally {
+      this.#listeners.delete(queue);
+      signal.removeEventListener("abort", close);
+    }
+  }
+}

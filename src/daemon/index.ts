@@ -1,0 +1,4 @@
+/**
+ * daemon: shoald: settings, checks, and the wiring of all other folders. It joins parts; it decides nothing.
+ */
+export { startDaemon } from "./daemon.ts";

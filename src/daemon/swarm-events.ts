@@ -1,0 +1,62 @@
+import type { EngineEvent } from "../api/index.ts";
+import type { Kinds } from "../model/index.ts";
+import type { ObjectChange } from "../store/index.ts";
+
+type Told = "service" | "node" | "network";
+type Words = Readonly<Record<string, string>>;
+
+/** What an event says of an object, and which of its fields are told as `<name>.old` and `<name>.new` when they change. */
+interface Teller<K extends Told> {
+  name(object: Kinds[K]): string;
+  watched(object: Kinds[K]): Words;
+}
+
+const TELLERS: { readonly [K in Told]: Teller<K> } = {
+  service: {
+    name: (service) => service.spec.name,
+    watched: (service) => ({
+      image: service.spec.task.container.image,
+      replicas: String(service.spec.mode.replicas),
+      updatestate: service.updateStatus?.state ?? "",
+    }),
+  },
+  node: {
+    name: (node) => node.description?.hostname ?? "",
+    watched: (node) => ({
+      availability: node.spec.availability,
+      role: node.role,
+      state: node.status.state,
+    }),
+  },
+  network: { name: (network) => network.spec.name, watched: () => ({}) },
+};
+
+/** The swarm events of one commit in Docker's words (moby daemon/events.go); objects without events tell nothing. */
+export function swarmEvents(changes: readonly ObjectChange[]): Omit<EngineEvent, "at">[] {
+  return changes.flatMap((change) => {
+    if (change.kind === "service") return eventOf("service", change as ObjectChange<"service">);
+    if (change.kind === "node") return eventOf("node", change as ObjectChange<"node">);
+    if (change.kind === "network") return eventOf("network", change as ObjectChange<"network">);
+    return [];
+  });
+}
+
+function eventOf<K extends Told>(kind: K, { before, after }: ObjectChange<K>): Omit<EngineEvent, "at">[] {
+  const object = after ?? before;
+  if (object === undefined) return [];
+  const teller: Teller<K> = TELLERS[kind];
+  const action = before === undefined ? "create" : after === undefined ? "remove" : "update";
+  const differences = before && after ? changed(teller.watched(before), teller.watched(after)) : {};
+  const attributes = { name: teller.name(object), ...differences };
+  return [{ type: kind, action, scope: "swarm", actor: object.id, attributes }];
+}
+
+function changed(before: Words, after: Words): Words {
+  const rows = Object.keys(after).filter((key) => before[key] !== after[key]);
+  return Object.fromEntries(
+    rows.flatMap((key) => [
+      [`${key}.old`, before[key] ?? ""],
+      [`${key}.new`, after[key] ?? ""],
+    ]),
+  );
+}

@@ -1,0 +1,75 @@
+import { existsSync, readFileSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import type { SystemInfo } from "../api/index.ts";
+import type { Instant } from "../lib/index.ts";
+import { exec } from "../sys/index.ts";
+import type { Config } from "./config.ts";
+
+/** Facts of this machine for `docker info`; programs are asked their version once. */
+export class SystemFacts {
+  readonly startedAt: Instant;
+  readonly #config: Config;
+  readonly #identity: { readonly id: string; readonly version: string };
+  #versions: Promise<{ containerd: string; runc: string }> | undefined;
+
+  constructor(config: Config, identity: { id: string; version: string }, startedAt: Instant) {
+    this.#config = config;
+    this.#identity = identity;
+    this.startedAt = startedAt;
+  }
+
+  async info(): Promise<SystemInfo> {
+    this.#versions ??= askVersions();
+    const { containerd, runc } = await this.#versions;
+    const os = osRelease();
+    return {
+      id: this.#identity.id,
+      version: this.#identity.version,
+      hostname: this.#config.hostname,
+      kernelVersion: release(),
+      operatingSystem: os["PRETTY_NAME"] ?? "Linux",
+      osVersion: os["VERSION_ID"] ?? "",
+      architecture: MACHINES[process.arch] ?? process.arch,
+      cpus: cpus().length,
+      memoryBytes: totalmem(),
+      dataRoot: this.#config["data-root"],
+      labels: this.#config.labels,
+      cgroupVersion: existsSync("/sys/fs/cgroup/cgroup.controllers") ? "2" : "1",
+      cgroupDriver: "cgroupfs",
+      containerdVersion: containerd,
+      runcVersion: runc,
+      registryMirrors: this.#config["registry-mirrors"],
+      insecureRegistries: this.#config["insecure-registries"],
+    };
+  }
+}
+
+/** uname's words for Node's. */
+const MACHINES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64", arm: "armv7l" };
+
+async function askVersions(): Promise<{ containerd: string; runc: string }> {
+  const [containerd, runc] = await Promise.all([
+    firstLine(["containerd", "--version"]),
+    firstLine(["runc", "--version"]),
+  ]);
+  return {
+    containerd: containerd.split(" ")[2] ?? "",
+    runc: runc.replace(/^runc version /, ""),
+  };
+}
+
+async function firstLine(argv: readonly [string, ...string[]]): Promise<string> {
+  const result = await exec(argv).catch(() => undefined);
+  return result?.stdout.split("\n")[0] ?? "";
+}
+
+/** The pairs of os-release(5). */
+function osRelease(): Record<string, string> {
+  if (!existsSync("/etc/os-release")) return {};
+  const lines = readFileSync("/etc/os-release", "utf8").split("\n");
+  const pairs = lines.flatMap((line) => {
+    const [, key, value] = /^([A-Z_]+)="?(.*?)"?$/.exec(line) ?? [];
+    return key === undefined || value === undefined ? [] : [[key, value] as const];
+  });
+  return Object.fromEntries(pairs);
+}
