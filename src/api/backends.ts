@@ -106,6 +106,8 @@ export interface ManagerBackend {
     ): Promise<void>;
   };
   joinTokens(): { readonly worker: string; readonly manager: string };
+  /** The node that leads now; undefined while there is none. */
+  leaderId(): string | undefined;
   readonly services: {
     list(): Service[];
     get(ref: string): Service;
@@ -131,7 +133,12 @@ export interface ManagerBackend {
     update(ref: string, version: number, spec: NodeSpec): Promise<void>;
     remove(ref: string, force: boolean): Promise<void>;
   };
-  readonly tasks: { list(): Task[]; get(ref: string): Task };
+  readonly tasks: {
+    list(): Task[];
+    get(ref: string): Task;
+    /** Whether the task runs the words its service has now (orchestrator's `isDirty`, turned round). */
+    isUpToDate(task: Task): boolean;
+  };
   /** Lines of a service's or a task's containers, wherever they run; the return value names nodes that did not answer. */
   logs(
     selector: { serviceId: string } | { taskId: string },
