@@ -1,0 +1,5 @@
+/**
+ * kernel: makes a NodeNetwork true in this machine's kernel, over rtnetlink, libnftables and /proc/sys, in every namespace
+ * of ours. It decides nothing about the network and never touches what does not bear our mark.
+ */
+export type { ApplyFailure, ApplyReport, Kernel } from "./kernel.ts";

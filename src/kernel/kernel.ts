@@ -1,0 +1,31 @@
+import type { NodeNetwork } from "../netstate/index.ts";
+
+/** One namespace that could not be made as wanted, and why. */
+export interface ApplyFailure {
+  readonly namespace: string;
+  readonly error: string;
+}
+
+export interface ApplyReport {
+  readonly failures: readonly ApplyFailure[];
+  /** Number of operations that the kernel was asked for; 0 when all was as wanted. */
+  readonly changes: number;
+}
+
+/** The kernel's networking of one node, as far as it is ours. Calls wait for each other; each is whole or says what failed. */
+export interface Kernel {
+  /**
+   * Makes the kernel equal to `wanted`; what is ours and not in the value is removed; namespaces not wanted are
+   * destroyed. One namespace's trouble does not stop the others.
+   */
+  apply(wanted: NodeNetwork): Promise<ApplyReport>;
+  /** Reads everything back from the kernel, repairs what differs, returns a sentence per repair. */
+  sweep(wanted: NodeNetwork): Promise<string[]>;
+  /**
+   * Calls `onChange` (debounced) when somebody other than us changed what is ours, in any of our namespaces, until the
+   * signal aborts.
+   */
+  watch(signal: AbortSignal, onChange: () => void): void;
+  /** Removes everything of ours. */
+  destroy(): Promise<void>;
+}
