@@ -137,7 +137,6 @@ export class Agent {
         this.#parts.onLeave(message.reason);
         break;
       case "heartbeat":
-      case "node":
         break;
     }
   }

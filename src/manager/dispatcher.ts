@@ -143,8 +143,6 @@ export class Dispatcher implements DispatcherService {
       case "logs-done":
         logs.done(session.nodeId, message.subscriptionId, message.error);
         return;
-      case "report":
-        return;
     }
   }
 

@@ -1,0 +1,75 @@
+import type { NodeDescription, TaskStatus } from "../model/index.ts";
+
+/** What an agent says on its session. */
+export type AgentMessage =
+  | HelloMessage
+  | { readonly kind: "heartbeat" }
+  | {
+      readonly kind: "statuses";
+      readonly statuses: readonly { readonly taskId: string; readonly status: TaskStatus }[];
+    }
+  | { readonly kind: "log-lines"; readonly subscriptionId: string; readonly lines: readonly SentLogLine[] }
+  /** `error` is empty when all was sent. */
+  | { readonly kind: "logs-done"; readonly subscriptionId: string; readonly error: string };
+
+/** First on every session: who the node is. Empty addresses: take the one the connection comes from. */
+export interface HelloMessage {
+  readonly kind: "hello";
+  readonly description: NodeDescription;
+  readonly advertiseAddress: string;
+  readonly dataPathAddress: string;
+}
+
+/** What a manager says on an agent's session. */
+export type ManagerMessage =
+  | WelcomeMessage
+  | AssignmentsMessage
+  /** Answers a heartbeat: how long to wait until the next. */
+  | { readonly kind: "heartbeat"; readonly periodMs: number }
+  | LogRequest
+  | { readonly kind: "log-cancel"; readonly subscriptionId: string }
+  /** The node is in the cluster no more. */
+  | { readonly kind: "leave"; readonly reason: string };
+
+export interface WelcomeMessage {
+  readonly kind: "welcome";
+  readonly sessionId: string;
+  readonly heartbeatPeriodMs: number;
+  /** Where managers listen: "10.0.0.1:2377". */
+  readonly managers: readonly string[];
+  readonly cluster: { readonly id: string; readonly dataPathPort: number };
+}
+
+/** A whole set of what a node must know, or the difference from the set numbered `appliesTo`. */
+export interface AssignmentsMessage {
+  readonly kind: "assignments";
+  readonly complete: boolean;
+  readonly appliesTo: number;
+  readonly resultsIn: number;
+  readonly upserts: readonly { readonly key: string; readonly json: string }[];
+  readonly removals: readonly string[];
+}
+
+/** Which lines of which tasks' logs to send. */
+export interface LogRequest {
+  readonly kind: "log-request";
+  readonly subscriptionId: string;
+  readonly taskIds: readonly string[];
+  readonly follow: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Only the last n lines. */
+  readonly tail?: number;
+  /** Nanoseconds since 1970, inclusive. */
+  readonly since?: bigint;
+  readonly until?: bigint;
+}
+
+export interface SentLogLine {
+  readonly taskId: string;
+  /** Nanoseconds since 1970. */
+  readonly at: bigint;
+  readonly stream: "stdout" | "stderr";
+  /** With its newline, when it has one. */
+  readonly line: Uint8Array;
+}

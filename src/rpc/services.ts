@@ -1,0 +1,61 @@
+import type { NodeRole } from "../model/index.ts";
+import type { AgentMessage, ManagerMessage } from "./messages.ts";
+
+/** Who calls, as the certificate says. */
+export interface PeerIdentity {
+  readonly nodeId: string;
+  readonly role: NodeRole;
+  readonly clusterId: string;
+}
+
+/** Where a call comes from: an IP address without port. */
+export interface PeerAddress {
+  readonly address: string;
+}
+
+/** A wish to join. */
+export interface IssueRequest {
+  readonly token: string;
+  readonly csrPem: string;
+  /** "active", "pause", "drain", or "" for active. */
+  readonly availability: string;
+}
+
+/** What a manager offers to nodes that join or stay. */
+export interface CertificatesService {
+  getRoot(): Promise<{ certificatePem: string }>;
+  issue(
+    request: IssueRequest,
+    peer: PeerAddress,
+  ): Promise<{ nodeId: string; certificatePem: string; rootPem: string }>;
+  renew(
+    request: { csrPem: string },
+    peer: PeerIdentity & PeerAddress,
+  ): Promise<{ certificatePem: string; rootPem: string }>;
+}
+
+/** What a manager offers to agents. */
+export interface DispatcherService {
+  /** Serves one session until its messages end or the signal aborts. */
+  session(peer: PeerIdentity & PeerAddress, stream: SessionStream, signal: AbortSignal): Promise<void>;
+}
+
+/** A manager's end of a session. */
+export interface SessionStream {
+  /** In order, until the agent closes; throws when the connection breaks. */
+  readonly messages: AsyncIterable<AgentMessage>;
+  /** Queues a message; after `close` it does nothing. */
+  send(message: ManagerMessage): void;
+  /** Ends the session after what was sent has gone out. The agent reads the reason as an "unavailable" Fault. */
+  close(reason: string): void;
+}
+
+/** An agent's end of a session. */
+export interface AgentStream {
+  /** Queues a message; after `close` it does nothing. */
+  send(message: AgentMessage): void;
+  /** In order, until the session is over; throws the manager's Fault when it was ended for a reason. */
+  readonly messages: AsyncIterable<ManagerMessage>;
+  /** Ends the session after what was sent has gone out. */
+  close(): void;
+}
