@@ -3,3 +3,4 @@
  * It never calls the kernel and knows no service.
  */
 export * from "./node-network.ts";
+export * from "./print.ts";
