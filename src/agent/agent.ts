@@ -98,12 +98,6 @@ export class Agent {
     }
   }
 
-  /** Stops and removes every container and all network state of this node. */
-  async leave(): Promise<void> {
-    await this.#worker.removeAll();
-    await this.#parts.kernel.destroy();
-  }
-
   /** Goes on where an earlier daemon stopped: assignments from disk, containers from the runtime, then the kernel. */
   async #adopt(): Promise<void> {
     const { assignmentsFile, log } = this.#parts;

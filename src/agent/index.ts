@@ -4,3 +4,4 @@
  */
 export { Agent, type AgentParts, type Welcome } from "./agent.ts";
 export { describeNode } from "./description.ts";
+export { leaveNode } from "./leave.ts";

@@ -70,14 +70,6 @@ export class Worker {
     this.#runners.clear();
   }
 
-  /** Stops and removes everything (the node leaves the swarm). */
-  async removeAll(): Promise<void> {
-    const all = [...this.#runners.values()];
-    for (const runner of all) runner.remove();
-    await Promise.all(all.map((runner) => runner.finished));
-    await this.sweep();
-  }
-
   #start(task: AssignedTask): void {
     const runner = new TaskRunner(this.#parts, task, this.#found.get(task.id));
     this.#found.delete(task.id);
