@@ -1,4 +1,4 @@
-/** Deep equality of plain values (what JSON can say, and Maps). A missing field equals an undefined one. */
+/** Deep equality of plain values: what JSON can say. A missing field equals an undefined one. */
 export function equal(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

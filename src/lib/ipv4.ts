@@ -10,9 +10,11 @@ export interface Cidr {
 }
 
 const QUAD_REGEXP = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
+const LEADING_ZERO_REGEXP = /(^|[./])0\d/;
 
-/** Parses dotted decimal; undefined when it is anything else (no octal, no short forms). */
+/** Parses dotted decimal; undefined when it is anything else: no short forms, no leading zeros (some read octal). */
 export function parseIpv4(text: string): Ipv4 | undefined {
+  if (LEADING_ZERO_REGEXP.test(text)) return undefined;
   const parts = QUAD_REGEXP.exec(text)?.slice(1).map(Number);
   if (parts === undefined || parts.some((p) => p > 255)) return undefined;
   return parts.reduce((value, part) => value * 256 + part, 0);
@@ -27,7 +29,7 @@ export function formatIpv4(address: Ipv4): string {
 export function parseCidr(text: string): Cidr | undefined {
   const [head = "", tail = "", ...rest] = text.split("/");
   const address = parseIpv4(head);
-  const bits = /^\d{1,2}$/.test(tail) ? Number(tail) : 33;
+  const bits = /^(0|[1-9]\d?)$/.test(tail) ? Number(tail) : 33;
   if (address === undefined || bits > 32 || rest.length > 0) return undefined;
   return { base: maskOf(address, bits), bits };
 }

@@ -36,7 +36,9 @@ export function exec(
         stderr: Buffer.concat(err).toString(),
       });
     });
-    if (options.input !== undefined) child.stdin?.end(options.input);
+    if (options.input === undefined) return;
+    child.stdin?.on("error", () => undefined); // it ended without reading all: its exit code tells
+    child.stdin?.end(options.input);
   });
 }
 
