@@ -3,3 +3,7 @@
  * It never decides anything about the cluster: everything behind it comes in as Backends.
  */
 export type * from "./backends.ts";
+export * from "./route.ts";
+export { allRoutes } from "./routes/index.ts";
+export { ApiServer, type ApiServerOptions } from "./server.ts";
+export { MAX_API_VERSION, MIN_API_VERSION } from "./versions.ts";

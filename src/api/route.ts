@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { Fault } from "../lib/index.ts";
+import { type Clock, Fault } from "../lib/index.ts";
 import type { Backends } from "./backends.ts";
 
 /** One row of the API's table: a method, a path without its version, and what answers it. */
@@ -24,6 +24,7 @@ export interface ApiRequest {
   readonly body: AsyncIterable<Uint8Array>;
   /** Aborts when the client has left or the daemon stops. */
   readonly signal: AbortSignal;
+  readonly clock: Clock;
 }
 
 interface Answer {

@@ -3,4 +3,5 @@
  * Pure. It decides nothing about the cluster and knows no HTTP.
  */
 export * from "./filters.ts";
+export * from "./system.ts";
 export * from "./time.ts";

@@ -1,0 +1,84 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import type { ApiResponse } from "./route.ts";
+
+/** Sends an answer. Rejects when a stream breaks in the middle; the connection is closed then. */
+export async function respond(
+  response: ServerResponse,
+  answer: ApiResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  response.statusCode = answer.status;
+  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
+  switch (answer.kind) {
+    case "json":
+      return sendText(response, "application/json", `${JSON.stringify(answer.body)}\n`);
+    case "text":
+      return sendText(response, "text/plain; charset=utf-8", answer.body);
+    case "empty":
+      response.end();
+      return;
+    case "stream":
+      response.setHeader("content-type", answer.contentType);
+      response.flushHeaders();
+      return sendStream(response, answer.chunks, signal);
+  }
+}
+
+/** Node itself leaves the body out of an answer to HEAD. */
+function sendText(response: ServerResponse, type: string, body: string): void {
+  response.setHeader("content-type", type);
+  response.setHeader("content-length", Buffer.byteLength(body));
+  response.end(body);
+}
+
+/** One chunk at a time, no faster than the client reads; ends early, and tells the source, when the signal aborts. */
+async function sendStream(
+  response: ServerResponse,
+  chunks: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const chunk of untilAborted(chunks, signal)) {
+      if (chunk.length > 0 && !response.write(chunk)) await drained(response, signal);
+    }
+    response.end();
+  } catch (error) {
+    response.destroy();
+    throw error;
+  }
+}
+
+async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  try {
+    await once(response, "drain", { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+/** The items until the signal aborts, even while the source says nothing; the source is then told to stop. */
+export async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  let wake: () => void = () => {};
+  const stopped = new Promise<undefined>((resolve) => {
+    wake = () => resolve(undefined);
+  });
+  signal.addEventListener("abort", wake, { once: true });
+  if (signal.aborted) wake();
+  let isDone = false;
+  try {
+    while (true) {
+      const next = await Promise.race([stopped, iterator.next()]);
+      if (next === undefined || signal.aborted) return;
+      if (next.done === true) {
+        isDone = true;
+        return;
+      }
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener("abort", wake);
+    if (!isDone) iterator.return?.().then(undefined, () => {});
+  }
+}

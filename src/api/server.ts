@@ -1,0 +1,167 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { aborted, type Clock, Fault, type Log, messageOf, type Timer } from "../lib/index.ts";
+import type { Backends } from "./backends.ts";
+import { readBody, readJsonBody } from "./body.ts";
+import { answerOf, PAGE_NOT_FOUND } from "./errors.ts";
+import { refuseGarbage } from "./refuse.ts";
+import { respond } from "./respond.ts";
+import type { ApiResponse, Route } from "./route.ts";
+import { RouteTable } from "./route-table.ts";
+import { allRoutes } from "./routes/index.ts";
+import { clearSocketPath, protectSocket } from "./socket-file.ts";
+import { MAX_API_VERSION, splitVersion } from "./versions.ts";
+
+export interface ApiServerOptions {
+  readonly backends: Backends;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** This daemon's own version. */
+  readonly version: string;
+  readonly routes?: readonly Route[];
+  /** Who besides root may use the socket, when the machine has that group: "docker". */
+  readonly group?: string;
+}
+
+/** A client has this long to send its headers. */
+const HEADERS_MS = 10_000;
+/** How long the rest of a refused body may still come in before the connection is cut. */
+const LINGER_MS = 5_000;
+/** How long requests under way may take to end when the daemon stops. */
+const DRAIN_MS = 5_000;
+/** Registry credentials travel in a header. */
+const MAX_HEADER_BYTES = 256 << 10;
+
+/** The Engine API on a unix socket. */
+export class ApiServer {
+  readonly #options: ApiServerOptions;
+  readonly #table: RouteTable;
+  readonly #server: Server;
+  readonly #stop = new AbortController();
+  /** Connections with an answer under way: nothing else may be written there. */
+  readonly #busy = new WeakSet<object>();
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options;
+    this.#table = new RouteTable(options.routes ?? allRoutes);
+    this.#server = createServer(
+      // requestTimeout bounds whole bodies, and an image archive may take as long as it likes: body.ts has the bounds.
+      {
+        headersTimeout: HEADERS_MS,
+        requestTimeout: 0,
+        maxHeaderSize: MAX_HEADER_BYTES,
+        connectionsCheckingInterval: 1_000,
+      },
+      (request, response) => void this.#serve(request, response),
+    );
+    // A client that has sent all and closed its half still gets its answer; see #watch for streams.
+    Object.assign(this.#server, { httpAllowHalfOpen: true });
+    this.#server.on("clientError", (error, socket) => {
+      if (this.#busy.has(socket)) socket.destroy();
+      else refuseGarbage(error, socket as Socket);
+    });
+  }
+
+  /** Takes "unix:///run/shoal/docker.sock". Faults: the place is taken or cannot be had, or is not a unix socket. */
+  async listen(where: string): Promise<void> {
+    const path = /^unix:\/\/(\/.+)$/.exec(where)?.[1];
+    if (path === undefined) {
+      const reason = where.startsWith("tcp://") ? "TCP without TLS is not served" : "it is no unix:///path";
+      throw new Fault("unsupported", `cannot listen on ${where}: ${reason}; use unix:///run/docker.sock`);
+    }
+    await clearSocketPath(path);
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", (cause) =>
+        reject(new Fault("internal", `cannot listen on ${where}: ${cause.message}`, { cause })),
+      );
+      this.#server.listen(path, resolve);
+    });
+    this.#server.removeAllListeners("error");
+    this.#server.on("error", (error) =>
+      this.#options.log.error("API server failed", { error: error.message }),
+    );
+    await protectSocket(path, this.#options.group ?? "docker");
+  }
+
+  /** Serves until the signal aborts, then lets requests under way end. */
+  async run(signal: AbortSignal): Promise<void> {
+    await aborted(signal);
+    await this.close();
+  }
+
+  /** Streams end at once, other requests have a few seconds. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#stop.abort(new Fault("unavailable", "the daemon stops"));
+    const timer = this.#options.clock.after(DRAIN_MS, () => this.#server.closeAllConnections());
+    await closed;
+    timer.cancel();
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { log, version } = this.#options;
+    response.setHeader("Api-Version", MAX_API_VERSION);
+    response.setHeader("Docker-Experimental", "false");
+    response.setHeader("Ostype", "linux");
+    response.setHeader("Server", `Shoal/${version} (linux)`);
+    const signal = this.#watch(request, response);
+    request.on("error", () => {});
+    try {
+      const answer = await this.#answer(request, signal);
+      if (this.#stop.signal.aborted) response.setHeader("Connection", "close");
+      await respond(response, answer, signal);
+    } catch (error) {
+      log.warn("stream broke off", { path: request.url?.split("?")[0], error: messageOf(error) });
+    }
+  }
+
+  async #answer(request: IncomingMessage, signal: AbortSignal): Promise<ApiResponse> {
+    try {
+      const [pathname = "/", ...rest] = (request.url ?? "/").split("?");
+      const { version, path } = splitVersion(pathname);
+      const found = this.#table.find(request.method ?? "", path);
+      if (found === undefined) return PAGE_NOT_FOUND;
+      const query = new URLSearchParams(rest.join("?"));
+      const { clock, backends } = this.#options;
+      return await found.route.handle(
+        {
+          params: found.params,
+          query,
+          headers: request.headers,
+          version,
+          json: () => readJsonBody(request, clock),
+          body: readBody(request, clock),
+          signal,
+          clock,
+        },
+        backends,
+      );
+    } catch (error) {
+      return answerOf(error, this.#options.log);
+    }
+  }
+
+  /** Tells when the client has left or the daemon stops; cuts off what a refused client still sends. */
+  #watch(request: IncomingMessage, response: ServerResponse): AbortSignal {
+    const { socket } = request;
+    const left = new AbortController();
+    const leave = () => left.abort(new Fault("unavailable", "the client has left"));
+    let linger: Timer | undefined;
+    this.#busy.add(socket);
+    socket.once("end", leave);
+    socket.once("close", leave);
+    response.once("finish", () => {
+      if (!request.complete) linger = this.#options.clock.after(LINGER_MS, () => socket.destroy());
+    });
+    const calm = () => linger?.cancel();
+    request.once("end", calm);
+    request.once("close", calm);
+    response.once("close", () => {
+      this.#busy.delete(socket);
+      socket.off("end", leave);
+      socket.off("close", leave);
+      if (!response.writableFinished) leave();
+    });
+    return AbortSignal.any([left.signal, this.#stop.signal]);
+  }
+}
