@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { NodeSettings, PlanSettings } from "../dataplane/index.ts";
+import type { NetworkFacts, NodeSettings, PlanSettings } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import { type Clock, Fault, type Log, messageOf, type Random, runGroup } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
@@ -96,6 +96,11 @@ export class Agent {
       this.#logs.cancelAll();
       this.#worker.abandon();
     }
+  }
+
+  /** What the node's network is built from now. */
+  facts(): NetworkFacts {
+    return this.#network.facts();
   }
 
   /** Goes on where an earlier daemon stopped: assignments from disk, containers from the runtime, then the kernel. */

@@ -7,6 +7,7 @@ import {
   NetworkControl,
   NodeControl,
   ServiceControl,
+  TaskControl,
 } from "./control/index.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { runLeader } from "./leader.ts";
@@ -27,6 +28,7 @@ export class Manager {
   readonly services: ServiceControl;
   readonly networks: NetworkControl;
   readonly nodes: NodeControl;
+  readonly tasks: TaskControl;
   readonly certificates: Certificates;
   readonly dispatcher: Dispatcher;
   readonly logs: LogBroker;
@@ -43,6 +45,7 @@ export class Manager {
     this.services = new ServiceControl(control);
     this.networks = new NetworkControl(control);
     this.nodes = new NodeControl(control);
+    this.tasks = new TaskControl(control);
     this.certificates = new Certificates(parts);
     this.#liveness = new Liveness(parts);
     this.#statuses = new StatusQueue(parts);

@@ -5,3 +5,4 @@ export { NetworkControl } from "./networks.ts";
 export { NodeControl } from "./nodes.ts";
 export type { ControlParts } from "./parts.ts";
 export { ServiceControl, type UpdateOptions } from "./services.ts";
+export { TaskControl } from "./tasks.ts";
