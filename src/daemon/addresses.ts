@@ -1,5 +1,6 @@
 import { networkInterfaces } from "node:os";
 import { Fault, parseIpv4 } from "../lib/index.ts";
+import type { Config } from "./config.ts";
 
 export const CLUSTER_PORT = 2377;
 
@@ -35,6 +36,40 @@ export function resolveAdvertise(asked: string | undefined, ignore: (device: str
     );
   }
   return host;
+}
+
+/** How this node is reached, as asked for in a request, else as configured, else as the machine is. */
+export interface NodeAddresses {
+  readonly advertiseAddress: string;
+  readonly dataPathAddress: string;
+  /** "0.0.0.0:2377". */
+  readonly listenAddress: string;
+  /** Where other nodes find this one, should it be a manager. */
+  readonly managerAddress: string;
+}
+
+/** Faults "invalid" as `resolveAdvertise`'s. */
+export function resolveAddresses(
+  config: Config,
+  asked: {
+    readonly listenAddress: string;
+    readonly advertiseAddress: string;
+    readonly dataPathAddress: string;
+  },
+): NodeAddresses {
+  const isOurs = (device: string) => device.startsWith(`${config["kernel-tag"]}-`);
+  const listen = splitAddress(asked.listenAddress || "0.0.0.0");
+  const wanted = asked.advertiseAddress || config["advertise-addr"];
+  const advertiseAddress = resolveAdvertise(wanted, isOurs);
+  const dataPath = asked.dataPathAddress || config["data-path-addr"];
+  const dataPathAddress = dataPath ? resolveAdvertise(dataPath, isOurs) : advertiseAddress;
+  const port = /:\d+$/.test(wanted ?? "") ? splitAddress(wanted ?? "").port : listen.port;
+  return {
+    advertiseAddress,
+    dataPathAddress,
+    listenAddress: `${listen.host || "0.0.0.0"}:${listen.port}`,
+    managerAddress: `${advertiseAddress}:${port}`,
+  };
 }
 
 function onlyOne(own: readonly { device: string; address: string }[]): string {

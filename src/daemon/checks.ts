@@ -6,7 +6,8 @@ import type { Config } from "./config.ts";
 
 /** Fails at once, with a sentence that says what to do, where shoald could never work. */
 export async function checkMachine(config: Config): Promise<void> {
-  if (process.platform !== "linux") throw new Fault("unsupported", "cannot start shoald: it runs on Linux only");
+  if (process.platform !== "linux")
+    throw new Fault("unsupported", "cannot start shoald: it runs on Linux only");
   if (process.getuid?.() !== 0) {
     throw new Fault("forbidden", "cannot start shoald: run it as root (it programs the kernel's network)");
   }
@@ -44,7 +45,10 @@ export function claimData(dataRoot: string): void {
   const file = join(dataRoot, "shoald.pid");
   const holder = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
   if (holder > 0 && holder !== process.pid && isDaemon(holder)) {
-    throw new Fault("exists", `cannot start shoald: process ${holder} already runs with --data-root ${dataRoot}`);
+    throw new Fault(
+      "exists",
+      `cannot start shoald: process ${holder} already runs with --data-root ${dataRoot}`,
+    );
   }
   writeFileSync(file, `${process.pid}\n`, { mode: 0o644 });
 }

@@ -57,7 +57,10 @@ const LISTS: ReadonlySet<Key> = new Set<Key>([
 const NUMBERS: ReadonlySet<Key> = new Set<Key>(["default-addr-pool-size"]);
 
 const SETTINGS: { readonly [K in Key]-?: Setting } = {
-  "data-root": { schema: z.string().default("/var/lib/shoal"), about: "folder of all that outlives a restart" },
+  "data-root": {
+    schema: z.string().default("/var/lib/shoal"),
+    about: "folder of all that outlives a restart",
+  },
   "exec-root": { schema: z.string().default("/run/shoal"), about: "folder of sockets and namespaces" },
   hosts: {
     schema: z.array(z.string()).default(["unix:///run/shoal/docker.sock"]),
@@ -67,12 +70,21 @@ const SETTINGS: { readonly [K in Key]-?: Setting } = {
   containerd: { schema: z.string().default("/run/containerd/containerd.sock"), about: "containerd's socket" },
   "containerd-namespace": { schema: z.string().default("shoal"), about: "namespace of ours in containerd" },
   hostname: { schema: z.string().default(() => hostname()), about: "this node's name" },
-  "advertise-addr": { schema: z.string().optional(), about: "address or device that other nodes reach us by" },
-  "data-path-addr": { schema: z.string().optional(), about: "address or device of the tunnels; as above if absent" },
+  "advertise-addr": {
+    schema: z.string().optional(),
+    about: "address or device that other nodes reach us by",
+  },
+  "data-path-addr": {
+    schema: z.string().optional(),
+    about: "address or device of the tunnels; as above if absent",
+  },
   "registry-mirrors": { schema: z.array(z.url()).default([]), about: "URLs asked before docker.io" },
   "insecure-registries": { schema: z.array(z.string()).default([]), about: "hosts or CIDRs without TLS" },
   dns: { schema: z.array(ipv4).default([]), about: "name servers for tasks; the machine's if absent" },
-  "dns-search": { schema: z.array(z.string()).default([]), about: "search domains for tasks; the machine's if absent" },
+  "dns-search": {
+    schema: z.array(z.string()).default([]),
+    about: "search domains for tasks; the machine's if absent",
+  },
   "gateway-subnet": { schema: cidr.default("172.18.0.0/16"), about: "addresses of the node's own bridge" },
   "kernel-tag": {
     schema: tag.default("sh"),
@@ -111,7 +123,10 @@ export function readConfig(argv: readonly string[]): Config {
   if (parsed.success) return parsed.data as unknown as Config;
   const issue = parsed.error.issues[0];
   const where = issue?.path.join(".") ?? "";
-  throw new Fault("invalid", `cannot use setting ${where}: ${issue?.message ?? "invalid"}`.replace(" : ", ": "));
+  throw new Fault(
+    "invalid",
+    `cannot use setting ${where}: ${issue?.message ?? "invalid"}`.replace(" : ", ": "),
+  );
 }
 
 function parseFlags(argv: readonly string[]): Record<string, unknown> {

@@ -30,7 +30,9 @@ export function imageBackend({ images, containers, registry, events }: ImageBack
     async load(archive, signal) {
       const loaded = await images.load(archive, { signal });
       for (const { id } of loaded) tell("load", id);
-      return loaded.flatMap(({ id, names }) => (names.length > 0 ? names.map((name) => ({ id, name })) : [{ id }]));
+      return loaded.flatMap(({ id, names }) =>
+        names.length > 0 ? names.map((name) => ({ id, name })) : [{ id }],
+      );
     },
     async tag(source, target) {
       await images.tag(source, target);

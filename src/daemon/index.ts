@@ -1,4 +1,4 @@
 /**
  * daemon: shoald: settings, checks, and the wiring of all other folders. It joins parts; it decides nothing.
  */
-export { startDaemon } from "./daemon.ts";
+export { runDaemon } from "./daemon.ts";

@@ -10,6 +10,8 @@ export interface NodeState {
   readonly role: NodeRole;
   readonly advertiseAddress: string;
   readonly dataPathAddress: string;
+  /** The cluster's VXLAN port, as last heard. */
+  readonly dataPathPort: number;
   /** Managers: "0.0.0.0:2377". */
   readonly listenAddress: string;
   readonly managers: readonly string[];

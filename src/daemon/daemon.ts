@@ -1,0 +1,83 @@
+import { join } from "node:path";
+import { ApiServer, type Backends } from "../api/index.ts";
+import { LinuxKernel } from "../kernel/index.ts";
+import { type Log, randomHex, runGroup } from "../lib/index.ts";
+import { RegistryClient } from "../registry/index.ts";
+import { ContainerdContainers, ContainerdImages, LocalVolumes, LogStore } from "../runtime/index.ts";
+import { systemClock as clock, systemRandom as random } from "../sys/index.ts";
+import { checkMachine, claimData } from "./checks.ts";
+import type { Config } from "./config.ts";
+import { containerBackend, tellContainerEvents } from "./container-backend.ts";
+import { EventHub } from "./event-hub.ts";
+import { imageBackend } from "./image-backend.ts";
+import { localNetworks } from "./local-networks.ts";
+import { managerBackend } from "./manager-backend.ts";
+import { Membership } from "./membership.ts";
+import { SystemFacts } from "./system-facts.ts";
+import { volumeBackend } from "./volume-backend.ts";
+
+/**
+ * Runs shoald until the signal aborts: the one place where its parts are made and joined.
+ * Faults say what to do where it cannot start: not root, no containerd, a taken socket.
+ */
+export async function runDaemon(
+  config: Config,
+  version: string,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  await checkMachine(config);
+  claimData(config["data-root"]);
+  const dataRoot = config["data-root"];
+  const netnsDir = join(config["exec-root"], "netns");
+  const address = { socket: config.containerd, namespace: config["containerd-namespace"] };
+  const events = new EventHub(clock);
+  const registry = new RegistryClient({
+    mirrors: config["registry-mirrors"],
+    insecureRegistries: config["insecure-registries"],
+    log,
+    clock,
+  });
+  const images = new ContainerdImages({ address, registry, log, clock, random });
+  const volumes = new LocalVolumes({ folder: join(dataRoot, "volumes"), clock, random, log });
+  const containers = await ContainerdContainers.open({
+    address,
+    images,
+    volumes,
+    dataDir: join(dataRoot, "containers"),
+    runDir: join(config["exec-root"], "containers"),
+    clock,
+    random,
+    log,
+  });
+  const kernel = new LinuxKernel({ tag: config["kernel-tag"], netnsDir, clock, log });
+  const parts = { config, version, containers, images, kernel, netnsDir, events, clock, random, log };
+  const membership = new Membership(parts);
+  const facts = () => membership.facts();
+  const backends: Backends = {
+    system: new SystemFacts(config, { id: randomHex(random, 16), version }, clock.now()),
+    swarm: membership,
+    manager: () => managerBackend(membership),
+    networks: localNetworks(config, facts),
+    containers: containerBackend({ containers, facts }),
+    images: imageBackend({ images, containers, registry, events }),
+    volumes: volumeBackend({ volumes, containers, events }),
+    events,
+  };
+  const servers = config.hosts.map(
+    () => new ApiServer({ backends, clock, log, version, group: config.group }),
+  );
+  const untell = tellContainerEvents(containers, events);
+  try {
+    for (const [i, server] of servers.entries()) await server.listen(config.hosts[i] ?? "");
+    log.info("shoald serves", { api: config.hosts.join(" "), version });
+    const serving = servers.map((server) => (s: AbortSignal) => server.run(s));
+    await runGroup([(s) => membership.run(s), ...serving], signal);
+  } finally {
+    untell();
+    await containers.close();
+    images.close();
+    await registry.close();
+    log.info("shoald stopped");
+  }
+}

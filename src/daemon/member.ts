@@ -1,0 +1,207 @@
+import { join } from "node:path";
+import { Agent, describeNode, type Welcome } from "../agent/index.ts";
+import { gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
+import { type NodeIdentity, runRenewal } from "../identity/index.ts";
+import { aborted, type Run, runGroup } from "../lib/index.ts";
+import { Manager } from "../manager/index.ts";
+import { connectDispatcher, RpcServer, renewCertificate } from "../rpc/index.ts";
+import { CLUSTER_PORT, splitAddress } from "./addresses.ts";
+import { ClusterStore } from "./cluster-store.ts";
+import { hostResolver } from "./host-resolver.ts";
+import type { NodeParts } from "./node-parts.ts";
+import type { NodeState } from "./node-state.ts";
+import { swarmEvents } from "./swarm-events.ts";
+
+/** What a member tells whoever started it. */
+export interface MemberListener {
+  /** The node's state or identity has changed: keep it. */
+  onState(state: NodeState): void;
+  onIdentity(identity: NodeIdentity): void;
+  /** A manager says that this node was removed. */
+  onRemoved(reason: string): void;
+}
+
+interface ManagerSide {
+  readonly cluster: ClusterStore;
+  readonly manager: Manager;
+  readonly server: RpcServer;
+}
+
+export interface MemberStart {
+  readonly folder: string;
+  readonly state: NodeState;
+  readonly identity: NodeIdentity;
+  readonly listener: MemberListener;
+  /** A manager's store, when it is open already. */
+  readonly cluster?: ClusterStore;
+}
+
+/** This node as a member of a swarm, while it runs: its agent, and on a manager the store and what serves it. */
+export class Member {
+  readonly #parts: NodeParts;
+  readonly #listener: MemberListener;
+  readonly #side: ManagerSide | undefined;
+  readonly #agent: Agent;
+  readonly #stop = new AbortController();
+  readonly #welcome = new AbortController();
+  /** Settles when the member has ended: by `stop`, or with what broke it. */
+  readonly ended: Promise<void>;
+  #state: NodeState;
+  #identity: NodeIdentity;
+
+  private constructor(parts: NodeParts, start: MemberStart, side: ManagerSide | undefined) {
+    this.#parts = parts;
+    this.#listener = start.listener;
+    this.#state = start.state;
+    this.#identity = start.identity;
+    this.#side = side;
+    this.#agent = this.#makeAgent(start.folder);
+    this.ended = this.#run();
+    this.ended.catch(() => undefined);
+  }
+
+  /** Starts all of it. Faults: "unavailable" when etcd cannot start or the cluster's port is taken. */
+  static async start(parts: NodeParts, start: MemberStart): Promise<Member> {
+    if (start.state.role === "worker") return new Member(parts, start, undefined);
+    const { clock, random, log, config } = parts;
+    const store = { folder: start.folder, runDir: config["exec-root"], clock, log };
+    const cluster = start.cluster ?? (await ClusterStore.open(store));
+    try {
+      const manager = new Manager({ store: cluster.store, clock, random, log });
+      const { host, port } = splitAddress(start.state.listenAddress);
+      const services = { certificates: manager.certificates, dispatcher: manager.dispatcher };
+      const server = await RpcServer.listen({ host, port, identity: start.identity, services, clock, log });
+      return new Member(parts, start, { cluster, manager, server });
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
+  }
+
+  get state(): NodeState {
+    return this.#state;
+  }
+
+  get manager(): Manager | undefined {
+    return this.#side?.manager;
+  }
+
+  /** Aborts once a manager has welcomed this node. */
+  get welcomed(): AbortSignal {
+    return this.#welcome.signal;
+  }
+
+  /** The node that leads, as far as this manager knows; undefined while there is none, and on workers. */
+  leaderId(): string | undefined {
+    return this.#side?.cluster.leader;
+  }
+
+  /** What the node's network is built from. */
+  facts(): NetworkFacts {
+    return this.#agent.facts();
+  }
+
+  /** Ends all loops; containers and kernel state stay. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error("the node stops"));
+    await this.ended.catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await runGroup([...this.#managerRuns(), this.#renewal(), (s) => this.#agent.run(s)], this.#stop.signal);
+    } finally {
+      await this.#side?.server.close();
+      await this.#side?.cluster.close();
+    }
+  }
+
+  #managerRuns(): Run[] {
+    const side = this.#side;
+    if (side === undefined) return [];
+    const { cluster, manager, server } = side;
+    return [
+      (s) => cluster.run(s),
+      (s) => server.run(s),
+      (s) => cluster.lead(this.#state.nodeId, (leading) => manager.run(leading), s),
+      (s) => this.#tellEvents(cluster, s),
+    ];
+  }
+
+  async #tellEvents({ store }: ClusterStore, signal: AbortSignal): Promise<void> {
+    const unsubscribe = store.subscribe((changes) => {
+      for (const event of swarmEvents(changes)) this.#parts.events.publish(event);
+    });
+    await aborted(signal);
+    unsubscribe();
+  }
+
+  #renewal(): Run {
+    const { clock, random, log } = this.#parts;
+    return (signal) =>
+      runRenewal(
+        {
+          current: () => this.#identity,
+          renew: (csrPem) => renewCertificate(this.#managerAddress(), this.#identity, csrPem, signal),
+          adopt: (identity) => this.#adopt(identity),
+          clock,
+          random,
+          log,
+        },
+        signal,
+      );
+  }
+
+  #adopt(identity: NodeIdentity): void {
+    this.#identity = identity;
+    this.#listener.onIdentity(identity);
+    this.#side?.server.setIdentity(identity);
+  }
+
+  #managerAddress(): string {
+    return this.#managers()[0] ?? "";
+  }
+
+  /** A manager speaks to itself over its own socket, whatever address others know it by. */
+  #managers(): readonly string[] {
+    if (this.#side === undefined) return this.#state.managers;
+    const { host, port } = splitAddress(this.#state.listenAddress);
+    return [`${host === "0.0.0.0" ? "127.0.0.1" : host}:${port || CLUSTER_PORT}`];
+  }
+
+  #makeAgent(folder: string): Agent {
+    const { config, version, netnsDir } = this.#parts;
+    const { nodeId, dataPathAddress, dataPathPort, advertiseAddress } = this.#state;
+    const gatewaySubnet = config["gateway-subnet"];
+    return new Agent({
+      ...this.#parts,
+      settings: { nodeId, dataPathAddress, gatewaySubnet, dataPathPort },
+      plan: { tag: config["kernel-tag"] },
+      advertiseAddress,
+      managers: this.#managers(),
+      netnsDir,
+      assignmentsFile: join(folder, "assignments.json"),
+      dns: { address: gatewayLayout(gatewaySubnet).bridge, ...hostResolver(config) },
+      connect: (address, signal) => connectDispatcher(address, this.#identity, signal),
+      describe: () => describeNode(config.hostname, version, labelsOf(config.labels)),
+      onWelcome: (welcome) => this.#onWelcome(welcome),
+      onLeave: (reason) => this.#listener.onRemoved(reason),
+    });
+  }
+
+  #onWelcome({ managers, dataPathPort }: Welcome): void {
+    this.#welcome.abort();
+    const known = managers.length > 0 ? managers : this.#state.managers;
+    this.#state = { ...this.#state, managers: known, dataPathPort };
+    this.#listener.onState(this.#state);
+  }
+}
+
+function labelsOf(lines: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [key = "", ...value] = line.split("=");
+      return [key, value.join("=")];
+    }),
+  );
+}
