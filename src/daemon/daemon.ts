@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { ApiServer, type Backends } from "../api/index.ts";
 import { LinuxKernel } from "../kernel/index.ts";
-import { type Log, randomHex, runGroup } from "../lib/index.ts";
+import { type Log, runGroup } from "../lib/index.ts";
 import { RegistryClient } from "../registry/index.ts";
-import { ContainerdContainers, ContainerdImages, LocalVolumes, LogStore } from "../runtime/index.ts";
+import { ContainerdContainers, ContainerdImages, LocalVolumes } from "../runtime/index.ts";
 import { systemClock as clock, systemRandom as random } from "../sys/index.ts";
 import { checkMachine, claimData } from "./checks.ts";
 import type { Config } from "./config.ts";
@@ -13,7 +13,7 @@ import { imageBackend } from "./image-backend.ts";
 import { localNetworks } from "./local-networks.ts";
 import { managerBackend } from "./manager-backend.ts";
 import { Membership } from "./membership.ts";
-import { SystemFacts } from "./system-facts.ts";
+import { engineId, SystemFacts } from "./system-facts.ts";
 import { volumeBackend } from "./volume-backend.ts";
 
 /**
@@ -55,7 +55,7 @@ export async function runDaemon(
   const membership = new Membership(parts);
   const facts = () => membership.facts();
   const backends: Backends = {
-    system: new SystemFacts(config, { id: randomHex(random, 16), version }, clock.now()),
+    system: new SystemFacts(config, { id: engineId(dataRoot, random), version }, clock.now()),
     swarm: membership,
     manager: () => managerBackend(membership),
     networks: localNetworks(config, facts),

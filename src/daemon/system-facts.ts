@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
+import { join } from "node:path";
 import type { SystemInfo } from "../api/index.ts";
-import type { Instant } from "../lib/index.ts";
+import { type Instant, newId, type Random } from "../lib/index.ts";
 import { exec } from "../sys/index.ts";
 import type { Config } from "./config.ts";
 
@@ -42,6 +43,13 @@ export class SystemFacts {
       insecureRegistries: this.#config["insecure-registries"],
     };
   }
+}
+
+/** This engine's id: made at its first start, the same ever after. */
+export function engineId(dataRoot: string, random: Random): string {
+  const file = join(dataRoot, "engine-id");
+  if (!existsSync(file)) writeFileSync(file, newId(random), { mode: 0o600 });
+  return readFileSync(file, "utf8");
 }
 
 /** uname's words for Node's. */
