@@ -15,34 +15,14 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientReadableStream,
+  type ClientUnaryCall,
   Metadata,
-  type ServiceError,
-  status,
 } from "@grpc/grpc-js";
-import { Fault, type FaultKind } from "../lib/index.ts";
+import { Fault } from "../lib/index.ts";
+import { faultOf } from "./fault-status.ts";
 
 /** Messages of any size that a cluster's store may hold in one commit. */
-const MESSAGE_LIMIT = 64 * 2 ** 20;
-
-/** gRPC's status codes in our words; whatever is not here is "internal". */
-const KINDS: Readonly<Partial<Record<status, FaultKind>>> = {
-  [status.INVALID_ARGUMENT]: "invalid",
-  [status.NOT_FOUND]: "not-found",
-  [status.ALREADY_EXISTS]: "exists",
-  [status.FAILED_PRECONDITION]: "precondition",
-  [status.ABORTED]: "conflict",
-  [status.PERMISSION_DENIED]: "forbidden",
-  [status.UNAUTHENTICATED]: "unauthorized",
-  [status.UNAVAILABLE]: "unavailable",
-  [status.UNIMPLEMENTED]: "unsupported",
-  [status.DEADLINE_EXCEEDED]: "timeout",
-};
-
-/** A gRPC error as a Fault with the server's own words. */
-export function faultOf(error: unknown, what: string): Fault {
-  const { code, details, message } = error as ServiceError;
-  return new Fault(KINDS[code] ?? "internal", `${what}: ${details || message}`, { cause: error });
-}
+export const MESSAGE_LIMIT: number = 64 * 2 ** 20;
 
 export interface CallSettings {
   /** Milliseconds until the call fails with "timeout". */
@@ -59,6 +39,8 @@ export interface GrpcTarget {
   readonly options?: ChannelOptions;
   /** Who is spoken to, for errors: "etcd". */
   readonly name: string;
+  /** Errors of calls carry the server's words alone, without name and method. */
+  readonly verbatim?: boolean;
 }
 
 /** One channel to a server, and typed calls on it. */
@@ -88,8 +70,10 @@ export class GrpcClient {
     settings: CallSettings = {},
   ): Promise<MessageShape<O>> {
     const { path, encode, decode } = wire(method);
+    const stop = () => call.cancel();
+    let call: ClientUnaryCall;
     return new Promise((resolve, reject) => {
-      const call = this.#client.makeUnaryRequest(
+      call = this.#client.makeUnaryRequest(
         path,
         encode as (m: MessageShape<I>) => Buffer,
         decode as (b: Buffer) => MessageShape<O>,
@@ -97,12 +81,14 @@ export class GrpcClient {
         this.#metadata,
         this.#callOptions(settings),
         (error, answer) => {
-          if (error) reject(faultOf(error, this.#what(method)));
+          settings.signal?.removeEventListener("abort", stop);
+          if (error) reject(faultOf(error, this.#target.verbatim ? undefined : this.#what(method)));
           else if (answer === undefined) reject(new Fault("internal", `${this.#what(method)}: no answer`));
           else resolve(answer);
         },
       );
-      settings.signal?.addEventListener("abort", () => call.cancel(), { once: true });
+      settings.signal?.addEventListener("abort", stop, { once: true });
+      if (settings.signal?.aborted) stop();
     });
   }
 
