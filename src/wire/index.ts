@@ -2,6 +2,17 @@
  * wire: Docker's JSON to model's nouns and back, one file per noun; times, filters and durations in Docker's words.
  * Pure. It decides nothing about the cluster and knows no HTTP.
  */
+export * from "./cluster.ts";
+export * from "./container.ts";
+export * from "./event.ts";
 export * from "./filters.ts";
+export * from "./human-duration.ts";
+export * from "./image.ts";
+export * from "./network.ts";
+export * from "./node.ts";
+export * from "./service.ts";
+export { serviceSpecFromWire } from "./service-spec.ts";
 export * from "./system.ts";
+export * from "./task.ts";
 export * from "./time.ts";
+export * from "./volume.ts";

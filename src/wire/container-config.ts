@@ -1,0 +1,91 @@
+import type { ContainerInfo, ImageInfo } from "../model/index.ts";
+
+/** A field of an image's config that is a list of texts, as JSON brought it. */
+function textsIn(image: ImageInfo | undefined, field: string): string[] | undefined {
+  const value = image?.config[field];
+  return Array.isArray(value) ? value.map(String) : undefined;
+}
+
+function textIn(image: ImageInfo | undefined, field: string): string {
+  const value = image?.config[field];
+  return typeof value === "string" ? value : "";
+}
+
+function keysIn(image: ImageInfo | undefined, field: string): string[] {
+  const value = image?.config[field];
+  return typeof value === "object" && value !== null ? Object.keys(value).sort() : [];
+}
+
+/** The ports the image exposes: "80/tcp". */
+export function exposedPorts(image: ImageInfo | undefined): string[] {
+  return keysIn(image, "ExposedPorts");
+}
+
+/** The Config of a container's inspect: the user's words laid over the image's, as Docker merges them. */
+export function containerConfigToWire(
+  { config, image: name, labels }: ContainerInfo,
+  image: ImageInfo | undefined,
+): Record<string, unknown> {
+  const ports = exposedPorts(image);
+  const volumes = keysIn(image, "Volumes");
+  return {
+    Hostname: config.hostname,
+    Domainname: "",
+    User: config.user ?? textIn(image, "User"),
+    AttachStdin: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    ...(ports.length > 0 && { ExposedPorts: emptyObjects(ports) }),
+    Tty: config.tty,
+    OpenStdin: config.openStdin,
+    StdinOnce: false,
+    Env: mergeEnv(textsIn(image, "Env") ?? [], config.env),
+    Cmd: config.args ?? (config.entrypoint ? null : (textsIn(image, "Cmd") ?? null)),
+    Image: name,
+    Volumes: volumes.length > 0 ? emptyObjects(volumes) : null,
+    WorkingDir: config.dir ?? textIn(image, "WorkingDir"),
+    Entrypoint: config.entrypoint ?? textsIn(image, "Entrypoint") ?? null,
+    OnBuild: null,
+    Labels: labels,
+    ...(config.stopSignal !== undefined && { StopSignal: config.stopSignal }),
+  };
+}
+
+function emptyObjects(keys: readonly string[]): Record<string, object> {
+  return Object.fromEntries(keys.map((key) => [key, {}]));
+}
+
+/** The user's pairs first, then the image's that they do not replace: Docker's order. */
+function mergeEnv(fromImage: readonly string[], fromUser: readonly string[]): string[] {
+  const keyOf = (pair: string) => pair.split("=")[0];
+  const taken = new Set(fromUser.map(keyOf));
+  return [...fromUser, ...fromImage.filter((pair) => !taken.has(keyOf(pair)))];
+}
+
+/** The HostConfig of a container's inspect, as far as Shoal's containers have one. */
+export function hostConfigToWire({ config }: ContainerInfo): Record<string, unknown> {
+  const { resources } = config;
+  return {
+    Binds: null,
+    ContainerIDFile: "",
+    LogConfig: {
+      Type: "json-file",
+      Config: { "max-file": String(config.logMaxFiles), "max-size": String(config.logMaxBytes) },
+    },
+    NetworkMode: "default",
+    PortBindings: {},
+    RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
+    AutoRemove: false,
+    CapAdd: config.capAdd.length > 0 ? config.capAdd : null,
+    CapDrop: config.capDrop.length > 0 ? config.capDrop : null,
+    Privileged: false,
+    PublishAllPorts: false,
+    ReadonlyRootfs: config.readOnly,
+    Memory: resources.memoryBytes ?? 0,
+    NanoCpus: resources.nanoCpus ?? 0,
+    PidsLimit: resources.pids ?? null,
+    Sysctls: config.sysctls,
+    Runtime: "io.containerd.runc.v2",
+    ...(config.init !== undefined && { Init: config.init }),
+  };
+}

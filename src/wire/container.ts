@@ -1,0 +1,155 @@
+import type { Instant } from "../lib/index.ts";
+import type { ContainerInfo, ImageInfo } from "../model/index.ts";
+import { containerConfigToWire, exposedPorts, hostConfigToWire } from "./container-config.ts";
+import { humanDuration } from "./human-duration.ts";
+import { formatTime } from "./time.ts";
+
+export type DockerState = "created" | "running" | "exited";
+
+/** Docker's word for a container's status. */
+export function stateOf({ status }: ContainerInfo): DockerState {
+  return status === "stopped" ? "exited" : status;
+}
+
+/** The STATUS column of `docker ps` (moby container/state.go String). */
+export function statusText(container: ContainerInfo, now: Instant): string {
+  switch (stateOf(container)) {
+    case "created":
+      return "Created";
+    case "running":
+      return `Up ${humanDuration(now - (container.startedAt ?? now))}`;
+    case "exited":
+      return `Exited (${container.exitCode ?? 0}) ${humanDuration(now - (container.finishedAt ?? now))} ago`;
+  }
+}
+
+/** One row of GET /containers/json. `image` is what the container was made from, when it is still here. */
+export function containerSummary(
+  container: ContainerInfo,
+  { now, image }: { now: Instant; image: ImageInfo | undefined },
+): Record<string, unknown> {
+  return {
+    Id: container.id,
+    Names: [`/${container.name}`],
+    Image: container.image,
+    ImageID: container.imageId,
+    Command: commandText(container.command),
+    Created: Math.floor(container.createdAt / 1000),
+    Ports: exposedPorts(image).map(splitPort),
+    Labels: container.labels,
+    State: stateOf(container),
+    Status: statusText(container, now),
+    HostConfig: { NetworkMode: "default" },
+    NetworkSettings: { Networks: networksToWire(container) },
+    Mounts: mountsToWire(container),
+  };
+}
+
+/** The COMMAND column: arguments with blanks in quotes. */
+function commandText(command: readonly string[]): string {
+  const [path = "", ...args] = command;
+  return [path, ...args.map((arg) => (arg.includes(" ") ? `'${arg}'` : arg))].join(" ");
+}
+
+function splitPort(port: string): { PrivatePort: number; Type: string } {
+  const [number = "", protocol = "tcp"] = port.split("/");
+  return { PrivatePort: Number(number), Type: protocol };
+}
+
+/** GET /containers/{id}/json (moby api/types/container InspectResponse). */
+export function containerInspect(
+  container: ContainerInfo,
+  image: ImageInfo | undefined,
+): Record<string, unknown> {
+  const [path = "", ...args] = container.command;
+  return {
+    Id: container.id,
+    Created: formatTime(container.createdAt),
+    Path: path,
+    Args: args,
+    State: stateToWire(container),
+    Image: container.imageId,
+    ResolvConfPath: "",
+    HostnamePath: "",
+    HostsPath: "",
+    LogPath: container.logPath,
+    Name: `/${container.name}`,
+    RestartCount: 0,
+    Driver: "overlayfs",
+    Platform: "linux",
+    MountLabel: "",
+    ProcessLabel: "",
+    AppArmorProfile: "",
+    ExecIDs: null,
+    HostConfig: hostConfigToWire(container),
+    GraphDriver: { Data: null, Name: "overlayfs" },
+    Mounts: mountsToWire(container),
+    Config: containerConfigToWire(container, image),
+    NetworkSettings: networkSettings(container, image),
+  };
+}
+
+function stateToWire(container: ContainerInfo): Record<string, unknown> {
+  const isRunning = container.status === "running";
+  return {
+    Status: stateOf(container),
+    Running: isRunning,
+    Paused: false,
+    Restarting: false,
+    OOMKilled: container.oomKilled ?? false,
+    Dead: false,
+    Pid: container.pid ?? 0,
+    ExitCode: isRunning ? 0 : (container.exitCode ?? 0),
+    Error: "",
+    StartedAt: formatTime(container.startedAt),
+    FinishedAt: formatTime(isRunning ? undefined : container.finishedAt),
+  };
+}
+
+function networkSettings(container: ContainerInfo, image: ImageInfo | undefined): Record<string, unknown> {
+  return {
+    Bridge: "",
+    SandboxID: "",
+    SandboxKey: container.config.netns,
+    Ports: Object.fromEntries(exposedPorts(image).map((port) => [port, null])),
+    Networks: networksToWire(container),
+  };
+}
+
+function networksToWire({ networks }: ContainerInfo): Record<string, unknown> {
+  return Object.fromEntries(
+    networks.map((place) => {
+      const [address = "", bits = "0"] = place.address.split("/");
+      const endpoint = {
+        IPAMConfig: { IPv4Address: address },
+        Links: null,
+        Aliases: null,
+        MacAddress: place.mac,
+        DriverOpts: null,
+        NetworkID: place.networkId,
+        EndpointID: "",
+        Gateway: place.gateway,
+        IPAddress: address,
+        IPPrefixLen: Number(bits),
+        IPv6Gateway: "",
+        GlobalIPv6Address: "",
+        GlobalIPv6PrefixLen: 0,
+        DNSNames: null,
+      };
+      return [place.name, endpoint];
+    }),
+  );
+}
+
+function mountsToWire({ mounts }: ContainerInfo): Record<string, unknown>[] {
+  return mounts.map(({ type, name, source, target, readOnly }) => ({
+    Type: type,
+    ...(name !== undefined && { Name: name }),
+    Source: type === "tmpfs" ? "" : source,
+    Destination: target,
+    ...(type === "volume" && { Driver: "local" }),
+    Mode: "",
+    RW: !readOnly,
+    Propagation: type === "bind" ? "rprivate" : "",
+  }));
+}

@@ -1,0 +1,21 @@
+import type { EngineEvent } from "../model/index.ts";
+
+/** One line of GET /events (moby api/types/events Message); the first three fields are its old form. */
+export function eventToWire(event: EngineEvent): Record<string, unknown> {
+  const isOld = event.type === "container" || event.type === "image";
+  return {
+    ...(isOld && { status: event.action, id: event.actor }),
+    ...(event.type === "container" && { from: event.attributes["image"] ?? "" }),
+    Type: event.type,
+    Action: event.action,
+    Actor: { ID: event.actor, Attributes: event.attributes },
+    scope: event.scope,
+    time: Math.floor(event.at / 1000),
+    timeNano: nanos(event.at),
+  };
+}
+
+/** Milliseconds as nanoseconds. A double keeps these to about 200 ns; Go's clients want a plain number. */
+function nanos(ms: number): number {
+  return Math.round(ms * 1e6);
+}

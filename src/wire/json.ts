@@ -1,0 +1,116 @@
+import { z } from "zod";
+import { Fault } from "../lib/index.ts";
+
+/*
+ * Words of the schemas. Go's JSON says null for an empty list, map or pointer and leaves out what `omitempty` covers,
+ * so every field may be absent or null and then means its zero value.
+ */
+
+/** Parts of a field's schema: what comes in, and what the converters then see. */
+type Field<T> = z.ZodType<T>;
+
+function orElse<T>(schema: z.ZodType<T>, zero: T): Field<T> {
+  return schema.nullish().transform((value) => value ?? zero);
+}
+
+export const text: Field<string> = orElse(z.string(), "");
+export const flag: Field<boolean> = orElse(z.boolean(), false);
+export const texts: Field<string[]> = orElse(z.array(z.string()), []);
+export const dict: Field<Record<string, string>> = orElse(z.record(z.string(), z.string()), {});
+/** A whole number of any sign; 0 when absent. */
+export const whole: Field<number> = orElse(z.int(), 0);
+/** Go's uint64. */
+export const natural: Field<number> = orElse(z.int().min(0), 0);
+export const ratio: Field<number> = orElse(z.number(), 0);
+
+/** A field that may be absent, and is then undefined. */
+export function maybe<T>(schema: z.ZodType<T>): Field<T | undefined> {
+  return schema.nullish().transform((value) => value ?? undefined);
+}
+
+export function listOf<T>(schema: z.ZodType<T>): Field<T[]> {
+  return orElse(z.array(schema), []);
+}
+
+/** A word of a closed set; absent or empty is `zero`. `named` is what the refusal calls it. */
+export function oneOf<const T extends string>(named: string, words: readonly T[], zero: T): Field<T> {
+  return text.transform((value, context) => {
+    const word = value === "" ? zero : words.find((w) => w === value);
+    if (word !== undefined) return word;
+    context.issues.push({ code: "custom", message: `invalid ${named}: "${value}"`, input: value });
+    return z.NEVER;
+  });
+}
+
+/** Nanoseconds on the wire, milliseconds in the model; undefined when absent. */
+export const duration: Field<number | undefined> = z
+  .number()
+  .nullish()
+  .transform((nanos) => (nanos === null || nanos === undefined ? undefined : nanos / 1e6));
+
+/** Milliseconds as the wire's nanoseconds. */
+export function nanosOf(ms: number): number {
+  return Math.round(ms * 1e6);
+}
+
+/** A field of Swarm's that Shoal does not serve yet: only its empty forms pass. `sentence` is the refusal. */
+export function unserved(sentence: string): Field<undefined> {
+  return z
+    .unknown()
+    .optional()
+    .transform((value, context) => {
+      if (!isEmpty(value))
+        context.issues.push({
+          code: "custom",
+          message: sentence,
+          input: value,
+          params: { unsupported: true },
+        });
+      return undefined;
+    });
+}
+
+/** Null, zero, "", false, and lists and objects of nothing else. */
+export function isEmpty(value: unknown): boolean {
+  if (value === null || value === undefined || value === "" || value === 0 || value === false) return true;
+  return typeof value === "object" && Object.values(value).every(isEmpty);
+}
+
+/**
+ * Reads JSON by a schema. Faults: "unsupported" for a field that is not served yet, else "invalid"; both name the field.
+ * `what` is "service spec".
+ */
+export function readJson<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value ?? {});
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  if (issue === undefined) throw new Fault("invalid", `invalid ${what}`);
+  throw faultOf(issue, what);
+}
+
+function faultOf(issue: z.core.$ZodIssue, what: string): Fault {
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") {
+    const names = issue.keys.map((key) => [...path, key].join(".")).join(", ");
+    return new Fault("invalid", `invalid ${what}: unknown field ${names}`);
+  }
+  const where = path.length === 0 ? "" : `${path.join(".")}: `;
+  if (issue.code !== "custom")
+    return new Fault("invalid", `invalid ${what}: ${where}${lower(issue.message)}`);
+  if (issue.params?.["unsupported"] === true) return new Fault("unsupported", issue.message);
+  return new Fault("invalid", issue.message);
+}
+
+function lower(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1);
+}
+
+/** The object without its empty members (null, "", 0, false, [], {}), as Go's `omitempty` writes it. */
+export function omitEmpty(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => !isBlank(value)));
+}
+
+function isBlank(value: unknown): boolean {
+  if (value === null || value === undefined || value === "" || value === 0 || value === false) return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
+}

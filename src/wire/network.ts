@@ -1,0 +1,207 @@
+import { z } from "zod";
+import { Fault } from "../lib/index.ts";
+import type { IpamConfig, LocalNetwork, Network, NetworkSpec } from "../model/index.ts";
+import { dict, flag, listOf, maybe, omitEmpty, readJson, text, unserved } from "./json.ts";
+import { checkName } from "./service-check.ts";
+import { formatTime } from "./time.ts";
+
+/** Where Docker shows a network's VNI. */
+export const VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list";
+
+const V6 = "cannot use --ipv6: overlay networks carry IPv4 only so far";
+
+const ipamConfig = z
+  .strictObject({ Subnet: text, IPRange: text, Gateway: text, AuxiliaryAddresses: dict })
+  .transform((wire): IpamConfig => {
+    const aux = Object.keys(wire.AuxiliaryAddresses).length > 0;
+    return {
+      ...(wire.Subnet !== "" && { subnet: wire.Subnet }),
+      ...(wire.Gateway !== "" && { gateway: wire.Gateway }),
+      ...(wire.IPRange !== "" && { ipRange: wire.IPRange }),
+      ...(aux && { auxAddresses: wire.AuxiliaryAddresses }),
+    };
+  });
+
+const createSchema = z.strictObject({
+  Name: text,
+  CheckDuplicate: flag,
+  Driver: text,
+  Scope: text,
+  EnableIPv4: maybe(z.boolean()),
+  EnableIPv6: unserved(V6),
+  IPAM: maybe(z.strictObject({ Driver: text, Options: dict, Config: listOf(ipamConfig) })),
+  Internal: flag,
+  Attachable: flag,
+  Ingress: flag,
+  ConfigOnly: unserved("cannot use --config-only: it is not supported"),
+  ConfigFrom: unserved("cannot use --config-from: it is not supported"),
+  Options: dict,
+  Labels: dict,
+});
+
+/** Docker's drivers that Shoal does not make networks with. */
+const UNSERVED_DRIVERS = ["bridge", "macvlan", "ipvlan", "host", "null", "none"];
+
+/**
+ * A network spec from `POST /networks/create`, checked as Swarm does.
+ * Faults: "invalid"; "not-found" for an unknown driver, as Docker; "unsupported" for one of Docker's other drivers.
+ */
+export function networkSpecFromWire(json: unknown): NetworkSpec {
+  const wire = readJson(createSchema, json, "network");
+  checkDriver(wire.Driver, wire.Scope);
+  checkName(wire.Name);
+  const ipam = wire.IPAM?.Config ?? [];
+  if (wire.EnableIPv4 === false) throw new Fault("unsupported", `cannot use --ipv4=false: ${V6}`);
+  if (ipam.length > 1) {
+    throw new Fault("unsupported", "cannot use more than one --subnet: one IPv4 subnet per network so far");
+  }
+  checkIpam(wire.IPAM?.Driver ?? "", ipam[0]);
+  if (wire.Ingress && wire.Attachable) {
+    const what = "ingress network cannot be attachable";
+    throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
+  }
+  return {
+    name: wire.Name,
+    labels: wire.Labels,
+    driver: "overlay",
+    driverOptions: wire.Options,
+    attachable: wire.Attachable,
+    internal: wire.Internal,
+    ingress: wire.Ingress,
+    ipam,
+    ipamDriver: wire.IPAM?.Driver || "default",
+    ipamOptions: wire.IPAM?.Options ?? {},
+  };
+}
+
+/** Which driver a request asks for; "" is Docker's default, bridge. For the checks that come before all others. */
+export function wantedDriver(json: unknown): string {
+  const driver = typeof json === "object" && json !== null && "Driver" in json ? json.Driver : "";
+  return typeof driver === "string" ? driver : "";
+}
+
+function checkDriver(driver: string, scope: string): void {
+  const name = driver || "bridge";
+  if (UNSERVED_DRIVERS.includes(name)) {
+    const what = "Shoal makes overlay networks only so far; use --driver overlay";
+    throw new Fault("unsupported", `cannot create a network with driver ${name}: ${what}`);
+  }
+  if (name !== "overlay") {
+    throw new Fault("not-found", `could not find plugin ${name} in v1 plugin registry: plugin not found`);
+  }
+  if (scope !== "" && scope !== "swarm") {
+    throw new Fault("invalid", `cannot create an overlay network with scope ${scope}: its scope is swarm`);
+  }
+}
+
+function checkIpam(driver: string, config: IpamConfig | undefined): void {
+  if (driver !== "" && driver !== "default") {
+    const what = `invalid ipam driver ${driver}: only the default one is served`;
+    throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
+  }
+  if (config?.subnet?.includes(":")) throw new Fault("unsupported", V6);
+}
+
+/** A cluster network in Docker's JSON (NetworkResource). `verbose` adds what `network inspect --verbose` shows. */
+export function networkToWire(network: Network): Record<string, unknown> {
+  const { spec, state } = network;
+  return {
+    Name: spec.name,
+    Id: network.id,
+    Created: formatTime(network.createdAt),
+    Scope: "swarm",
+    Driver: spec.driver,
+    EnableIPv4: true,
+    EnableIPv6: false,
+    IPAM: {
+      Driver: spec.ipamDriver,
+      Options: Object.keys(spec.ipamOptions).length > 0 ? spec.ipamOptions : null,
+      Config: ipamToWire(network),
+    },
+    Internal: spec.internal,
+    Attachable: spec.attachable,
+    Ingress: spec.ingress,
+    ConfigFrom: { Network: "" },
+    ConfigOnly: false,
+    Containers: null,
+    Options: { ...spec.driverOptions, ...(state !== undefined && { [VNI_OPTION]: String(state.vni) }) },
+    Labels: spec.labels,
+  };
+}
+
+/** What was handed out, or as long as nothing was, what was asked for. */
+function ipamToWire({ spec, state }: Network): Record<string, unknown>[] {
+  const [wanted] = spec.ipam;
+  if (state === undefined) return spec.ipam.map(ipamConfigToWire);
+  const { auxAddresses } = wanted ?? {};
+  const { subnet, gateway, ipRange } = state;
+  return [
+    ipamConfigToWire({
+      subnet,
+      gateway,
+      ...(ipRange !== undefined && { ipRange }),
+      ...(auxAddresses !== undefined && { auxAddresses }),
+    }),
+  ];
+}
+
+function ipamConfigToWire(config: IpamConfig): Record<string, unknown> {
+  return omitEmpty({
+    Subnet: config.subnet,
+    IPRange: config.ipRange,
+    Gateway: config.gateway,
+    AuxiliaryAddresses: config.auxAddresses,
+  });
+}
+
+/** A network that the node knows by itself, in Docker's JSON. */
+export function localNetworkToWire(network: LocalNetwork): Record<string, unknown> {
+  return {
+    Name: network.name,
+    Id: network.id,
+    Created: formatTime(undefined),
+    Scope: network.scope,
+    Driver: network.driver,
+    EnableIPv4: true,
+    EnableIPv6: false,
+    IPAM: {
+      Driver: "default",
+      Options: null,
+      Config: [omitEmpty({ Subnet: network.subnet, Gateway: network.gateway })],
+    },
+    Internal: network.internal,
+    Attachable: false,
+    Ingress: network.ingress,
+    ConfigFrom: { Network: "" },
+    ConfigOnly: false,
+    Containers: {},
+    Options: {},
+    Labels: {},
+  };
+}
+
+/** A network as a task's attachment tells it (swarm.Network, which differs from NetworkResource). */
+export function attachedNetworkToWire(network: Network): Record<string, unknown> {
+  const { spec, state } = network;
+  return {
+    ID: network.id,
+    Version: { Index: network.version },
+    CreatedAt: formatTime(network.createdAt),
+    UpdatedAt: formatTime(network.updatedAt),
+    Spec: {
+      Name: spec.name,
+      Labels: spec.labels,
+      DriverConfiguration: omitEmpty({ Name: spec.driver, Options: spec.driverOptions }),
+      ...omitEmpty({ Internal: spec.internal, Attachable: spec.attachable, Ingress: spec.ingress }),
+      IPAMOptions: {
+        Driver: { Name: spec.ipamDriver },
+        ...omitEmpty({ Configs: spec.ipam.map(ipamConfigToWire) }),
+      },
+      Scope: "swarm",
+    },
+    ...(state !== undefined && {
+      DriverState: { Name: spec.driver, Options: { [VNI_OPTION]: String(state.vni) } },
+      IPAMOptions: { Driver: { Name: spec.ipamDriver }, Configs: ipamToWire(network) },
+    }),
+  };
+}

@@ -1,0 +1,79 @@
+import type { Network, Service, Task, UpdateStatus } from "../model/index.ts";
+import { omitEmpty } from "./json.ts";
+import { endpointSpecToWire, portToWire, serviceSpecToWire } from "./service-spec.ts";
+import { formatTime } from "./time.ts";
+
+/** What `docker service inspect` may ask for beside the service. */
+export interface ServiceView {
+  /** Fill in what the user left out. */
+  readonly defaults?: boolean;
+  /** How many tasks run and how many should, for `?status=true`. */
+  readonly status?: ServiceStatus;
+  /** The networks of its VIPs, for their prefix lengths. */
+  readonly networks: ReadonlyMap<string, Network>;
+}
+
+export interface ServiceStatus {
+  readonly running: number;
+  readonly desired: number;
+}
+
+/** A service in Docker's JSON. */
+export function serviceToWire(service: Service, view: ServiceView): Record<string, unknown> {
+  const defaults = view.defaults ?? false;
+  return {
+    ID: service.id,
+    Version: { Index: service.version },
+    CreatedAt: formatTime(service.createdAt),
+    UpdatedAt: formatTime(service.updatedAt),
+    Spec: serviceSpecToWire(service.spec, { defaults }),
+    ...(service.previousSpec !== undefined && {
+      PreviousSpec: serviceSpecToWire(service.previousSpec, { defaults }),
+    }),
+    Endpoint: endpointToWire(service, view.networks),
+    ...(service.updateStatus !== undefined && { UpdateStatus: updateStatusToWire(service.updateStatus) }),
+    ...(view.status !== undefined && {
+      ServiceStatus: {
+        RunningTasks: view.status.running,
+        DesiredTasks: view.status.desired,
+        CompletedTasks: 0,
+      },
+    }),
+  };
+}
+
+function endpointToWire(service: Service, networks: ReadonlyMap<string, Network>): Record<string, unknown> {
+  const { endpoint } = service;
+  if (endpoint === undefined) return { Spec: {} };
+  return {
+    Spec: endpointSpecToWire(endpoint.spec),
+    ...omitEmpty({
+      Ports: endpoint.ports.map(portToWire),
+      VirtualIPs: endpoint.vips.map((vip) => ({
+        NetworkID: vip.networkId,
+        Addr: withPrefix(vip.address, networks.get(vip.networkId)),
+      })),
+    }),
+  };
+}
+
+/** "10.0.1.2/24": an address with its network's prefix length; bare when the network is gone. */
+export function withPrefix(address: string, network: Network | undefined): string {
+  const bits = network?.state?.subnet.split("/")[1];
+  return bits === undefined ? address : `${address}/${bits}`;
+}
+
+function updateStatusToWire(status: UpdateStatus): Record<string, unknown> {
+  return {
+    State: status.state,
+    StartedAt: formatTime(status.startedAt),
+    ...(status.completedAt !== undefined && { CompletedAt: formatTime(status.completedAt) }),
+    Message: status.message,
+  };
+}
+
+/** A service's figures from its tasks, as swarmkit's ListServiceStatuses counts them. */
+export function serviceStatus(service: Service, tasks: readonly Task[]): ServiceStatus {
+  const running = tasks.filter((task) => task.status.state === "running").length;
+  return { running, desired: service.spec.mode.replicas };
+}

@@ -1,0 +1,52 @@
+import type { Network, Task, TaskStatus } from "../model/index.ts";
+import { omitEmpty } from "./json.ts";
+import { attachedNetworkToWire } from "./network.ts";
+import { withPrefix } from "./service.ts";
+import { portToWire } from "./service-spec.ts";
+import { taskSpecToWire } from "./task-spec.ts";
+import { formatTime } from "./time.ts";
+
+/** A task in Docker's JSON. Its name is left out, as Docker does: the CLI puts it together. */
+export function taskToWire(task: Task, networks: ReadonlyMap<string, Network>): Record<string, unknown> {
+  return {
+    ID: task.id,
+    Version: { Index: task.version },
+    CreatedAt: formatTime(task.createdAt),
+    UpdatedAt: formatTime(task.updatedAt),
+    Labels: {},
+    Spec: taskSpecToWire(task.spec),
+    ServiceID: task.serviceId,
+    ...omitEmpty({ Slot: task.slot, NodeID: task.nodeId }),
+    Status: statusToWire(task.status),
+    DesiredState: task.desiredState,
+    ...omitEmpty({ NetworksAttachments: attachmentsToWire(task, networks) }),
+    Volumes: null,
+  };
+}
+
+function statusToWire(status: TaskStatus): Record<string, unknown> {
+  const { container } = status;
+  return {
+    Timestamp: formatTime(status.at),
+    State: status.state,
+    Message: status.message,
+    ...omitEmpty({ Err: status.error }),
+    ...(container !== undefined && {
+      ContainerStatus: {
+        ContainerID: container.id,
+        PID: container.pid,
+        ExitCode: container.exitCode ?? 0,
+      },
+    }),
+    PortStatus: omitEmpty({ Ports: status.ports?.map(portToWire) }),
+  };
+}
+
+/** Attachments to networks that are gone are left out: Docker's shape needs the network. */
+function attachmentsToWire(task: Task, networks: ReadonlyMap<string, Network>): Record<string, unknown>[] {
+  return task.attachments.flatMap(({ networkId, address }) => {
+    const network = networks.get(networkId);
+    if (network === undefined) return [];
+    return [{ Network: attachedNetworkToWire(network), Addresses: [withPrefix(address, network)] }];
+  });
+}
