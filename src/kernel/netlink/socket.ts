@@ -1,0 +1,203 @@
+import { closeSync } from "node:fs";
+import { Fault } from "../../lib/index.ts";
+import { checked, errno, errnoText, libc } from "../libc.ts";
+import {
+  decodeAttributes,
+  decodeMessages,
+  encodeMessage,
+  type NetlinkMessage,
+  readText,
+  u32,
+} from "./codec.ts";
+
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+const SOL_SOCKET = 1;
+const SO_RCVBUFFORCE = 33;
+const SO_RCVTIMEO = 20;
+const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+export const NLM_F_REQUEST = 1;
+const NLM_F_ACK = 4;
+const NLM_F_DUMP = 0x300;
+const NLM_F_DUMP_INTR = 0x10;
+/** In an error: attributes with the kernel's words follow. */
+const NLM_F_ACK_TLVS = 0x200;
+const NLMSGERR_ATTR_MSG = 1;
+
+const MSG_DONTWAIT = 0x40;
+const EAGAIN = 11;
+const ENOBUFS = 105;
+
+/** linux/netlink.h */
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
+
+/** The kernel never leaves a request without an answer; should it, this ends the wait. */
+const ANSWER_SECONDS = 10;
+/** Larger than any datagram of a dump (the kernel makes 32 KiB at most). */
+const BUFFER_BYTES = 128 * 1024;
+const DUMP_TRIES = 5;
+
+/** What the kernel said no to. */
+export interface Refusal {
+  readonly errno: number;
+  readonly text: string;
+}
+
+const buffer = Buffer.alloc(BUFFER_BYTES);
+
+/** A netlink socket for requests. It stays in the namespace in which it was made. Requests are synchronous. */
+export class NetlinkSocket {
+  readonly #fd: number;
+  /** The socket's address: the kernel names it in notes about what this socket changed. */
+  readonly port: number;
+  #sequence = 0;
+
+  constructor(protocol: number) {
+    this.#fd = openSocket(protocol);
+    setOption(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, u32(1));
+    setOption(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, u32(1));
+    const timeout = Buffer.alloc(16);
+    timeout.writeBigInt64LE(BigInt(ANSWER_SECONDS));
+    setOption(this.#fd, SOL_SOCKET, SO_RCVTIMEO, timeout);
+    this.port = bindSocket(this.#fd);
+  }
+
+  /** Asks and waits for the kernel's yes; its no is a value. */
+  request(type: number, flags: number, ...body: readonly Buffer[]): Refusal | undefined {
+    const sequence = this.#send(type, flags | NLM_F_ACK, body);
+    for (;;) {
+      for (const message of this.#receive())
+        if (message.sequence === sequence && message.type === NLMSG_ERROR) return refusalOf(message);
+    }
+  }
+
+  /** Asks for one thing: the first message of the answer. */
+  get(type: number, ...body: readonly Buffer[]): NetlinkMessage {
+    const sequence = this.#send(type, 0, body);
+    for (;;) {
+      for (const message of this.#receive()) {
+        if (message.sequence !== sequence) continue;
+        if (message.type !== NLMSG_ERROR) return copied(message);
+        throw faultOf("ask the kernel", refusalOf(message));
+      }
+    }
+  }
+
+  /** Everything of a kind. Asks again when it changed meanwhile. */
+  dump(type: number, ...body: readonly Buffer[]): NetlinkMessage[] {
+    for (let i = 0; i < DUMP_TRIES; i++) {
+      const messages = this.#dumpOnce(type, body);
+      if (messages !== undefined) return messages;
+    }
+    throw new Fault("unavailable", "cannot read the kernel's network: it changes too fast");
+  }
+
+  #dumpOnce(type: number, body: readonly Buffer[]): NetlinkMessage[] | undefined {
+    const sequence = this.#send(type, NLM_F_DUMP, body);
+    const found: NetlinkMessage[] = [];
+    let interrupted = false;
+    for (;;) {
+      for (const message of this.#receive()) {
+        if (message.sequence !== sequence) continue;
+        interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
+        if (message.type === NLMSG_DONE) return interrupted ? undefined : found;
+        if (message.type === NLMSG_ERROR) throw faultOf("read the kernel's network", refusalOf(message));
+        found.push(copied(message));
+      }
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #send(type: number, flags: number, body: readonly Buffer[]): number {
+    const sequence = ++this.#sequence;
+    const data = encodeMessage({
+      type,
+      flags: flags | NLM_F_REQUEST,
+      sequence,
+      port: 0,
+      body: Buffer.concat(body),
+    });
+    checked(libc().send(this.#fd, data, data.length, 0), "send to the kernel");
+    return sequence;
+  }
+
+  #receive(): NetlinkMessage[] {
+    const length = checked(libc().recv(this.#fd, buffer, buffer.length, 0), "hear from the kernel");
+    return decodeMessages(buffer.subarray(0, length));
+  }
+}
+
+/** A netlink socket that hears the kernel's notes of some groups. It stays in the namespace in which it was made. */
+export class NetlinkListener {
+  readonly fd: number;
+
+  constructor(protocol: number, groups: readonly number[]) {
+    this.fd = openSocket(protocol);
+    setOption(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, u32(1 << 20));
+    bindSocket(this.fd);
+    for (const group of groups) setOption(this.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, u32(group));
+  }
+
+  /** What has come; "lost" when there was more than the kernel could keep. Never waits. */
+  read(): readonly NetlinkMessage[] | "lost" {
+    const messages: NetlinkMessage[] = [];
+    let lost = false;
+    for (;;) {
+      const length = libc().recv(this.fd, buffer, buffer.length, MSG_DONTWAIT);
+      if (length >= 0) messages.push(...decodeMessages(buffer.subarray(0, length)).map(copied));
+      else if (errno() === ENOBUFS) lost = true;
+      else if (errno() === EAGAIN) return lost ? "lost" : messages;
+      else checked(length, "hear from the kernel");
+    }
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+}
+
+function openSocket(protocol: number): number {
+  return checked(libc().socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol), "open a netlink socket");
+}
+
+/** Lets the kernel choose the socket's address, and returns it (sockaddr_nl: family, pad, port, groups). */
+function bindSocket(fd: number): number {
+  const address = Buffer.alloc(12);
+  address.writeUInt16LE(AF_NETLINK, 0);
+  checked(libc().bind(fd, address, address.length), "bind a netlink socket");
+  checked(libc().getsockname(fd, address, u32(address.length)), "name a netlink socket");
+  return address.readUInt32LE(4);
+}
+
+function setOption(fd: number, level: number, name: number, value: Buffer): void {
+  checked(libc().setsockopt(fd, level, name, value, value.length), "set a netlink socket up");
+}
+
+/** Error 0 is a yes. */
+function refusalOf({ body, flags }: NetlinkMessage): Refusal | undefined {
+  const code = -body.readInt32LE(0);
+  if (code === 0) return undefined;
+  // With CAP_ACK the request's header (16 bytes) is all that comes back between the code and the attributes.
+  const words =
+    flags & NLM_F_ACK_TLVS ? readText(decodeAttributes(body.subarray(20)).get(NLMSGERR_ATTR_MSG)) : undefined;
+  return { errno: code, text: words ?? errnoText(code) };
+}
+
+export function faultOf(what: string, refusal: Refusal | undefined): Fault {
+  return new Fault("internal", `cannot ${what}: ${refusal?.text ?? "no reason given"}`);
+}
+
+/** Free of the shared receive buffer. */
+function copied(message: NetlinkMessage): NetlinkMessage {
+  return { ...message, body: Buffer.from(message.body) };
+}

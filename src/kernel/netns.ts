@@ -1,0 +1,91 @@
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  statfsSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { Fault } from "../lib/index.ts";
+import { bindMount, checked, joinNetns, newNetns, unmount } from "./libc.ts";
+
+/** Of the thread that asks, which is the one that setns(2) moves. */
+const CURRENT = "/proc/thread-self/ns/net";
+/** Filesystem of namespace files (linux/magic.h). */
+const NSFS_MAGIC = 0x6e736673;
+
+let home: number | undefined;
+
+/** A descriptor of the namespace that the caller is in now. */
+export function openCurrentNetns(): number {
+  home ??= openSync(CURRENT, "r");
+  return openSync(CURRENT, "r");
+}
+
+/** A descriptor of a pinned namespace. */
+export function openNetns(path: string): number {
+  return openSync(path, "r");
+}
+
+/**
+ * Runs `work` in the namespace behind the descriptor. `work` must be synchronous: the whole thread is in there. A process
+ * that could not come back would do everything else in the wrong namespace, so it ends at once.
+ */
+export function inside<T>(netns: number, work: () => T): T {
+  home ??= openSync(CURRENT, "r");
+  checked(joinNetns(netns), "enter a network namespace");
+  try {
+    return work();
+  } finally {
+    comeHome();
+  }
+}
+
+function comeHome(): void {
+  if (home === undefined || joinNetns(home) !== 0) process.abort();
+}
+
+/** Names of the namespaces pinned in a folder; a file that nothing is mounted on (a reboot) does not count. */
+export function listPinned(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).filter((name) => isPinned(`${folder}/${name}`));
+}
+
+function isPinned(path: string): boolean {
+  return statfsSync(path).type === NSFS_MAGIC;
+}
+
+/** Makes a namespace that lives as long as the mount at `path`, whoever is in it. */
+export function pinNewNetns(folder: string, name: string): void {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name))
+    throw new Fault("invalid", `cannot pin namespace "${name}": bad name`);
+  const path = `${folder}/${name}`;
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  writeFileSync(path, "", { mode: 0o444 });
+  const back = openCurrentNetns();
+  try {
+    checked(newNetns(), "make a network namespace");
+    try {
+      bindMount(CURRENT, path);
+    } finally {
+      if (joinNetns(back) !== 0) process.abort();
+    }
+  } finally {
+    closeSync(back);
+  }
+}
+
+/** Lets go of a pinned namespace; it ends when its last process has. */
+export function unpinNetns(folder: string, name: string): void {
+  const path = `${folder}/${name}`;
+  if (isPinned(path)) unmount(path);
+  unlinkSync(path);
+}
+
+/** Removes files that pin nothing. */
+export function removeStalePins(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) if (!isPinned(`${folder}/${name}`)) unlinkSync(`${folder}/${name}`);
+}

@@ -1,0 +1,112 @@
+import type {
+  Address,
+  FdbEntry,
+  Link,
+  Namespace,
+  Neighbour,
+  NftTable,
+  Route,
+  RouteRule,
+} from "./node-network.ts";
+
+/** What was read from the kernel. `tables` are those known to be as the value says. */
+export interface ObservedNamespace extends Namespace {
+  /** Links that are there but down. */
+  readonly down?: readonly string[];
+  /** Tables of ours whose content is not known, or not what we made. */
+  readonly strange?: readonly TableName[];
+}
+
+export type TableName = Pick<NftTable, "family" | "name">;
+
+/** One step from what a namespace is to what it must be. "put" makes or replaces. */
+export type Operation =
+  | { readonly op: "set-sysctl"; readonly key: string; readonly value: string; readonly early: boolean }
+  | { readonly op: "put-table"; readonly table: NftTable }
+  | { readonly op: "change-table"; readonly from: NftTable; readonly table: NftTable }
+  | { readonly op: "remove-table"; readonly table: TableName }
+  | { readonly op: "remove-link"; readonly name: string }
+  | { readonly op: "add-link"; readonly link: Link }
+  | { readonly op: "set-link"; readonly link: Link }
+  | { readonly op: "raise-link"; readonly name: string }
+  | { readonly op: "remove-address"; readonly address: Address }
+  | { readonly op: "put-address"; readonly address: Address }
+  | { readonly op: "remove-route"; readonly route: Route }
+  | { readonly op: "put-route"; readonly route: Route }
+  | { readonly op: "remove-rule"; readonly rule: RouteRule }
+  | { readonly op: "put-rule"; readonly rule: RouteRule }
+  | { readonly op: "remove-neighbour"; readonly neighbour: Neighbour }
+  | { readonly op: "put-neighbour"; readonly neighbour: Neighbour }
+  | { readonly op: "remove-fdb"; readonly entry: FdbEntry }
+  | { readonly op: "put-fdb"; readonly entry: FdbEntry };
+
+/**
+ * When an operation is due; a node does each stage in all its namespaces before the next, because a veth pair spans two.
+ * New tables come before the links they guard; a balancer points at a backend only after there is a way to it, and no more
+ * before the way is taken away.
+ */
+const STAGES: Readonly<Record<Operation["op"], (operation: Operation) => number>> = {
+  "set-sysctl": (operation) => (operation.op === "set-sysctl" && operation.early ? 0 : 4),
+  "put-table": () => 1,
+  "remove-link": () => 2,
+  "add-link": () => 3,
+  "set-link": () => 3,
+  "raise-link": () => 3,
+  "remove-address": () => 5,
+  "put-address": () => 6,
+  "put-neighbour": () => 7,
+  "put-fdb": () => 7,
+  "put-route": () => 8,
+  "put-rule": () => 9,
+  "change-table": () => 10,
+  "remove-table": () => 11,
+  "remove-rule": () => 12,
+  "remove-route": () => 13,
+  "remove-neighbour": () => 14,
+  "remove-fdb": () => 14,
+};
+
+export const LAST_STAGE = 14;
+
+export function stageOf(operation: Operation): number {
+  return STAGES[operation.op](operation);
+}
+
+/** The operation in words, as log lines and plans show it. */
+export function describeOperation(operation: Operation): string {
+  switch (operation.op) {
+    case "set-sysctl":
+      return `set ${operation.key} to ${operation.value}`;
+    case "put-table":
+    case "change-table":
+    case "remove-table":
+      return `${words(operation.op)} ${operation.table.family} ${operation.table.name}`;
+    case "remove-link":
+    case "raise-link":
+      return `${words(operation.op)} ${operation.name}`;
+    case "add-link":
+    case "set-link":
+      return `${words(operation.op)} ${operation.link.name}`;
+    case "remove-address":
+    case "put-address":
+      return `${words(operation.op)} ${operation.address.address} on ${operation.address.link}`;
+    case "remove-route":
+    case "put-route":
+      return `${words(operation.op)} ${operation.route.destination} by ${operation.route.link}${tableWord(operation.route)}`;
+    case "remove-rule":
+    case "put-rule":
+      return `${words(operation.op)} ${operation.rule.priority} to table ${operation.rule.table}`;
+    case "remove-neighbour":
+    case "put-neighbour":
+      return `${words(operation.op)} ${operation.neighbour.address} on ${operation.neighbour.link}`;
+    case "remove-fdb":
+    case "put-fdb":
+      return `${words(operation.op)} entry ${operation.entry.mac} on ${operation.entry.link}`;
+  }
+}
+
+const words = (op: Operation["op"]): string => op.replace("-", " ");
+
+function tableWord({ table }: Route): string {
+  return table === undefined ? "" : ` in table ${table}`;
+}
