@@ -13,7 +13,7 @@ export interface ExecResult {
  */
 export function exec(
   argv: readonly [string, ...string[]],
-  options: { input?: string | Uint8Array; signal?: AbortSignal; env?: NodeJS.ProcessEnv } = {},
+  options: { input?: string | Uint8Array; signal?: AbortSignal; env?: NodeJS.ProcessEnv; cwd?: string } = {},
 ): Promise<ExecResult> {
   const [file, ...args] = argv;
   return new Promise((resolve, reject) => {
@@ -21,6 +21,7 @@ export function exec(
       stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
       ...(options.signal && { signal: options.signal }),
       ...(options.env && { env: options.env }),
+      ...(options.cwd !== undefined && { cwd: options.cwd }),
     });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
