@@ -6,4 +6,4 @@ export { diffNamespace, linkOfSysctl, withoutLostLinks } from "./diff.ts";
 export { changeTable, formatTable, removeTable, replaceTable } from "./nft-text.ts";
 export * from "./node-network.ts";
 export * from "./operations.ts";
-export { printNodeNetwork } from "./print.ts";
+export { printNamespace, printNodeNetwork } from "./print.ts";

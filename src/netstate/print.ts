@@ -1,64 +1,98 @@
 import { formatTable } from "./nft-text.ts";
-import type { Link, Namespace, NodeNetwork, Route, RouteRule } from "./node-network.ts";
+import type {
+  Address,
+  FdbEntry,
+  Link,
+  Namespace,
+  Neighbour,
+  NodeNetwork,
+  Route,
+  RouteRule,
+} from "./node-network.ts";
 
 /** The whole value as text that a person would like to read, in a canonical order: equal values print equally. */
-export function printNodeNetwork(network: NodeNetwork): string {
-  const names = Object.keys(network.namespaces).sort();
-  return names
+export function printNodeNetwork({ namespaces }: NodeNetwork): string {
+  return Object.keys(namespaces)
+    .sort()
     .flatMap((name) => {
-      const namespace = network.namespaces[name];
-      return namespace === undefined ? [] : [`namespace ${name}\n${printNamespace(namespace)}`];
+      const namespace = namespaces[name];
+      return namespace === undefined ? [] : [`==== ${name} ====\n${printNamespace(namespace)}`];
     })
     .join("\n");
 }
 
-function printNamespace(namespace: Namespace): string {
-  const lines = [
-    ...namespace.links.map(printLink).sort(),
-    ...namespace.addresses.map(({ link, address }) => `address ${address} on ${link}`).sort(),
-    ...namespace.routes.map(printRoute).sort(),
-    ...namespace.rules.map(printRule).sort(),
-    ...namespace.neighbours
-      .map(({ link, address, mac }) => `neighbour ${address} is ${mac} on ${link}`)
-      .sort(),
-    ...namespace.fdb.map(({ link, mac, destination }) => `fdb ${mac} is at ${destination} on ${link}`).sort(),
-    ...Object.entries(namespace.sysctls)
-      .map(([key, value]) => `sysctl ${key} = ${value}`)
-      .sort(),
-    ...namespace.tables.flatMap((table) => formatTable(table).trimEnd().split("\n")),
+/** One namespace in the words of ip(8), bridge(8), sysctl(8) and nft(8). Lists that are empty are left out. */
+export function printNamespace(namespace: Namespace): string {
+  const sysctls = Object.entries(namespace.sysctls).map(([key, value]) => `${key} = ${value}`);
+  const tables = namespace.tables.map((table) => formatTable(table).trimEnd());
+  const parts = [
+    section("ip link", namespace.links.map(printLink).sort()),
+    section("ip address", namespace.addresses.map(printAddress).sort()),
+    section("ip route", namespace.routes.map(printRoute).sort()),
+    section("ip rule", namespace.rules.map(printRule).sort()),
+    section("ip neigh", namespace.neighbours.map(printNeighbour).sort()),
+    section("bridge fdb", namespace.fdb.map(printFdb).sort()),
+    section("sysctl", sysctls.sort()),
+    section("nft list ruleset", tables),
   ];
-  return lines.map((line) => `  ${line}\n`).join("");
+  return parts.filter((part) => part !== "").join("\n");
+}
+
+function section(tool: string, lines: readonly string[]): string {
+  return lines.length === 0 ? "" : `# ${tool}\n${lines.map((line) => `${line}\n`).join("")}`;
 }
 
 function printLink(link: Link): string {
-  const { mac, mtu, master } = link;
-  const extra = [
-    mac === undefined ? "" : ` mac ${mac}`,
-    mtu === undefined ? "" : ` mtu ${mtu}`,
-    master === undefined ? "" : ` master ${master}`,
-  ].join("");
+  return words(link.name, ...kindOf(link), ["mtu", link.mtu], ["mac", link.mac], ["master", link.master]);
+}
+
+function kindOf(link: Link): Word[] {
   switch (link.kind) {
-    case "veth":
-      return `link ${link.name} veth to ${link.peer.name} in ${link.peer.namespace}${extra}`;
-    case "vxlan":
-      return `link ${link.name} vxlan ${link.vni} from ${link.local} port ${link.port}${extra}`;
     case "bridge":
-      return `link ${link.name} bridge${extra}`;
+      return ["bridge"];
+    case "veth":
+      return ["veth", ["peer", `${link.peer.name}@${link.peer.namespace}`]];
+    case "vxlan":
+      return ["vxlan", ["id", link.vni], ["local", link.local], ["dstport", link.port], "nolearning"];
   }
 }
 
-function printRoute({ destination, link, via, source, onlink, table }: Route): string {
-  return [
-    `route ${destination}`,
-    via === undefined ? "" : ` via ${via}`,
-    ` on ${link}`,
-    onlink ? " onlink" : "",
-    source === undefined ? "" : ` source ${source}`,
-    table === undefined ? "" : ` table ${table}`,
-  ].join("");
+function printAddress({ address, link }: Address): string {
+  return words(address, ["dev", link]);
+}
+
+function printRoute(route: Route): string {
+  return words(
+    route.destination,
+    ["via", route.via],
+    ["dev", route.link],
+    ["table", route.table],
+    ["src", route.source],
+    route.onlink ? "onlink" : undefined,
+  );
 }
 
 function printRule({ priority, from, mark, table }: RouteRule): string {
-  const of = from === undefined ? "" : ` from ${from}`;
-  return `rule ${priority}${of}${mark === undefined ? "" : ` mark ${mark}`} table ${table}`;
+  const fwmark = mark === undefined ? undefined : `0x${mark.toString(16)}`;
+  return words(`${priority}:`, ["from", from ?? "all"], ["fwmark", fwmark], ["lookup", table]);
+}
+
+function printNeighbour({ address, link, mac }: Neighbour): string {
+  return words(address, ["dev", link], ["lladdr", mac], "PERMANENT");
+}
+
+function printFdb({ mac, link, destination }: FdbEntry): string {
+  return words(mac, ["dev", link], ["dst", destination], "self permanent");
+}
+
+type Word = string | undefined | readonly [string, string | number | undefined];
+
+/** Words in a row; a pair whose value is missing is left out with its name. */
+function words(...parts: readonly Word[]): string {
+  return parts
+    .flatMap((part) => {
+      if (part === undefined || typeof part === "string") return part ?? [];
+      return part[1] === undefined ? [] : part.join(" ");
+    })
+    .join(" ");
 }
