@@ -217,7 +217,7 @@ export function clusterSpecToWire(spec: ClusterSpec): Record<string, unknown> {
 }
 
 /** `GET /swarm`: the cluster and its join tokens. */
-export function swarmToWire(
+export function swarmInspectToWire(
   cluster: Cluster,
   tokens: { readonly worker: string; readonly manager: string },
 ): Record<string, unknown> {

@@ -1,5 +1,12 @@
 import { messageOf } from "../../lib/index.ts";
-import { infoToWire, type SwarmFacts, swarmHeader, swarmToWire, versionToWire } from "../../wire/index.ts";
+import {
+  clusterToWire,
+  infoToWire,
+  type SwarmFacts,
+  swarmHeader,
+  swarmToWire,
+  versionToWire,
+} from "../../wire/index.ts";
 import type { Backends } from "../backends.ts";
 import { type ApiRequest, type ApiResponse, json, type Route, text } from "../route.ts";
 import { MAX_API_VERSION, MIN_API_VERSION } from "../versions.ts";
@@ -52,7 +59,7 @@ function swarmFacts(backends: Backends): SwarmFacts {
   return {
     nodes: nodes.length,
     managers: nodes.filter((node) => node.role === "manager").length,
-    cluster: {},
+    cluster: clusterToWire(manager.cluster.get()),
   };
 }
 
