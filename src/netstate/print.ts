@@ -12,12 +12,9 @@ import type {
 
 /** The whole value as text that a person would like to read, in a canonical order: equal values print equally. */
 export function printNodeNetwork({ namespaces }: NodeNetwork): string {
-  return Object.keys(namespaces)
-    .sort()
-    .flatMap((name) => {
-      const namespace = namespaces[name];
-      return namespace === undefined ? [] : [`==== ${name} ====\n${printNamespace(namespace)}`];
-    })
+  return Object.entries(namespaces)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, namespace]) => `==== ${name} ====\n${printNamespace(namespace)}`)
     .join("\n");
 }
 
@@ -26,13 +23,13 @@ export function printNamespace(namespace: Namespace): string {
   const sysctls = Object.entries(namespace.sysctls).map(([key, value]) => `${key} = ${value}`);
   const tables = namespace.tables.map((table) => formatTable(table).trimEnd());
   const parts = [
-    section("ip link", namespace.links.map(printLink).sort()),
-    section("ip address", namespace.addresses.map(printAddress).sort()),
-    section("ip route", namespace.routes.map(printRoute).sort()),
-    section("ip rule", namespace.rules.map(printRule).sort()),
-    section("ip neigh", namespace.neighbours.map(printNeighbour).sort()),
-    section("bridge fdb", namespace.fdb.map(printFdb).sort()),
-    section("sysctl", sysctls.sort()),
+    section("ip link", namespace.links.map(printLink).sort(byText)),
+    section("ip address", namespace.addresses.map(printAddress).sort(byText)),
+    section("ip route", namespace.routes.map(printRoute).sort(byText)),
+    section("ip rule", namespace.rules.map(printRule).sort(byText)),
+    section("ip neigh", namespace.neighbours.map(printNeighbour).sort(byText)),
+    section("bridge fdb", namespace.fdb.map(printFdb).sort(byText)),
+    section("sysctl", sysctls.sort(byText)),
     section("nft list ruleset", tables),
   ];
   return parts.filter((part) => part !== "").join("\n");
@@ -96,3 +93,5 @@ function words(...parts: readonly Word[]): string {
     })
     .join(" ");
 }
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,0 +1,195 @@
+import type { NetworkFact, NetworkFacts, NodeFact, PortFact, ServiceFact, TaskFact } from "./facts.ts";
+
+/** A swarm small enough to read, as one of its nodes sees it: the pages under docs/rulesets are made of these. */
+export interface Scenario {
+  /** File name of the page. */
+  readonly name: string;
+  readonly title: string;
+  /** What to look at, in Markdown. */
+  readonly prose: string;
+  readonly facts: NetworkFacts;
+}
+
+export const TAG = "sh";
+
+function network(id: string, index: number, rest: Partial<NetworkFact> = {}): NetworkFact {
+  return {
+    id,
+    name: id,
+    vni: 4096 + index,
+    subnet: `10.0.${index}.0/24`,
+    gateway: `10.0.${index}.1`,
+    mtu: 1450,
+    ingress: id === "ingress",
+    internal: false,
+    ...rest,
+  };
+}
+
+const ingress = network("ingress", 0);
+const front = network("front", 1);
+const back = network("back", 2);
+
+/** Node N has data-path address 192.168.7.N, and .N+1 on every network. */
+function node(n: number, ...networks: readonly NetworkFact[]): NodeFact {
+  const addresses = networks.map(({ id, subnet }) => [id, subnet.replace(".0/24", `.${n + 1}`)]);
+  return { id: `node${n}`, dataPathAddress: `192.168.7.${n}`, addresses: Object.fromEntries(addresses) };
+}
+
+function service(id: string, rest: Partial<ServiceFact>): ServiceFact {
+  return { id, name: id, vips: {}, aliases: {}, ports: [], ...rest };
+}
+
+interface Running {
+  readonly task: string;
+  readonly on: number;
+  readonly addresses: Readonly<Record<string, string>>;
+  readonly hostPorts?: readonly PortFact[];
+}
+
+const self = {
+  nodeId: "node1",
+  dataPathAddress: "192.168.7.1",
+  gatewaySubnet: "172.18.0.0/16",
+  dataPathPort: 4789,
+};
+
+/** Facts of node 1 in which every task runs. */
+function factsOf(
+  networks: readonly NetworkFact[],
+  nodes: readonly NodeFact[],
+  services: readonly ServiceFact[],
+  running: readonly Running[],
+): NetworkFacts {
+  const rows = running.map(({ task, on, addresses }) => ({ taskId: task, nodeId: `node${on}`, addresses }));
+  const serviceOf = (task: string) => task.replace(/\d+$/, "");
+  return {
+    self,
+    networks,
+    nodes,
+    services,
+    attachments: rows,
+    endpoints: rows.map((row) => ({
+      ...row,
+      serviceId: serviceOf(row.taskId),
+      name: `${row.taskId.replace(/(\d+)$/, ".$1")}.id`,
+    })),
+    tasks: running
+      .filter(({ on }) => on === 1)
+      .map(
+        ({ task, addresses, hostPorts = [] }, i): TaskFact => ({
+          taskId: task,
+          serviceId: serviceOf(task),
+          addresses,
+          gatewayAddress: `172.18.0.${16 + i}`,
+          hostPorts,
+        }),
+      ),
+  };
+}
+
+const http: PortFact = { protocol: "tcp", published: 8080, target: 80 };
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: "one-node",
+    title: "One node, one published service",
+    prose: `\`web\` has one task and publishes 8080. A connection to 8080 at any address of the host is sent up the
+\`sh-mesh\` leg by chain \`prerouting\` (or \`output\`, for the host's own clients) of \`sh-host\`; in the ingress sandbox chain
+\`prerouting\` of \`sh-lb\` draws the task. Nobody else is in the swarm, so \`peers\` is empty: every packet to the tunnel port
+is dropped.`,
+    facts: factsOf(
+      [ingress],
+      [node(1, ingress)],
+      [service("web", { vips: { ingress: "10.0.0.5" }, ports: [http] })],
+      [{ task: "web1", on: 1, addresses: { ingress: "10.0.0.6" } }],
+    ),
+  },
+  {
+    name: "two-nodes",
+    title: "Two nodes, two services on one overlay network",
+    prose: `\`web\` runs on both nodes and publishes 8080, \`db\` runs on node 2. This is node 1. Every remote task is one
+route by way of its node's address; every node is one neighbour and one FDB entry, however many tasks it has. In the ingress
+sandbox a connection that came in at node 2 bears node 2's mark, and its answers leave by the routing table of that mark: so
+nobody has to hide the client's address. \`self\` is the one exception: a task that draws itself through its own VIP.`,
+    facts: factsOf(
+      [ingress, front],
+      [node(1, ingress, front), node(2, ingress, front)],
+      [
+        service("web", { vips: { ingress: "10.0.0.5", front: "10.0.1.5" }, ports: [http] }),
+        service("db", { vips: { front: "10.0.1.6" } }),
+      ],
+      [
+        { task: "web1", on: 1, addresses: { ingress: "10.0.0.7", front: "10.0.1.7" } },
+        { task: "web2", on: 2, addresses: { ingress: "10.0.0.8", front: "10.0.1.8" } },
+        { task: "db1", on: 2, addresses: { front: "10.0.1.9" } },
+      ],
+    ),
+  },
+  {
+    name: "internal",
+    title: "An internal network",
+    prose: `The only network of \`db1\` is internal: the task has a gateway leg, because that is the way to the resolver,
+but no default route; its gateway address is in the set \`isolated\`, which may ask names and nothing else.`,
+    facts: factsOf(
+      [ingress, { ...back, internal: true }],
+      [node(1, ingress, back)],
+      [service("db", { vips: { back: "10.0.2.5" } })],
+      [{ task: "db1", on: 1, addresses: { back: "10.0.2.6" } }],
+    ),
+  },
+  {
+    name: "dnsrr",
+    title: "A service without VIP (dnsrr)",
+    prose: `\`web\` has endpoint mode dnsrr: its name stands for its tasks' own addresses, and the sandbox has nothing to
+balance. Routes are the same as ever.`,
+    facts: factsOf(
+      [ingress, front],
+      [node(1, ingress, front), node(2, ingress, front)],
+      [service("web", {})],
+      [
+        { task: "web1", on: 1, addresses: { front: "10.0.1.7" } },
+        { task: "web2", on: 2, addresses: { front: "10.0.1.8" } },
+      ],
+    ),
+  },
+  {
+    name: "host-port",
+    title: "A port published in host mode",
+    prose: `\`edge1\` publishes 443 at its own node only. The map \`host-ports\` sends it straight to the task's gateway leg:
+no mesh, no balancer, the client's address untouched.`,
+    facts: factsOf(
+      [ingress, front],
+      [node(1, ingress, front)],
+      [service("edge", { vips: { front: "10.0.1.5" } })],
+      [
+        {
+          task: "edge1",
+          on: 1,
+          addresses: { front: "10.0.1.6" },
+          hostPorts: [{ protocol: "tcp", published: 443, target: 8443 }],
+        },
+      ],
+    ),
+  },
+  {
+    name: "two-networks",
+    title: "A task on two networks",
+    prose: `\`worker1\` is on \`front\` and \`back\`, so it reaches both sides; \`web1\` is on \`front\` only and has no route,
+no neighbour and no name of \`back\`. Each network is a sandbox of its own: their subnets could even be the same.`,
+    facts: factsOf(
+      [ingress, front, back],
+      [node(1, ingress, front, back), node(2, ingress, back)],
+      [
+        service("web", { vips: { front: "10.0.1.5" } }),
+        service("worker", { vips: { front: "10.0.1.6", back: "10.0.2.5" } }),
+        service("db", { vips: { back: "10.0.2.6" } }),
+      ],
+      [
+        { task: "web1", on: 1, addresses: { front: "10.0.1.7" } },
+        { task: "worker1", on: 1, addresses: { front: "10.0.1.8", back: "10.0.2.7" } },
+        { task: "db1", on: 2, addresses: { back: "10.0.2.8" } },
+      ],
+    ),
+  },
+];
