@@ -35,7 +35,8 @@ skopeo|skopeo
 ping|iputils-ping"
 bench_needs="$test_needs
 wrk|wrk
-iperf3|iperf3"
+iperf3|iperf3
+/usr/sbin/dockerd|docker.io"
 
 case $purpose in
   run) needs=$run_needs ;;

@@ -14,4 +14,14 @@ export {
 export { docker, dockerEnv, labDown, labSwarm, labUp, onHost } from "./lab.ts";
 export { cut, heal } from "./links.ts";
 export { hostPaths } from "./paths.ts";
-export { addressOf, allLabs, CLIENT, type LabRecord, newLab, REGISTRY, readLab } from "./record.ts";
+export { startDetached } from "./processes.ts";
+export {
+  addressOf,
+  allLabs,
+  CLIENT,
+  type LabRecord,
+  newLab,
+  REGISTRY,
+  REGISTRY_PORT,
+  readLab,
+} from "./record.ts";
