@@ -1,5 +1,29 @@
 import type { Route } from "../route.ts";
+import { containerRoutes } from "./containers.ts";
+import { eventRoutes } from "./events.ts";
+import { imageRoutes } from "./images.ts";
+import { networkRoutes } from "./networks.ts";
+import { nodeRoutes } from "./nodes.ts";
+import { secretRoutes } from "./secrets.ts";
+import { serviceRoutes } from "./services.ts";
+import { swarmRoutes } from "./swarm.ts";
 import { systemRoutes } from "./system.ts";
+import { taskRoutes } from "./tasks.ts";
+import { unbuiltRoutes } from "./unbuilt.ts";
+import { volumeRoutes } from "./volumes.ts";
 
 /** Every route that is served. */
-export const allRoutes: readonly Route[] = [...systemRoutes];
+export const allRoutes: readonly Route[] = [
+  ...systemRoutes,
+  ...swarmRoutes,
+  ...nodeRoutes,
+  ...serviceRoutes,
+  ...taskRoutes,
+  ...networkRoutes,
+  ...secretRoutes,
+  ...containerRoutes,
+  ...imageRoutes,
+  ...volumeRoutes,
+  ...eventRoutes,
+  ...unbuiltRoutes,
+];

@@ -4,7 +4,7 @@ import {
   infoToWire,
   type SwarmFacts,
   swarmHeader,
-  swarmToWire,
+  swarmInfoToWire,
   versionToWire,
 } from "../../wire/index.ts";
 import type { Backends } from "../backends.ts";
@@ -45,11 +45,11 @@ async function info({ clock }: ApiRequest, backends: Backends): Promise<ApiRespo
 /** A manager that cannot tell says why in the section itself: `docker info` must always answer. */
 function swarmSection(backends: Backends): Record<string, unknown> {
   const state = backends.swarm.state();
-  if (!state.isManager) return swarmToWire(state, undefined);
+  if (!state.isManager) return swarmInfoToWire(state, undefined);
   try {
-    return swarmToWire(state, swarmFacts(backends));
+    return swarmInfoToWire(state, swarmFacts(backends));
   } catch (error) {
-    return swarmToWire({ ...state, error: state.error || messageOf(error) }, undefined);
+    return swarmInfoToWire({ ...state, error: state.error || messageOf(error) }, undefined);
   }
 }
 

@@ -1,0 +1,45 @@
+import { containerInspect, containerSummary, parseFilters } from "../../wire/index.ts";
+import type { Backends, ImageInfo } from "../backends.ts";
+import { logStream, parseLogQuery } from "../log-query.ts";
+import { type ApiRequest, type ApiResponse, flag, json, param, type Route } from "../route.ts";
+import { CONTAINER_FILTERS, listContainers } from "./container-filters.ts";
+
+/** All images by id: what containers expose is the image's word. */
+async function imagesById({ images }: Backends): Promise<ReadonlyMap<string, ImageInfo>> {
+  return new Map((await images.list()).map((image) => [image.id, image]));
+}
+
+async function list({ query, clock }: ApiRequest, backends: Backends): Promise<ApiResponse> {
+  const limit = Number(query.get("limit") ?? 0) || 0;
+  const filters = parseFilters(query.get("filters"), CONTAINER_FILTERS);
+  const [all, images] = await Promise.all([backends.containers.list(), imagesById(backends)]);
+  const chosen = listContainers(all, images, { all: flag(query, "all") || limit > 0, limit, filters });
+  const now = clock.now();
+  return json(
+    200,
+    chosen.map((container) => containerSummary(container, { now, image: images.get(container.imageId) })),
+  );
+}
+
+async function inspect(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
+  const container = await backends.containers.get(param(request, "id"));
+  const images = await imagesById(backends);
+  return json(200, containerInspect(container, images.get(container.imageId)));
+}
+
+async function logs(request: ApiRequest, { containers }: Backends): Promise<ApiResponse> {
+  const options = parseLogQuery(request.query);
+  const { id, config } = await containers.get(param(request, "id"));
+  return logStream(containers.logs(id, options, request.signal), {
+    tty: config.tty,
+    timestamps: flag(request.query, "timestamps"),
+    version: request.version,
+  });
+}
+
+/** The containers of this node. */
+export const containerRoutes: readonly Route[] = [
+  { method: "GET", path: "/containers/json", handle: list },
+  { method: "GET", path: "/containers/:id/json", handle: inspect },
+  { method: "GET", path: "/containers/:id/logs", handle: logs },
+];

@@ -1,0 +1,54 @@
+import { Fault } from "../../lib/index.ts";
+import type { Route } from "../route.ts";
+
+const MANAGED = "the containers of this node belong to services";
+
+/** What Docker has and Shoal has not yet: a clear 501 instead of a 404. */
+const ROWS: readonly (readonly [method: Route["method"], path: string, what: string, why?: string])[] = [
+  ["POST", "/auth", "checking credentials (docker login)", "they are used when an image is pulled"],
+  ["POST", "/containers/create", "creating a container (docker run)", MANAGED],
+  ["POST", "/containers/prune", "removing stopped containers", MANAGED],
+  ["POST", "/containers/:id/start", "starting a container", MANAGED],
+  ["POST", "/containers/:id/stop", "stopping a container", MANAGED],
+  ["POST", "/containers/:id/restart", "restarting a container", MANAGED],
+  ["POST", "/containers/:id/kill", "killing a container", MANAGED],
+  ["POST", "/containers/:id/pause", "pausing a container", MANAGED],
+  ["POST", "/containers/:id/unpause", "unpausing a container", MANAGED],
+  ["POST", "/containers/:id/rename", "renaming a container", MANAGED],
+  ["POST", "/containers/:id/update", "updating a container", MANAGED],
+  ["POST", "/containers/:id/wait", "waiting for a container"],
+  ["POST", "/containers/:id/resize", "resizing a container's terminal"],
+  ["POST", "/containers/:id/attach", "attaching to a container"],
+  ["GET", "/containers/:id/attach/ws", "attaching to a container"],
+  ["POST", "/containers/:id/exec", "running a command in a container (docker exec)"],
+  ["GET", "/containers/:id/top", "listing a container's processes"],
+  ["GET", "/containers/:id/stats", "a container's statistics"],
+  ["GET", "/containers/:id/changes", "a container's changed files"],
+  ["GET", "/containers/:id/export", "exporting a container"],
+  ["GET", "/containers/:id/archive", "copying from a container"],
+  ["HEAD", "/containers/:id/archive", "copying from a container"],
+  ["PUT", "/containers/:id/archive", "copying to a container"],
+  ["DELETE", "/containers/:id", "removing a container", MANAGED],
+  ["POST", "/exec/:id/start", "running a command in a container (docker exec)"],
+  ["POST", "/exec/:id/resize", "running a command in a container (docker exec)"],
+  ["GET", "/exec/:id/json", "running a command in a container (docker exec)"],
+  ["GET", "/images/search", "searching a registry"],
+  ["GET", "/images/get", "saving images"],
+  ["POST", "/images/prune", "removing unused images"],
+  ["POST", "/build", "building images"],
+  ["POST", "/build/prune", "building images"],
+  ["POST", "/session", "building images"],
+  ["POST", "/grpc", "building images"],
+  ["POST", "/commit", "making an image of a container"],
+  ["POST", "/volumes/prune", "removing unused volumes"],
+  ["GET", "/system/df", "counting used disk space"],
+  ["GET", "/plugins", "plugins"],
+];
+
+export const unbuiltRoutes: readonly Route[] = ROWS.map(([method, path, what, why]) => ({
+  method,
+  path,
+  handle: async () => {
+    throw new Fault("unsupported", `${what} is not supported yet${why === undefined ? "" : `: ${why}`}`);
+  },
+}));
