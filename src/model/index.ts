@@ -5,6 +5,7 @@
 export * from "./cluster.ts";
 export type * from "./container.ts";
 export type * from "./local.ts";
+export * from "./names.ts";
 export * from "./network.ts";
 export type * from "./node.ts";
 export * from "./object.ts";

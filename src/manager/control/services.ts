@@ -1,5 +1,5 @@
 import { equal, Fault, newId } from "../../lib/index.ts";
-import { newMeta, put, remove, type Service, type ServiceSpec } from "../../model/index.ts";
+import { newMeta, put, randomName, remove, type Service, type ServiceSpec } from "../../model/index.ts";
 import type { View } from "../../store/index.ts";
 import { requireByRef } from "./find.ts";
 import type { ControlParts } from "./parts.ts";
@@ -20,12 +20,13 @@ export class ServiceControl {
     return requireByRef(this.#parts.store.view, "service", ref);
   }
 
-  /** Stores a new service. Faults: "exists" (name or port taken), "not-found" (network), "invalid". */
+  /** Stores a new service; one without a name is given one. Faults: "exists" (name or port taken), "not-found" (network), "invalid". */
   async create(spec: ServiceSpec): Promise<Service> {
     const { store, clock, random } = this.#parts;
     const id = newId(random);
+    const named = spec.name === "" ? { ...spec, name: randomName(random) } : spec;
     await store.mutate((view) => {
-      const resolved = checkSpec(view, spec, undefined);
+      const resolved = checkSpec(view, named, undefined);
       return [put("service", { ...newMeta(id, clock.now()), spec: resolved, specVersion: 1 })];
     });
     return this.get(id);
