@@ -13,7 +13,9 @@ function textIn(image: ImageInfo | undefined, field: string): string {
 
 function keysIn(image: ImageInfo | undefined, field: string): string[] {
   const value = image?.config[field];
-  return typeof value === "object" && value !== null ? Object.keys(value).sort() : [];
+  return typeof value === "object" && value !== null
+    ? Object.keys(value).sort((a, b) => (a < b ? -1 : 1))
+    : [];
 }
 
 /** The ports the image exposes: "80/tcp". */

@@ -4,12 +4,15 @@
  */
 export * from "./cluster.ts";
 export * from "./container.ts";
+export { exposedPorts } from "./container-config.ts";
 export * from "./event.ts";
 export * from "./filters.ts";
+export * from "./glob.ts";
 export * from "./human-duration.ts";
 export * from "./image.ts";
 export * from "./network.ts";
 export * from "./node.ts";
+export * from "./pull.ts";
 export * from "./service.ts";
 export { serviceSpecFromWire } from "./service-spec.ts";
 export * from "./system.ts";

@@ -56,7 +56,7 @@ export interface InfoParts {
   readonly running: number;
   readonly stopped: number;
   readonly images: number;
-  /** The Swarm section, from `swarmToWire`. */
+  /** The Swarm section, from `swarmInfoToWire`. */
   readonly swarm: Record<string, unknown>;
 }
 
@@ -159,7 +159,7 @@ export interface SwarmFacts {
 }
 
 /** The Swarm section of GET /info (moby api/types/swarm Info). */
-export function swarmToWire(state: SwarmState, facts: SwarmFacts | undefined): Record<string, unknown> {
+export function swarmInfoToWire(state: SwarmState, facts: SwarmFacts | undefined): Record<string, unknown> {
   const remotes = state.managers.map(({ nodeId, address }) => ({ NodeID: nodeId, Addr: address }));
   return {
     NodeID: state.nodeId,

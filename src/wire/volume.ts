@@ -1,4 +1,6 @@
+import { z } from "zod";
 import type { VolumeInfo } from "../model/index.ts";
+import { dict, readJson, text, unserved } from "./json.ts";
 import { formatTime } from "./time.ts";
 
 /** A volume in GET /volumes and its like. */
@@ -12,4 +14,25 @@ export function volumeToWire(volume: VolumeInfo): Record<string, unknown> {
     Options: Object.keys(volume.options).length > 0 ? volume.options : null,
     Scope: "local",
   };
+}
+
+/** What POST /volumes/create asks for; an empty name asks for an anonymous volume. */
+export interface VolumeRequest {
+  readonly name: string;
+  readonly driver: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+const VOLUME_REQUEST = z.strictObject({
+  Name: text,
+  Driver: text,
+  DriverOpts: dict,
+  Labels: dict,
+  ClusterVolumeSpec: unserved("cluster volumes are not supported"),
+});
+
+export function readVolumeRequest(body: unknown): VolumeRequest {
+  const { Name, Driver, DriverOpts, Labels } = readJson(VOLUME_REQUEST, body, "volume");
+  return { name: Name, driver: Driver === "" ? "local" : Driver, labels: Labels, options: DriverOpts };
 }
