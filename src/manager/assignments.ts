@@ -11,7 +11,8 @@ import {
 import type { View } from "../store/index.ts";
 
 /** A task as its node is told it: all but what the node itself reports, so that a report is never echoed. */
-export type TaskAssignment = Omit<Task, "status" | "version" | "updatedAt" | "notBefore" | "after">;
+export type TaskAssignment = Omit<Task, "version" | "updatedAt" | "notBefore" | "after" | keyof Reported>;
+type Reported = Pick<Task, "status" | "ranAt" | "endedAt">;
 
 /** Everything one node is told, by key: "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", … */
 export type AssignmentSet = ReadonlyMap<string, string>;
@@ -94,7 +95,16 @@ function pick<V>(entries: Iterable<readonly [string, V]>, on: ReadonlySet<string
 }
 
 function assignmentOf(task: Task): TaskAssignment {
-  const { status: _s, version: _v, updatedAt: _u, notBefore: _n, after: _a, ...rest } = task;
+  const {
+    status: _s,
+    ranAt: _r,
+    endedAt: _e,
+    version: _v,
+    updatedAt: _u,
+    notBefore: _n,
+    after: _a,
+    ...rest
+  } = task;
   return rest;
 }
 

@@ -1,72 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Change, Node, Service, Task, TaskState } from "../model/index.ts";
-import { stateRank, TASK_STATES } from "../model/index.ts";
-import { aCluster, aNetwork, aNode, aService, countingIds, T0 } from "../model/objects.fake.ts";
-import { LiveView } from "../store/index.ts";
-import { planCluster } from "./planner.ts";
-
-/** A world that the planner acts on, as the store would: versions grow, objects are replaced. */
-class World {
-  readonly view = new LiveView();
-  now = T0;
-  #version = 10;
-  readonly #newId = countingIds();
-
-  write(changes: readonly Change[]): void {
-    for (const change of changes) {
-      if (change.op === "delete") this.view.delete(change.kind, change.id);
-      else this.view.put(change.kind, { ...change.object, version: ++this.#version } as never);
-    }
-  }
-
-  plan(): ReturnType<typeof planCluster> {
-    return planCluster(this.view, { now: this.now, newId: this.#newId });
-  }
-
-  /** Plans and writes until nothing is left to say. */
-  settle(): void {
-    for (let i = 0; i < 20; i++) {
-      const { changes } = this.plan();
-      if (changes.length === 0) return;
-      this.write(changes);
-    }
-    throw new Error("the planner does not settle");
-  }
-
-  tasks(): Task[] {
-    return [...this.view.all("task")];
-  }
-
-  report(task: Task, state: TaskState): void {
-    if (stateRank(state) <= stateRank(task.status.state)) return;
-    this.write([
-      { op: "put", kind: "task", object: { ...task, status: { at: this.now, state, message: "" } } },
-    ]);
-  }
-}
-
-function newWorld(nodes: readonly Node[], services: readonly Service[]): World {
-  const world = new World();
-  world.view.put("cluster", aCluster());
-  world.view.put("network", aNetwork("ingress", { ingress: true, name: "ingress" }));
-  world.view.put("network", aNetwork("front"));
-  for (const node of nodes) world.view.put("node", node);
-  for (const service of services) world.view.put("service", service);
-  return world;
-}
-
-function webService(replicas: number): Service {
-  const base = aService("web");
-  return aService("web", {
-    mode: { kind: "replicated", replicas },
-    task: { ...base.spec.task, networks: [{ target: "net-front", aliases: [] }] },
-    endpoint: {
-      mode: "vip",
-      ports: [{ name: "", protocol: "tcp", target: 80, published: 0, publishMode: "ingress" }],
-    },
-  });
-}
+import { stateRank, TASK_STATES, type Task, type TaskState } from "../model/index.ts";
+import { aNode } from "../model/objects.fake.ts";
+import { newWorld, type World, webService } from "./world.fake.ts";
 
 test("one plan takes a new service all the way to assigned tasks", () => {
   const world = newWorld([aNode("n1"), aNode("n2"), aNode("n3")], [webService(3)]);

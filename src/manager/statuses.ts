@@ -1,5 +1,5 @@
 import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
-import { type Change, put, stateRank, type TaskStatus } from "../model/index.ts";
+import { type Change, put, type TaskStatus, withReport } from "../model/index.ts";
 import type { Store } from "../store/index.ts";
 
 /** Reports gather this long before they are written together. */
@@ -48,8 +48,8 @@ export class StatusQueue {
         [...batch].flatMap(([taskId, { nodeId, status }]): Change[] => {
           const task = view.get("task", taskId);
           if (task === undefined || task.nodeId !== nodeId) return [];
-          if (stateRank(status.state) < stateRank(task.status.state)) return [];
-          return [put("task", { ...task, status })];
+          const next = withReport(task, status, this.#clock.now());
+          return next === undefined ? [] : [put("task", next)];
         }),
       );
     } catch (error) {

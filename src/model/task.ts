@@ -1,4 +1,4 @@
-import type { Instant } from "../lib/index.ts";
+import { equal, type Instant } from "../lib/index.ts";
 import type { Meta } from "./object.ts";
 import type { EndpointSpec, PortSpec, Service, TaskSpec } from "./service.ts";
 
@@ -43,6 +43,9 @@ export interface Task extends Meta {
   /** The task whose stop must be seen before this one may run (stop-first, restart). */
   readonly after?: string;
   readonly status: TaskStatus;
+  /** When a manager first heard that it runs, and that it ended, by the managers' clock: an agent's may differ. */
+  readonly ranAt?: Instant;
+  readonly endedAt?: Instant;
   readonly attachments: readonly Attachment[];
 }
 
@@ -76,6 +79,17 @@ export function isTerminal(task: Task): boolean {
 /** True while the manager wants it to run. */
 export function isWanted(task: Task): boolean {
   return stateRank(task.desiredState) <= stateRank("running");
+}
+
+/** The task once a manager heard this report of its node at `now`; undefined when it says nothing new or goes back. */
+export function withReport(task: Task, status: TaskStatus, now: Instant): Task | undefined {
+  if (stateRank(status.state) < stateRank(task.status.state) || equal(status, task.status)) return undefined;
+  const next: Task = { ...task, status };
+  return {
+    ...next,
+    ...(status.state === "running" && { ranAt: task.ranAt ?? now }),
+    ...(isTerminal(next) && { endedAt: task.endedAt ?? now }),
+  };
 }
 
 /** Swarm's container name: "vote.1.<task id>". */

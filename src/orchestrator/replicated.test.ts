@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Change, Plan, Service, Task, TaskState } from "../model/index.ts";
 import { aNode, aRunning, aService, aTask, countingIds, T0 } from "../model/objects.fake.ts";
 import { viewOf } from "../store/index.ts";
+import { planReap } from "./reaper.ts";
 import { planReplicated } from "./replicated.ts";
 
 const three: Partial<Service["spec"]> = { mode: { kind: "replicated", replicas: 3 } };
@@ -18,6 +19,8 @@ function line(change: Change): string {
   if (change.kind === "service") return `service ${change.object.updateStatus?.state}`;
   if (change.kind !== "task") return change.kind;
   const { id, slot, desiredState, notBefore, after } = change.object;
+  if (desiredState === "shutdown" || desiredState === "remove")
+    return `task ${id} slot ${slot} ${desiredState}`;
   const wait = notBefore === undefined ? "" : ` not before +${notBefore - T0}`;
   return `task ${id} slot ${slot} ${desiredState}${wait}${after === undefined ? "" : ` after ${after}`}`;
 }
@@ -106,6 +109,171 @@ describe("planReplicated()", () => {
   });
 });
 
+describe("lost tasks", () => {
+  const drained = aNode("n1", { spec: { labels: {}, role: "worker", availability: "drain" } });
+  const down = (id: string) => aNode(id, { status: { state: "down", message: "", address: "" } });
+  const waiting = (web: Service, rest: Partial<Task> = {}) =>
+    aTask(web, 1, {
+      id: "next",
+      nodeId: "n1",
+      createdAt: T0 + 1,
+      desiredState: "ready",
+      notBefore: T0 + 5000,
+      after: "web-1",
+      ...rest,
+    });
+
+  test("one that ends while it is held back is not chased: its successor waits for the same instant", () => {
+    const web = aService("web");
+    const first = aRunning(web, 1, "n1", { ...ended("rejected"), desiredState: "shutdown" });
+    const next = waiting(web, ended("rejected", T0 + 100));
+    const early = plan(web, [first, next], T0 + 200);
+    expect([early.changes, early.again]).toEqual([[], T0 + 5000]);
+    expect(lines(plan(web, [first, next], T0 + 5000))).toEqual([
+      "task next slot 1 shutdown",
+      "task id-1 slot 1 ready not before +10000 after web-1",
+    ]);
+  });
+
+  test("a waiting one whose node goes hands on what it waited for", () => {
+    const web = aService("web");
+    const first = aRunning(web, 1, "n2", { desiredState: "shutdown" });
+    for (const n1 of [drained, down("n1")]) {
+      expect(lines(plan(web, [first, waiting(web)], T0 + 200, [n1, aNode("n2")]))).toEqual([
+        "task next slot 1 shutdown",
+        "task id-1 slot 1 ready not before +5000 after web-1",
+      ]);
+    }
+  });
+
+  test("a task that finished for good is not run again because its node is drained", () => {
+    const base = aService("web");
+    const web = aService("web", {
+      task: { ...base.spec.task, restart: { ...base.spec.task.restart, condition: "on-failure" } },
+    });
+    const done = aRunning(web, 1, "n1", { ...ended("complete"), desiredState: "shutdown" });
+    expect(plan(web, [done], T0, [drained]).changes).toEqual([]);
+  });
+
+  test("a successor goes at once when the node of its predecessor is down, else after a minute at most", () => {
+    const web = aService("web");
+    const first = aRunning(web, 1, "n2", { desiredState: "shutdown" });
+    const next = waiting(web, { notBefore: T0, createdAt: T0 });
+    expect(lines(plan(web, [first, next], T0 + 1, [aNode("n1"), down("n2")]))).toEqual([
+      "task next slot 1 running not before +0 after web-1",
+    ]);
+    const patient = plan(web, [first, next], T0 + 1);
+    expect([patient.changes, patient.again]).toEqual([[], T0 + 60_000]);
+    expect(plan(web, [first, next], T0 + 60_000).changes).toHaveLength(1);
+  });
+
+  test("a node that comes back keeps only the tasks that are still wanted", () => {
+    const web = aService("web");
+    const old = aRunning(web, 1, "n1", { desiredState: "shutdown" });
+    const heir = aRunning(web, 1, "n2", { id: "heir", createdAt: T0 + 1 });
+    expect(plan(web, [old, heir]).changes).toEqual([]);
+  });
+
+  test("of two wanted tasks in a slot that are both lost, one is followed", () => {
+    const web = aService("web");
+    const two = [aRunning(web, 1, "n1"), aRunning(web, 1, "n2", { id: "second", createdAt: T0 + 1 })];
+    expect(lines(plan(web, two, T0, [down("n1"), down("n2")]))).toEqual([
+      "task second slot 1 shutdown",
+      "task id-1 slot 1 ready not before +0 after second",
+      "task web-1 slot 1 shutdown",
+    ]);
+  });
+
+  test("restarts count within the window only", () => {
+    const base = aService("web");
+    const restart = { ...base.spec.task.restart, maxAttempts: 1, windowMs: 60_000 };
+    const web = aService("web", { task: { ...base.spec.task, restart } });
+    const first = aRunning(web, 1, "n1", { ...ended("failed"), desiredState: "shutdown" });
+    const second = (at: number) =>
+      aRunning(web, 1, "n1", { id: "second", createdAt: T0 + 5000, ...ended("failed", at), endedAt: at });
+    expect(plan(web, [first, second(T0 + 10_000)], T0 + 10_000).changes).toHaveLength(1);
+    expect(plan(web, [first, second(T0 + 100_000)], T0 + 100_000).changes).toHaveLength(2);
+  });
+});
+
+describe("planReap()", () => {
+  const reap = (services: Service[], tasks: Task[], at = nodes) =>
+    planReap(viewOf({ service: services, task: tasks, node: at }), {
+      now: T0,
+      newId: countingIds(),
+    }).changes.map(line);
+
+  test("tells tasks of a removed service to go, and deletes what cannot run any more", () => {
+    const web = aService("web");
+    expect(reap([], [aRunning(web, 1, "n1"), aTask(web, 2), aRunning(web, 3, "gone")])).toEqual([
+      "task web-1 slot 1 remove",
+      "delete task web-2",
+      "delete task web-3",
+    ]);
+    expect(reap([], [aRunning(web, 1, "n1", { desiredState: "remove" })])).toEqual([]);
+    expect(reap([], [aRunning(web, 1, "n1", { desiredState: "remove", ...ended("shutdown") })])).toEqual([
+      "delete task web-1",
+    ]);
+  });
+
+  test("keeps five a slot, or as many as the restart policy counts", () => {
+    const history = (web: Service) =>
+      Array.from({ length: 9 }, (_, i) =>
+        aRunning(web, 1, "n1", {
+          id: `old-${i}`,
+          createdAt: T0 - i,
+          desiredState: "shutdown",
+          ...ended("failed"),
+        }),
+      );
+    const web = aService("web");
+    expect(reap([web], history(web))).toEqual([5, 6, 7, 8].map((i) => `delete task old-${i}`));
+    const patient = aService("web", {
+      task: { ...web.spec.task, restart: { ...web.spec.task.restart, maxAttempts: 7 } },
+    });
+    expect(reap([patient], history(patient))).toEqual(["delete task old-8"]);
+    const running = history(web).map((task) => ({
+      ...task,
+      status: { ...task.status, state: "running" as const },
+    }));
+    expect(reap([web], running)).toEqual([]);
+  });
+
+  test("orphans the tasks of a removed node, so that they end", () => {
+    const web = aService("web");
+    const [change] = planReap(viewOf({ service: [web], task: [aRunning(web, 1, "gone")] }), {
+      now: T0,
+      newId: countingIds(),
+    }).changes;
+    expect(change).toMatchObject({ object: { status: { state: "orphaned" }, desiredState: "running" } });
+  });
+});
+
+describe("isDirty()", () => {
+  const base = aService("web");
+  const withAuth = (registryAuth: string) => ({
+    ...base.spec.task,
+    container: { ...base.spec.task.container, registryAuth },
+  });
+  const renewed: Service = { ...base, specVersion: 5, spec: { ...base.spec, task: withAuth("new") } };
+
+  test("new credentials touch only tasks that still need their image", () => {
+    const task = (state: TaskState) => aRunning(base, 1, "n1", { spec: withAuth("old"), ...ended(state) });
+    expect(plan(renewed, [task("running")]).changes).toEqual([]);
+    expect(lines(plan(renewed, [task("preparing")]))).toContain("task web-1 slot 1 shutdown");
+  });
+
+  test("a change of published ports makes new tasks", () => {
+    const port = { name: "", protocol: "tcp", target: 80, published: 80, publishMode: "ingress" } as const;
+    const service: Service = {
+      ...base,
+      specVersion: 5,
+      spec: { ...base.spec, endpoint: { mode: "vip", ports: [port] } },
+    };
+    expect(lines(plan(service, [aRunning(base, 1, "n1")]))[0]).toBe("service updating");
+  });
+});
+
 describe("rolling update", () => {
   const base = aService("web", three);
   const running = [1, 2, 3].map((slot) => aRunning(base, slot, `n${slot}`));
@@ -160,8 +328,10 @@ describe("rolling update", () => {
         ...ended(state, T0 + 10),
       });
     const [, two, tri] = running;
-    expect(lines(plan(web, [fresh(1, "starting"), two!, tri!]))).toEqual([]);
-    expect(lines(plan(web, [fresh(1, "running"), two!, tri!]))[0]).toBe("task web-2 slot 2 shutdown");
+    expect(lines(plan(web, [fresh(1, "starting"), two!, tri!], T0 + 10))).toEqual([]);
+    expect(lines(plan(web, [fresh(1, "running"), two!, tri!], T0 + 10))[0]).toBe(
+      "task web-2 slot 2 shutdown",
+    );
     const done = [1, 2, 3].map((slot) => fresh(slot, "running"));
     expect(plan(web, done, T0 + 20).again).toBe(T0 + 5010);
     expect(lines(plan(web, done, T0 + 5010))).toEqual(["service completed"]);

@@ -1,8 +1,8 @@
 import type { Instant } from "../lib/index.ts";
-import { type Decision, type Plan, put, type Service, type Task } from "../model/index.ts";
+import { type Decision, isTerminal, type Plan, put, type Service, type Task } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { isDirty } from "./dirty.ts";
-import { isLost, mayRestart, release, replaceLost } from "./restart.ts";
+import { isHeld, isLost, mayRestart, release, replaceLost } from "./restart.ts";
 import { scaleDown, scaleUp } from "./scale.ts";
 import { type Slot, slotsOf } from "./slots.ts";
 import { stepUpdate } from "./update.ts";
@@ -13,19 +13,26 @@ import { stepUpdate } from "./update.ts";
  */
 export function planReplicated(view: View, service: Service, decision: Decision): Plan {
   const slots = slotsOf(view.tasksByService(service.id));
-  const filled = slots.filter((slot) => isFilled(view, service, slot));
+  const filled = slots.filter((slot) => isFilled(service, slot));
   const surplus = filled.length - service.spec.mode.replicas;
   if (surplus > 0) return planOf(service, removeSlots(scaleDown(filled, surplus)), "too many replicas");
 
-  const lost = filled.flatMap((slot) => slot.wanted.filter((t) => isLost(view, t)).map((t) => ({ slot, t })));
-  const replaced = lost.flatMap(({ slot, t }) => restartOrUpdate(view, service, slot, t, decision));
+  const lost = new Set(filled.flatMap((slot) => slot.wanted).filter((task) => isLost(view, task)));
+  const due = [...lost].filter((task) => !isHeld(view, task, decision.now));
+  const replaced = filled.flatMap((slot) =>
+    due
+      .filter((t) => slot.wanted.includes(t))
+      .flatMap((t) => replaceOne(view, service, slot, t, lost, decision)),
+  );
   const taken = new Set(filled.map((slot) => slot.number));
   const added = surplus < 0 ? scaleUp(service, taken, -surplus, decision) : [];
-
-  const healthy = filled.filter(
-    (slot) => slot.wanted.length > 0 && !slot.wanted.some((t) => isLost(view, t)),
-  );
-  const step = stepUpdate(service, healthy, { settled: lost.length === 0 }, decision);
+  const ground = {
+    service,
+    slots: filled,
+    lost: new Set(filled.filter((slot) => slot.wanted.some((task) => lost.has(task)))),
+    spent: new Set(filled.filter((slot) => isSpent(service, slot))),
+  };
+  const step = stepUpdate(ground, decision);
   const touched = new Set([...replaced, ...step.tasks].map((task) => task.id));
   const waiting = letGo(view, filled, touched, decision.now);
   return {
@@ -39,21 +46,39 @@ export function planReplicated(view: View, service: Service, decision: Decision)
 }
 
 /** A slot is filled while a task of it is wanted, or when its last one ended for good under the words that still hold. */
-function isFilled(view: View, service: Service, slot: Slot): boolean {
+function isFilled(service: Service, slot: Slot): boolean {
   if (slot.wanted.length > 0) return true;
   const [last] = slot.tasks;
   if (last === undefined || last.desiredState === "remove") return false;
-  return !isDirty(service, last) && !mayRestart(view, slot, last);
+  return !isDirty(service, last) && !mayRestart(slot, last);
 }
 
-/** A lost task's successor has the newest words anyway; a lost dirty one beside a live clean one just goes. */
-function restartOrUpdate(view: View, service: Service, slot: Slot, lost: Task, decision: Decision): Task[] {
-  const other = slot.wanted.some((task) => task !== lost && !isLost(view, task));
-  if (other) return [{ ...lost, desiredState: "shutdown" }];
-  if (slot.wanted.some((task) => task !== lost && task.createdAt > lost.createdAt)) {
-    return [{ ...lost, desiredState: "shutdown" }];
-  }
-  return replaceLost(view, service, slot, lost, decision);
+/** The newest words were tried in this slot and ended for good (start-first: the old task still runs there). */
+function isSpent(service: Service, slot: Slot): boolean {
+  const tried = slot.tasks.find((task) => !isDirty(service, task));
+  return tried !== undefined && isTerminal(tried) && !mayRestart(slot, tried);
+}
+
+/**
+ * A lost task's successor has the newest words anyway, so beside a live task of these, or of its own old ones, it just
+ * goes. Of several lost ones the newest is followed.
+ */
+function replaceOne(
+  view: View,
+  service: Service,
+  slot: Slot,
+  task: Task,
+  lost: ReadonlySet<Task>,
+  decision: Decision,
+): Task[] {
+  const others = slot.wanted.filter((other) => other !== task);
+  const covers = (other: Task) => isDirty(service, task) || !isDirty(service, other);
+  const covered = others.some((other) => !lost.has(other) && covers(other));
+  const older = others.some(
+    (other) => lost.has(other) && slot.wanted.indexOf(other) < slot.wanted.indexOf(task),
+  );
+  if (covered || older) return [{ ...task, desiredState: "shutdown" }];
+  return replaceLost(view, service, slot, task, decision);
 }
 
 function removeSlots(slots: readonly Slot[]): Task[] {

@@ -1,19 +1,38 @@
 import type { Instant } from "../lib/index.ts";
-import { type Decision, newTask, type Service, stateRank, type Task } from "../model/index.ts";
+import {
+  type Decision,
+  isTerminal,
+  newTask,
+  type Service,
+  type Task,
+  type TaskState,
+} from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { isNodeGone, nodeOf, type Slot } from "./slots.ts";
 
 /** How long a successor waits at most to see its predecessor stopped (swarmkit restart.go: 1 min). */
 export const OLD_TASK_TIMEOUT_MS = 60_000;
 
+/** Ends that are the task's own doing; the others were ordered, or the node's. */
+const OWN_ENDS: ReadonlySet<TaskState> = new Set(["complete", "failed", "rejected"]);
+
 /** True when a wanted task will never run (again): it ended, or its node is gone, or is being drained. */
 export function isLost(view: View, task: Task): boolean {
+  return isTerminal(task) || isUprooted(view, task);
+}
+
+/** Its node is gone or being drained: no fault of the task. */
+function isUprooted(view: View, task: Task): boolean {
   const node = nodeOf(view, task);
-  return (
-    stateRank(task.status.state) > stateRank("running") ||
-    isNodeGone(node, task) ||
-    node?.spec.availability === "drain"
-  );
+  return isNodeGone(node, task) || node?.spec.availability === "drain";
+}
+
+/**
+ * A task may end while it is still held back (it cannot be prepared, say): its own successor waits for the same instant,
+ * or the two would chase each other without pause.
+ */
+export function isHeld(view: View, task: Task, now: Instant): boolean {
+  return task.desiredState === "ready" && now < (task.notBefore ?? 0) && !isUprooted(view, task);
 }
 
 /** The slot's lost task told to stop, and its successor where the restart policy allows one. */
@@ -25,28 +44,30 @@ export function replaceLost(
   decision: Decision,
 ): Task[] {
   const stopped: Task = { ...lost, desiredState: "shutdown" };
-  if (!mayRestart(view, slot, lost)) return [stopped];
+  if (!mayRestart(slot, lost)) return [stopped];
   return [stopped, successor(view, service, lost, decision)];
 }
 
+/**
+ * The slot's next task. An uprooted one is followed at once: there is nothing to back off from (Swarm delays after a death).
+ * One that was itself still waiting hands on what it waited for.
+ */
 function successor(view: View, service: Service, old: Task, decision: Decision): Task {
-  const node = nodeOf(view, old);
-  // A drained or dead node is no fault of the task: nothing to back off from. (Swarm delays after a death.)
-  const blameless = node?.spec.availability === "drain" || isNodeGone(node, old);
-  const delay = blameless ? 0 : service.spec.task.restart.delayMs;
+  const waited = old.desiredState === "ready";
+  const delayed = decision.now + service.spec.task.restart.delayMs;
+  const inherited = waited ? (old.notBefore ?? decision.now) : decision.now;
   return {
     ...newTask(decision.newId(), service, old.slot, decision.now),
     desiredState: "ready",
-    notBefore: decision.now + delay,
-    after: old.id,
+    notBefore: isUprooted(view, old) ? inherited : delayed,
+    after: waited ? (old.after ?? old.id) : old.id,
   };
 }
 
-/** The restart policy's word on a task that ended (swarmkit restart.go shouldRestart). Losing its node is no fault of the task. */
-export function mayRestart(view: View, slot: Slot, task: Task): boolean {
+/** The restart policy's word on a task (swarmkit restart.go shouldRestart); it only judges ends of the task's own doing. */
+export function mayRestart(slot: Slot, task: Task): boolean {
   const policy = task.spec.restart;
-  const ended = stateRank(task.status.state) > stateRank("running");
-  if (!ended || nodeOf(view, task)?.spec.availability === "drain") return true;
+  if (!OWN_ENDS.has(task.status.state)) return true;
   if (policy.condition === "none") return false;
   if (policy.condition === "on-failure" && task.status.state === "complete") return false;
   if (policy.maxAttempts === 0) return true;
@@ -57,9 +78,8 @@ export function mayRestart(view: View, slot: Slot, task: Task): boolean {
 function restartsOf(slot: Slot, task: Task, windowMs: number): number {
   const same = slot.tasks.filter((t) => t.specVersion === task.specVersion);
   const restarts = same.slice(0, -1);
-  return windowMs === 0
-    ? restarts.length
-    : restarts.filter((t) => t.createdAt > task.status.at - windowMs).length;
+  const since = (task.endedAt ?? task.status.at) - windowMs;
+  return windowMs === 0 ? restarts.length : restarts.filter((t) => t.createdAt > since).length;
 }
 
 /**
@@ -73,9 +93,9 @@ export function release(view: View, task: Task, now: Instant): { go: true } | { 
   const deadline = task.createdAt + OLD_TASK_TIMEOUT_MS;
   const stopped =
     before === undefined ||
-    stateRank(before.status.state) > stateRank("running") ||
-    isNodeGone(nodeOf(view, before), before) ||
-    before.nodeId === undefined;
+    before.nodeId === undefined ||
+    isTerminal(before) ||
+    isNodeGone(nodeOf(view, before), before);
   if (stopped || now >= deadline) return { go: true };
   return { go: false, again: deadline };
 }

@@ -1,4 +1,4 @@
-import { isTerminal, isWanted, type Node, stateRank, type Task } from "../model/index.ts";
+import { isWanted, type Node, stateRank, type Task } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 
 /** All tasks that share one slot of a service, newest first. */
@@ -25,11 +25,6 @@ export function slotsOf(tasks: Iterable<Task>): Slot[] {
     });
 }
 
-/** True when the task may still be running somewhere: not terminal, and on a node that answers. */
-export function mayRun(view: View, task: Task): boolean {
-  return !isTerminal(task) && !isNodeGone(nodeOf(view, task), task);
-}
-
 /** True when the task's node cannot run it any more: removed or down. A task without a node has none to lose. */
 export function isNodeGone(node: Node | undefined, task: Task): boolean {
   return task.nodeId !== undefined && (node === undefined || node.status.state === "down");
@@ -44,7 +39,7 @@ export function isRunning(task: Task): boolean {
   return task.status.state === "running";
 }
 
-/** True when the task has not come as far as running yet. */
-export function isComingUp(task: Task): boolean {
-  return stateRank(task.status.state) < stateRank("running");
+/** True once the task has come as far as running, whether or not it still does. */
+export function hasLanded(task: Task): boolean {
+  return stateRank(task.status.state) >= stateRank("running");
 }

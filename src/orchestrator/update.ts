@@ -5,13 +5,23 @@ import {
   isTerminal,
   newTask,
   type Service,
-  stateRank,
   type Task,
   type UpdateConfig,
   type UpdateStatus,
 } from "../model/index.ts";
 import { isDirty } from "./dirty.ts";
-import { isRunning, type Slot } from "./slots.ts";
+import { judge } from "./judge.ts";
+import { hasLanded, isRunning, type Slot } from "./slots.ts";
+
+/** A service's slots as the update finds them. */
+export interface Ground {
+  readonly service: Service;
+  readonly slots: readonly Slot[];
+  /** Slots with a lost task: they are being mended, with the newest words. */
+  readonly lost: ReadonlySet<Slot>;
+  /** Slots where the newest words ended for good: the update has nothing more to try there. */
+  readonly spent: ReadonlySet<Slot>;
+}
 
 /** What a rolling update does next: tasks to write, the service's new status, when to look again. */
 export interface UpdateStep {
@@ -24,36 +34,32 @@ const HALTED: ReadonlySet<UpdateStatus["state"]> = new Set(["paused", "rollback_
 const ACTIVE: ReadonlySet<UpdateStatus["state"]> = new Set(["updating", "rollback_started"]);
 
 /**
- * One step of the rolling update (swarm-map 3.6, swarmkit update/updater.go) over slots that each hold a wanted task.
- * Slots are taken `parallelism` at a time; a slot is in flight until its new task runs; `delay` counts from then.
- * `settled`: no slot is left out because its task was just lost; only then may the update be called completed.
+ * One step of the rolling update (swarm-map 3.6, swarmkit update/updater.go). Slots are taken `parallelism` at a time;
+ * a slot is in flight until its new task has come to run (or ended), and for `delay` from then.
  */
-export function stepUpdate(
-  service: Service,
-  slots: readonly Slot[],
-  { settled }: { settled: boolean },
-  decision: Decision,
-): UpdateStep {
+export function stepUpdate(ground: Ground, decision: Decision): UpdateStep {
+  const { service, slots, lost, spent } = ground;
   const status = service.updateStatus;
-  if (status !== undefined && HALTED.has(status.state)) return { tasks: [] };
-  const retired = slots.flatMap((slot) => retire(service, slot));
-  const dirty = slots.filter((slot) => slot.wanted.every((task) => isDirty(service, task)));
-  if (dirty.length === 0) return settled ? finish(service, slots, retired, decision.now) : { tasks: retired };
+  const retired = slots.filter((slot) => !lost.has(slot)).flatMap((slot) => retire(service, slot));
+  if (status !== undefined && HALTED.has(status.state)) return { tasks: retired };
+  const dirty = slots.filter((slot) => isDirtySlot(service, slot) && !spent.has(slot));
   if (status === undefined || !ACTIVE.has(status.state)) {
-    const updateStatus = {
-      state: "updating",
-      startedAt: decision.now,
-      message: "update in progress",
-    } as const;
-    return { ...advance(service, slots, dirty, retired, decision), service: { ...service, updateStatus } };
+    if (dirty.length === 0) return { tasks: retired };
+    return begin(ground, dirty, retired, decision);
   }
-  const failed = halt(service, slots, decision.now);
-  if (failed !== undefined) return { tasks: retired, service: failed };
-  return advance(service, slots, dirty, retired, decision);
+  const fresh = slots.filter((slot) => freshTasks(service, slot, status).length > 0);
+  const halted = judge(service, [...new Set([...dirty, ...fresh])], decision.now);
+  if (halted !== undefined) return { tasks: retired, service: halted };
+  if (dirty.length > 0) return advance(ground, dirty, retired, decision);
+  return finish(service, slots, status, retired, decision.now);
 }
 
 function configOf(service: Service): UpdateConfig {
   return service.spec.update ?? DEFAULT_UPDATE;
+}
+
+function isDirtySlot(service: Service, { wanted }: Slot): boolean {
+  return wanted.length > 0 && wanted.every((task) => isDirty(service, task));
 }
 
 /** Old tasks of a slot whose clean one runs already (start-first), told to stop. */
@@ -65,26 +71,57 @@ function retire(service: Service, slot: Slot): Task[] {
     .map((task) => ({ ...task, desiredState: "shutdown" as const }));
 }
 
+function begin(
+  ground: Ground,
+  dirty: readonly Slot[],
+  retired: readonly Task[],
+  decision: Decision,
+): UpdateStep {
+  const updateStatus = {
+    state: "updating",
+    startedAt: decision.now,
+    message: "update in progress",
+  } as const;
+  const service = { ...ground.service, updateStatus };
+  return { ...advance({ ...ground, service }, dirty, retired, decision), service };
+}
+
 /** Takes as many dirty slots as the config allows now. */
 function advance(
-  service: Service,
-  slots: readonly Slot[],
+  { service, slots, lost }: Ground,
   dirty: readonly Slot[],
   retired: readonly Task[],
   decision: Decision,
 ): UpdateStep {
   const config = configOf(service);
-  const updated = slots.filter((slot) => !dirty.includes(slot));
-  const inFlight = updated.filter((slot) => !slot.wanted.some((t) => !isDirty(service, t) && isRunning(t)));
-  const started = service.updateStatus?.startedAt ?? decision.now;
-  const runningSince = updated.flatMap((slot) =>
-    slot.wanted.filter((t) => isRunning(t) && t.createdAt >= started).map((t) => t.status.at),
-  );
-  const pauseUntil = runningSince.length === 0 ? 0 : Math.max(...runningSince) + config.delayMs;
-  if (config.delayMs > 0 && decision.now < pauseUntil) return { tasks: retired, again: pauseUntil };
-  const room = config.parallelism === 0 ? dirty.length : Math.max(0, config.parallelism - inFlight.length);
-  const taken = dirty.slice(0, room).flatMap((slot) => replace(service, slot, config, decision));
-  return { tasks: [...retired, ...taken] };
+  const open = dirty.filter((slot) => !lost.has(slot));
+  const frees = slots.flatMap((slot) => freeAt(service, slot, config) ?? []);
+  const inFlight = frees.filter((at) => at > decision.now);
+  const room = config.parallelism === 0 ? open.length : Math.max(0, config.parallelism - inFlight.length);
+  const taken = open.slice(0, room).flatMap((slot) => replace(service, slot, config, decision));
+  const next = Math.min(...inFlight);
+  return {
+    tasks: [...retired, ...taken],
+    ...(open.length > room && Number.isFinite(next) && { again: next }),
+  };
+}
+
+/** When a slot that this update has touched makes room for the next; Infinity: not known yet; undefined: not touched. */
+function freeAt(service: Service, slot: Slot, config: UpdateConfig): Instant | undefined {
+  const status = service.updateStatus;
+  if (status === undefined || freshTasks(service, slot, status).length === 0) return undefined;
+  return landedAt(service, slot, status) + config.delayMs;
+}
+
+/** The slot's tasks of the new words, made by this update. */
+function freshTasks(service: Service, slot: Slot, { startedAt }: UpdateStatus): Task[] {
+  return slot.tasks.filter((task) => task.createdAt >= startedAt && !isDirty(service, task));
+}
+
+/** When the first of the slot's new tasks came to run, or ended without; Infinity while none has. */
+function landedAt(service: Service, slot: Slot, status: UpdateStatus): Instant {
+  const landed = freshTasks(service, slot, status).filter(hasLanded);
+  return Math.min(...landed.map((task) => task.ranAt ?? task.endedAt ?? task.status.at));
 }
 
 /** The slot's new task, and with stop-first the old ones told to stop. */
@@ -92,63 +129,25 @@ function replace(service: Service, slot: Slot, config: UpdateConfig, decision: D
   const fresh = newTask(decision.newId(), service, slot.number, decision.now);
   if (config.order === "start-first") return [fresh];
   const old = slot.wanted.map((task) => ({ ...task, desiredState: "shutdown" as const }));
-  const last = slot.wanted.find((task) => !isTerminal(task));
+  const last = slot.wanted.find(isRunning) ?? slot.wanted.find((task) => !isTerminal(task));
   return [...old, { ...fresh, desiredState: "ready", ...(last && { after: last.id }) }];
 }
 
-/** The service paused (or rolled back) when too many updated tasks ended early; undefined to go on. */
-function halt(service: Service, slots: readonly Slot[], now: Instant): Service | undefined {
-  const config = configOf(service);
-  const status = service.updateStatus;
-  if (config.failureAction === "continue" || status === undefined) return undefined;
-  const failures = slots.flatMap((slot) =>
-    slot.tasks.filter((task) => failedEarly(service, task, status, config)),
-  );
-  const [first] = failures;
-  if (first === undefined || failures.length / slots.length <= config.maxFailureRatio) return undefined;
-  const because = `due to failure or early termination of task ${first.id}`;
-  if (status.state === "rollback_started") {
-    return {
-      ...service,
-      updateStatus: { ...status, state: "rollback_paused", message: `rollback paused ${because}` },
-    };
-  }
-  if (config.failureAction === "rollback" && service.previousSpec !== undefined) {
-    const { previousSpec, ...rest } = service;
-    const message = `update rolled back ${because}`;
-    return {
-      ...rest,
-      spec: previousSpec,
-      specVersion: service.version + 1,
-      updateStatus: { state: "rollback_started", startedAt: now, message },
-    };
-  }
-  return { ...service, updateStatus: { ...status, state: "paused", message: `update paused ${because}` } };
-}
-
-/** True for a task of the new words that ended before it ran, or within the monitor time of its birth. */
-function failedEarly(service: Service, task: Task, status: UpdateStatus, config: UpdateConfig): boolean {
-  if (task.specVersion !== service.specVersion || task.createdAt < status.startedAt) return false;
-  const broken = task.status.state === "failed" || task.status.state === "rejected";
-  return broken && task.status.at - task.createdAt <= config.monitorMs;
-}
-
-/** No slot is dirty: an update in progress is completed once every new task has run for the monitor time. */
+/** No slot is dirty: the update is completed once every new task has been watched for the monitor time. */
 function finish(
   service: Service,
   slots: readonly Slot[],
+  status: UpdateStatus,
   retired: readonly Task[],
   now: Instant,
 ): UpdateStep {
-  const status = service.updateStatus;
-  if (status === undefined || !ACTIVE.has(status.state)) return { tasks: retired };
-  const failed = halt(service, slots, now);
-  if (failed !== undefined) return { tasks: retired, service: failed };
-  const fresh = slots.flatMap((slot) => slot.wanted).filter((task) => task.createdAt >= status.startedAt);
-  if (fresh.some((task) => stateRank(task.status.state) < stateRank("running"))) return { tasks: retired };
-  const until =
-    Math.max(status.startedAt, ...fresh.map((task) => task.status.at)) + configOf(service).monitorMs;
-  if (now < until) return { tasks: retired, again: until };
+  const { delayMs, monitorMs } = configOf(service);
+  const watch = delayMs >= monitorMs ? delayMs + 1_000 : monitorMs;
+  const fresh = slots.filter((slot) => freshTasks(service, slot, status).length > 0);
+  const until = Math.max(0, ...fresh.map((slot) => landedAt(service, slot, status))) + watch;
+  if (fresh.length > 0 && now < until) {
+    return { tasks: retired, ...(Number.isFinite(until) && { again: until }) };
+  }
   const rolled = status.state === "rollback_started";
   const done: UpdateStatus = {
     ...status,
