@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import type { EngineEvent } from "../api/index.ts";
+import { FakeClock } from "../lib/index.ts";
+import { EventHub } from "./event-hub.ts";
+
+const event = (actor: string) =>
+  ({ type: "image", action: "pull", scope: "local", actor, attributes: {} }) as const;
+
+async function take(events: AsyncIterable<EngineEvent>, n: number): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { actor } of events) if (found.push(actor) === n) break;
+  return found;
+}
+
+test("listeners hear what comes, in order, and each hears all", async () => {
+  const hub = new EventHub(new FakeClock());
+  const signal = new AbortController().signal;
+  const both = [take(hub.subscribe(undefined, signal), 2), take(hub.subscribe(undefined, signal), 2)];
+  await Promise.resolve();
+  hub.publish(event("a"));
+  hub.publish(event("b"));
+  expect(await Promise.all(both)).toEqual([
+    ["a", "b"],
+    ["a", "b"],
+  ]);
+});
+
+test("since brings back what was kept from that instant on, at most 256", async () => {
+  const clock = new FakeClock();
+  const hub = new EventHub(clock);
+  hub.publish(event("early"));
+  await clock.advance(10);
+  const since = clock.now();
+  for (let i = 0; i < 300; i++) hub.publish(event(String(i)));
+  const found = await take(hub.subscribe(since, new AbortController().signal), 256);
+  expect(found[0]).toBe("44");
+  expect(found.at(-1)).toBe("299");
+});
+
+test("an aborted listener ends, also when nothing comes", async () => {
+  const hub = new EventHub(new FakeClock());
+  const stop = new AbortController();
+  const taken = take(hub.subscribe(undefined, stop.signal), 1);
+  await Promise.resolve();
+  stop.abort();
+  expect(await taken).toEqual([]);
+  expect(await take(hub.subscribe(undefined, stop.signal), 1)).toEqual([]);
+});

@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { aNode, aService } from "../model/objects.fake.ts";
+import { swarmEvents } from "./swarm-events.ts";
+
+test("a commit's events in Docker's words: create, update with what changed, remove", () => {
+  const before = aService("web");
+  const scaled = { ...before, spec: { ...before.spec, mode: { kind: "replicated", replicas: 9 } as const } };
+  const [created, updated, removed] = swarmEvents([
+    { kind: "service", after: before },
+    { kind: "service", before, after: scaled },
+    { kind: "service", before: scaled },
+  ]);
+  expect(created).toEqual({
+    type: "service",
+    action: "create",
+    scope: "swarm",
+    actor: before.id,
+    attributes: { name: before.spec.name },
+  });
+  const old = String(before.spec.mode.replicas);
+  expect(updated?.attributes).toEqual({ name: before.spec.name, "replicas.old": old, "replicas.new": "9" });
+  expect(removed?.action).toBe("remove");
+});
+
+test("a node that goes down tells its state; a commit of nothing told is silent", () => {
+  const before = aNode("n1");
+  const after = { ...before, status: { ...before.status, state: "down" } as const };
+  expect(swarmEvents([{ kind: "node", before, after }])[0]?.attributes).toMatchObject({
+    "state.old": before.status.state,
+    "state.new": "down",
+  });
+  expect(swarmEvents([])).toEqual([]);
+});
