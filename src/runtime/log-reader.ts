@@ -1,0 +1,76 @@
+import type { Clock, Log } from "../lib/index.ts";
+import type { LogEntry, LogOptions } from "./container.ts";
+import type { LogChannel } from "./log-channel.ts";
+import { LogCursor } from "./log-cursor.ts";
+
+export interface LogReadParts {
+  readonly path: string;
+  readonly channel: LogChannel;
+  readonly options: LogOptions;
+  readonly clock: Clock;
+  readonly log: Log;
+  isRunning(): boolean;
+}
+
+/** The entries of a log that the options ask for, in the order of the file. Holds a block in memory, whatever the log's size. */
+export async function* readLog(
+  parts: LogReadParts,
+  signal: AbortSignal,
+): AsyncGenerator<LogEntry, void, undefined> {
+  const { path, channel, options, clock, log } = parts;
+  signal.throwIfAborted();
+  const cursor = new LogCursor(path);
+  const follow = () => {
+    if (cursor.follow(channel.maxFiles)) log.warn("log lines skipped: the reader is too slow", { path });
+  };
+  const stopFollowing = options.follow ? channel.onRotate(follow) : () => {};
+  const wake = wakeAtUntil(options, clock, channel);
+  try {
+    if (options.tail !== undefined) await cursor.seekTail(options.tail, (entry) => isWanted(entry, options));
+    yield* walk(cursor, parts, signal);
+  } finally {
+    wake();
+    stopFollowing();
+    cursor.close();
+  }
+}
+
+async function* walk(
+  cursor: LogCursor,
+  { channel, options, clock, isRunning }: LogReadParts,
+  signal: AbortSignal,
+): AsyncGenerator<LogEntry, void, undefined> {
+  const { closings } = channel;
+  /** Nothing more will be written. */
+  const isOver = () => channel.closings > closings || !(channel.isOpen || isRunning());
+  for (;;) {
+    signal.throwIfAborted();
+    const { version } = channel;
+    const isLast = !options.follow || isOver() || isPast(options.until, clock.now());
+    const entries = await cursor.next(!options.follow);
+    for (const entry of entries) {
+      if (isWanted(entry, options)) yield entry;
+    }
+    if (entries.length > 0) continue;
+    if (isLast) return;
+    await channel.changeAfter(version, signal);
+  }
+}
+
+function isPast(until: bigint | undefined, now: number): boolean {
+  return until !== undefined && BigInt(Math.floor(now)) * 1_000_000n > until;
+}
+
+function isWanted({ at, stream }: LogEntry, options: LogOptions): boolean {
+  if (!options[stream]) return false;
+  if (options.since !== undefined && at < options.since) return false;
+  return options.until === undefined || at <= options.until;
+}
+
+/** A quiet log ends too when `until` has passed. */
+function wakeAtUntil({ until, follow }: LogOptions, clock: Clock, channel: LogChannel): () => void {
+  if (until === undefined || !follow) return () => {};
+  const ms = Number(until / 1_000_000n) + 1 - clock.now();
+  const timer = clock.after(Math.max(0, ms), () => channel.changed());
+  return () => timer.cancel();
+}

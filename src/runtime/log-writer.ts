@@ -1,0 +1,106 @@
+import { readFileSync } from "node:fs";
+import type { LogEntry } from "./container.ts";
+import { decodeEntry, encodeEntry } from "./log-entry.ts";
+import { LogFile, type LogFileLimits } from "./log-file.ts";
+import { LogJournal } from "./log-journal.ts";
+import { cutLines } from "./log-lines.ts";
+
+export type LogStream = LogEntry["stream"];
+
+export interface LogWriterParts extends LogFileLimits {
+  readonly path: string;
+  /** The time of the next entry, in nanoseconds. */
+  stamp(): bigint;
+  /** A fresh file has taken the log's name and is still empty. */
+  onRotate(): void;
+}
+
+/** A write of this many bytes to the log is about as quick as one to the journal, and makes that one needless. */
+const SMALL_BYTES = 4096;
+const STREAMS = ["stdout", "stderr"] as const;
+const NOTHING: Buffer = Buffer.alloc(0);
+
+/** Turns a container's output, as it comes, into log entries. What is unfinished, or being written, is in a journal beside the log. */
+export class LogWriter {
+  readonly #parts: LogWriterParts;
+  readonly #file: LogFile;
+  readonly #journals: Readonly<Record<LogStream, LogJournal>>;
+  /** What is being appended, for the journal of its stream, should the log rotate in the middle. */
+  #writing: { stream: LogStream; pieces: readonly Buffer[]; rest: Buffer } | undefined;
+
+  /** Goes on with the log at `path`, and with what an earlier writer left in its journals. */
+  constructor(parts: LogWriterParts) {
+    this.#parts = parts;
+    this.#journals = {
+      stdout: new LogJournal(`${parts.path}.stdout-rest`),
+      stderr: new LogJournal(`${parts.path}.stderr-rest`),
+    };
+    this.#file = new LogFile(parts.path, parts, (written) => this.#rotated(written));
+    const left = STREAMS.map((stream) => this.#unlogged(stream));
+    STREAMS.forEach((stream, i) => void this.#journals[stream].begin(left[i] ?? NOTHING, this.#file.size));
+    for (const stream of STREAMS) this.#append(stream, this.#journals[stream].bytes);
+  }
+
+  write(stream: LogStream, chunk: Buffer): void {
+    const journal = this.#journals[stream];
+    const bytes = journal.bytes.length > 0 ? Buffer.concat([journal.bytes, chunk]) : chunk;
+    try {
+      if (bytes.length > SMALL_BYTES || journal.bytes.length > 0) journal.extend(chunk, this.#file.size);
+    } finally {
+      this.#append(stream, bytes);
+    }
+  }
+
+  /** The stream has ended: an unfinished line is an entry too. */
+  finish(stream: LogStream): void {
+    const journal = this.#journals[stream];
+    if (journal.bytes.length > 0) this.#appendPieces(stream, [journal.bytes], NOTHING);
+  }
+
+  close(): void {
+    this.#file.close();
+    for (const journal of Object.values(this.#journals)) journal.close();
+  }
+
+  #append(stream: LogStream, bytes: Buffer): void {
+    const { pieces, rest } = cutLines(bytes);
+    const isKept = this.#journals[stream].bytes.length === bytes.length;
+    if (pieces.length > 0 || !isKept) this.#appendPieces(stream, pieces, rest);
+  }
+
+  #appendPieces(stream: LogStream, pieces: readonly Buffer[], rest: Buffer): void {
+    this.#writing = { stream, pieces, rest };
+    try {
+      this.#file.append(pieces.map((line) => encodeEntry({ at: this.#parts.stamp(), stream, line })));
+    } finally {
+      this.#writing = undefined;
+      this.#journals[stream].begin(rest, this.#file.size);
+    }
+  }
+
+  /** All that the journals hold is now to be looked for in the fresh file. `written`: entries of the batch in the old one. */
+  #rotated(written: number): void {
+    const { stream, pieces = [], rest = NOTHING } = this.#writing ?? {};
+    for (const other of STREAMS) {
+      const left =
+        other === stream ? Buffer.concat([...pieces.slice(written), rest]) : this.#journals[other].bytes;
+      if (left.length > 0) this.#journals[other].begin(left, 0);
+    }
+    this.#parts.onRotate();
+  }
+
+  /** What an earlier writer kept of a stream and had not written to the log. */
+  #unlogged(stream: LogStream): Buffer {
+    const saved = this.#journals[stream].load();
+    if (saved === undefined) return NOTHING;
+    const written = countEntries(this.#parts.path, saved.offset, stream);
+    const { pieces, rest } = cutLines(saved.bytes);
+    return written > pieces.length ? NOTHING : Buffer.concat([...pieces.slice(written), rest]);
+  }
+}
+
+/** The entries of a stream in the newest file from `offset` on. */
+function countEntries(path: string, offset: number, stream: LogStream): number {
+  const lines = readFileSync(path).subarray(offset).toString().split("\n");
+  return lines.filter((line) => decodeEntry(line)?.stream === stream).length;
+}
