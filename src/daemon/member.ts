@@ -182,7 +182,8 @@ export class Member {
       netnsDir,
       assignmentsFile: join(folder, "assignments.json"),
       dns: { address: gatewayLayout(gatewaySubnet).bridge, ...hostResolver(config) },
-      connect: (address, signal) => connectDispatcher(address, this.#identity, signal),
+      connect: (address, signal) =>
+        connectDispatcher({ address, identity: this.#identity, clock: this.#parts.clock }, signal),
       describe: () => describeNode(config.hostname, version, labelsOf(config.labels)),
       onWelcome: (welcome) => this.#onWelcome(welcome),
       onLeave: (reason) => this.#listener.onRemoved(reason),

@@ -2,6 +2,8 @@
  * rpc: what nodes say to each other, over gRPC and mutual TLS: certificates for those who join or stay, one session per
  * agent. It knows who calls and what each may call; it decides nothing else and keeps nothing.
  */
+export { connectDispatcher, type DispatcherTarget } from "./connect-dispatcher.ts";
+export { fetchRoot, issueCertificate, renewCertificate } from "./join.ts";
 export type {
   AgentMessage,
   AssignmentsMessage,
@@ -11,6 +13,7 @@ export type {
   SentLogLine,
   WelcomeMessage,
 } from "./messages.ts";
+export { RpcServer, type RpcServerParts } from "./rpc-server.ts";
 export type {
   AgentStream,
   CertificatesService,

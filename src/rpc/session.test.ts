@@ -1,0 +1,35 @@
+import { silentLog } from "../lib/index.ts";
+import { systemClock as clock, systemRandom as random } from "../sys/index.ts";
+import { CertifiedCluster } from "./cluster.fake.ts";
+import { connectDispatcher } from "./connect-dispatcher.ts";
+import { connectFake } from "./rpc.fake.ts";
+import { RpcServer } from "./rpc-server.ts";
+import type { CertificatesService } from "./services.ts";
+import { sessionContract } from "./session.contract.ts";
+
+const noCertificates: CertificatesService = {
+  getRoot: () => Promise.reject(new Error("not asked for here")),
+  issue: () => Promise.reject(new Error("not asked for here")),
+  renew: () => Promise.reject(new Error("not asked for here")),
+};
+
+sessionContract("in memory", async (dispatcher) => {
+  const peer = { nodeId: "node-1", role: "worker", clusterId: "cluster-1", address: "127.0.0.1" } as const;
+  return { connect: async (signal) => connectFake(dispatcher, peer, signal), stop: async () => {} };
+});
+
+sessionContract("over TLS on loopback", async (dispatcher) => {
+  const cluster = await CertifiedCluster.create("cluster-1", { clock, random });
+  const server = await RpcServer.listen({
+    ...{ host: "127.0.0.1", port: 0, clock, log: silentLog },
+    identity: await cluster.identity("manager-1", "manager"),
+    services: { certificates: noCertificates, dispatcher },
+  });
+  const identity = await cluster.identity("node-1", "worker");
+  const address = `127.0.0.1:${server.port}`;
+  const never = new AbortController().signal;
+  return {
+    connect: (signal) => connectDispatcher({ address, identity, clock }, signal ?? never),
+    stop: () => server.close(),
+  };
+});

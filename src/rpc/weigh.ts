@@ -1,0 +1,41 @@
+import type { AgentMessage, ManagerMessage } from "./messages.ts";
+
+/** What a small message takes, about. */
+const SMALL = 128;
+
+/** About how many bytes an agent's message takes in memory while it waits. */
+export function weighAgent(message: AgentMessage): number {
+  switch (message.kind) {
+    case "log-lines":
+      return SMALL + sum(message.lines, (line) => SMALL + line.line.length);
+    case "statuses":
+      return SMALL + SMALL * 4 * message.statuses.length;
+    case "hello":
+    case "heartbeat":
+    case "logs-done":
+      return SMALL;
+  }
+}
+
+/** About how many bytes a manager's message takes in memory while it waits. */
+export function weighManager(message: ManagerMessage): number {
+  switch (message.kind) {
+    case "assignments":
+      return (
+        SMALL +
+        sum(message.upserts, ({ key, json }) => key.length + json.length) +
+        64 * message.removals.length
+      );
+    case "log-request":
+      return SMALL + 64 * message.taskIds.length;
+    case "welcome":
+    case "heartbeat":
+    case "log-cancel":
+    case "leave":
+      return SMALL;
+  }
+}
+
+function sum<T>(items: readonly T[], weight: (item: T) => number): number {
+  return items.reduce((total, item) => total + weight(item), 0);
+}
