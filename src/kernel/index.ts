@@ -3,3 +3,4 @@
  * of ours. It decides nothing about the network and never touches what does not bear our mark.
  */
 export type { ApplyFailure, ApplyReport, Kernel } from "./kernel.ts";
+export { LinuxKernel, type LinuxKernelOptions } from "./linux-kernel.ts";

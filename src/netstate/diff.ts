@@ -45,8 +45,8 @@ export function linkOfSysctl(key: string): string | undefined {
   return /^net\.ipv[46]\.(?:conf|neigh)\.(.+)\.[^.]+$/.exec(key)?.[1];
 }
 
-/** Links that go, or go and come again. */
-function lostLinks(now: readonly Link[], want: readonly Link[]): Set<string> {
+/** Names of the links that go, or go and come again. */
+export function lostLinks(now: readonly Link[], want: readonly Link[]): Set<string> {
   const wanted = new Map(want.map((link) => [link.name, link]));
   const lost = now.filter((link) => {
     const to = wanted.get(link.name);
@@ -71,7 +71,8 @@ function diffLinks(now: ObservedNamespace, want: Namespace): Operation[] {
   const lost = lostLinks(now.links, want.links);
   const there = new Map(now.links.filter((l) => !lost.has(l.name)).map((link) => [link.name, link]));
   const down = new Set(now.down);
-  const removed = [...lost].map((name): Operation => ({ op: "remove-link", name }));
+  const wanted = new Set(want.links.map((link) => link.name));
+  const removed = [...lost].map((name): Operation => ({ op: "remove-link", name, again: wanted.has(name) }));
   const raised = down.has("lo") ? [{ op: "raise-link", name: "lo" } as const] : [];
   const changed = mastersFirst(want.links).flatMap((link): Operation[] => {
     const is = there.get(link.name);

@@ -25,7 +25,7 @@ export type Operation =
   | { readonly op: "put-table"; readonly table: NftTable }
   | { readonly op: "change-table"; readonly from: NftTable; readonly table: NftTable }
   | { readonly op: "remove-table"; readonly table: TableName }
-  | { readonly op: "remove-link"; readonly name: string }
+  | { readonly op: "remove-link"; readonly name: string; readonly again: boolean }
   | { readonly op: "add-link"; readonly link: Link }
   | { readonly op: "set-link"; readonly link: Link }
   | { readonly op: "raise-link"; readonly name: string }
@@ -40,6 +40,9 @@ export type Operation =
   | { readonly op: "remove-fdb"; readonly entry: FdbEntry }
   | { readonly op: "put-fdb"; readonly entry: FdbEntry };
 
+/** Of the links that do not come again: by then most are gone, with the namespace of their other end. */
+export const LAST_STAGE = 15;
+
 /**
  * When an operation is due; a node does each stage in all its namespaces before the next, because a veth pair spans two.
  * New tables come before the links they guard; a balancer points at a backend only after there is a way to it, and no more
@@ -48,7 +51,7 @@ export type Operation =
 const STAGES: Readonly<Record<Operation["op"], (operation: Operation) => number>> = {
   "set-sysctl": (operation) => (operation.op === "set-sysctl" && operation.early ? 0 : 4),
   "put-table": () => 1,
-  "remove-link": () => 2,
+  "remove-link": (operation) => (operation.op === "remove-link" && operation.again ? 2 : LAST_STAGE),
   "add-link": () => 3,
   "set-link": () => 3,
   "raise-link": () => 3,
@@ -65,8 +68,6 @@ const STAGES: Readonly<Record<Operation["op"], (operation: Operation) => number>
   "remove-neighbour": () => 14,
   "remove-fdb": () => 14,
 };
-
-export const LAST_STAGE = 14;
 
 export function stageOf(operation: Operation): number {
   return STAGES[operation.op](operation);

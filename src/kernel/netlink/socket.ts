@@ -78,14 +78,13 @@ export class NetlinkSocket {
     }
   }
 
-  /** Asks for one thing: the first message of the answer. */
-  get(type: number, ...body: readonly Buffer[]): NetlinkMessage {
+  /** Asks for one thing: the first message of the answer; undefined when the kernel says no. */
+  find(type: number, ...body: readonly Buffer[]): NetlinkMessage | undefined {
     const sequence = this.#send(type, 0, body);
     for (;;) {
       for (const message of this.#receive()) {
         if (message.sequence !== sequence) continue;
-        if (message.type !== NLMSG_ERROR) return copied(message);
-        throw faultOf("ask the kernel", refusalOf(message));
+        return message.type === NLMSG_ERROR ? undefined : copied(message);
       }
     }
   }

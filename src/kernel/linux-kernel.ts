@@ -1,0 +1,213 @@
+import { type Clock, equal, type Log, messageOf } from "../lib/index.ts";
+import {
+  describeOperation,
+  EMPTY_NAMESPACE,
+  HOST,
+  type Namespace,
+  type NodeNetwork,
+  type ObservedNamespace,
+} from "../netstate/index.ts";
+import type { ApplyFailure, ApplyReport, Kernel } from "./kernel.ts";
+import { Namespaces } from "./namespaces.ts";
+import type { RawLink } from "./netlink/links.ts";
+import { type LinksOf, readNamespace } from "./read-namespace.ts";
+import { planRound, type RoundPlan, runRound, Slices } from "./round.ts";
+
+export interface LinuxKernelOptions {
+  /** The swarm's prefix of devices and tables: what bears it in the host's namespace is ours. */
+  readonly tag: string;
+  /** The daemon's own folder for namespaces; every file in it is one of ours. */
+  readonly netnsDir: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface RoundResult {
+  readonly plan: RoundPlan;
+  readonly failed: ReadonlyMap<string, readonly string[]>;
+}
+
+/**
+ * The real kernel. It remembers what it last made true, so that a small change costs a few system calls; what was never read,
+ * failed, or was changed by somebody else is read first. "Host" is the network namespace in which the object is made.
+ */
+export class LinuxKernel implements Kernel {
+  readonly #options: LinuxKernelOptions;
+  readonly #namespaces: Namespaces;
+  /** What is known to be true, by namespace. */
+  readonly #applied = new Map<string, Namespace>();
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: LinuxKernelOptions) {
+    this.#options = options;
+    this.#namespaces = new Namespaces(options.tag, options.netnsDir);
+  }
+
+  apply(wanted: NodeNetwork): Promise<ApplyReport> {
+    return this.#inTurn(async () => {
+      const failures: ApplyFailure[] = [];
+      this.#open(wanted, failures);
+      const changed = Object.entries(wanted.namespaces).filter(
+        ([name, want]) => !equal(this.#applied.get(name), want),
+      );
+      const first = await this.#round(
+        wanted,
+        changed.map(([name]) => name),
+        true,
+        failures,
+      );
+      let changes = countOf(first.plan);
+      let { failed } = first;
+      if (failed.size > 0) {
+        // What was believed may be wrong: read what failed, and where the other ends of its links are, and try once more.
+        const second = await this.#round(wanted, withPeers(failed.keys(), wanted), false, failures);
+        changes += countOf(second.plan);
+        failed = second.failed;
+      }
+      return { failures: [...failures, ...failuresOf(failed)], changes };
+    });
+  }
+
+  sweep(wanted: NodeNetwork): Promise<string[]> {
+    return this.#inTurn(async () => {
+      const failures: ApplyFailure[] = [];
+      this.#open(wanted, failures);
+      const { plan, failed } = await this.#round(wanted, Object.keys(wanted.namespaces), false, failures);
+      const repairs = [...plan].flatMap(([name, operations]) =>
+        operations.map((operation) => `${name}: ${describeOperation(operation)}`),
+      );
+      return [...repairs, ...[...failures, ...failuresOf(failed)].map((f) => `${f.namespace}: ${f.error}`)];
+    });
+  }
+
+  watch(_signal: AbortSignal, _onChange: () => void): void {}
+
+  destroy(): Promise<void> {
+    return this.#inTurn(async () => {
+      const failures: ApplyFailure[] = [];
+      const wanted: NodeNetwork = { namespaces: { [HOST]: EMPTY_NAMESPACE } };
+      const { failed } = await this.#round(wanted, [HOST], false, failures);
+      this.#namespaces.removeStale();
+      this.#applied.clear();
+      for (const { namespace, error } of [...failures, ...failuresOf(failed)])
+        this.#options.log.error("network not removed", { namespace, error });
+    });
+  }
+
+  /** Opens, or makes, every namespace of the value. */
+  #open(wanted: NodeNetwork, failures: ApplyFailure[]): void {
+    for (const [name, { links }] of Object.entries(wanted.namespaces)) {
+      try {
+        if (!this.#namespaces.ensure(name).fresh) continue;
+        this.#applied.delete(name);
+        // Links to it that somebody believes in are gone.
+        for (const link of links) if (link.kind === "veth") this.#applied.delete(link.peer.namespace);
+      } catch (error) {
+        failures.push({ namespace: name, error: messageOf(error) });
+      }
+    }
+  }
+
+  /** Looks at some namespaces, changes what differs there, and removes namespaces that are not wanted. */
+  async #round(
+    wanted: NodeNetwork,
+    names: readonly string[],
+    trusting: boolean,
+    failures: ApplyFailure[],
+  ): Promise<RoundResult> {
+    const nows = await this.#observe(wanted, names, trusting, failures);
+    const plan = planRound(nows, wanted);
+    const round = {
+      wanted,
+      host: this.#namespaces.host,
+      handleOf: (name: string) => this.#namespaces.get(name),
+      made: new Set<string>(),
+    };
+    for (const [name, operations] of plan) if (operations.length > 0) this.#applied.delete(name);
+    const failed = await runRound(plan, round, this.#options.clock, () =>
+      this.#removeUnwanted(wanted, failures),
+    );
+    for (const name of plan.keys()) {
+      const want = wanted.namespaces[name];
+      if (want !== undefined && !failed.has(name)) this.#applied.set(name, want);
+    }
+    return { plan, failed };
+  }
+
+  async #observe(
+    wanted: NodeNetwork,
+    names: readonly string[],
+    trusting: boolean,
+    failures: ApplyFailure[],
+  ): Promise<Map<string, ObservedNamespace>> {
+    const slices = new Slices(this.#options.clock);
+    const linksOf = this.#linkReader();
+    const nows = new Map<string, ObservedNamespace>();
+    for (const name of names) {
+      try {
+        const known = trusting ? this.#applied.get(name) : undefined;
+        const now = known ?? this.#read(name, wanted.namespaces[name] ?? EMPTY_NAMESPACE, linksOf);
+        if (now !== undefined) nows.set(name, now);
+      } catch (error) {
+        failures.push({ namespace: name, error: messageOf(error) });
+      }
+      await slices.pause();
+    }
+    return nows;
+  }
+
+  #read(name: string, want: Namespace, linksOf: LinksOf): ObservedNamespace | undefined {
+    const handle = this.#namespaces.get(name);
+    return handle === undefined ? undefined : readNamespace(handle, want, this.#options.tag, linksOf);
+  }
+
+  /** Links by namespace, each read once. */
+  #linkReader(): LinksOf {
+    const read = new Map<string, readonly RawLink[]>();
+    return (name) => {
+      const links = read.get(name) ?? this.#namespaces.get(name)?.links() ?? [];
+      read.set(name, links);
+      return links;
+    };
+  }
+
+  async #removeUnwanted(wanted: NodeNetwork, failures: ApplyFailure[]): Promise<void> {
+    const slices = new Slices(this.#options.clock);
+    for (const name of this.#namespaces.unwanted(new Set(Object.keys(wanted.namespaces)))) {
+      try {
+        this.#applied.delete(name);
+        this.#namespaces.destroy(name);
+      } catch (error) {
+        failures.push({ namespace: name, error: messageOf(error) });
+      }
+      await slices.pause();
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function countOf(plan: RoundPlan): number {
+  return [...plan.values()].reduce((sum, operations) => sum + operations.length, 0);
+}
+
+/** One failure for a namespace: the first thing that went wrong, which the others often follow from. */
+function failuresOf(failed: ReadonlyMap<string, readonly string[]>): ApplyFailure[] {
+  return [...failed].map(([namespace, [first = "", ...others]]) => {
+    const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+    return { namespace, error: `${first}${more}` };
+  });
+}
+
+function withPeers(names: Iterable<string>, wanted: NodeNetwork): string[] {
+  const all = new Set(names);
+  for (const name of [...all]) {
+    for (const link of wanted.namespaces[name]?.links ?? [])
+      if (link.kind === "veth" && link.peer.namespace in wanted.namespaces) all.add(link.peer.namespace);
+  }
+  return [...all];
+}

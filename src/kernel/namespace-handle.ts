@@ -1,0 +1,72 @@
+import { closeSync, fstatSync } from "node:fs";
+import { linkDump, linkNamed, type RawLink, RTM_GETLINK, readLink } from "./netlink/links.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from "./netlink/socket.ts";
+import { inside } from "./netns.ts";
+import { NftTables } from "./nft-tables.ts";
+
+const LOOPBACK_INDEX = 1;
+
+/** An open namespace of ours: its descriptor, and the conversations with the kernel that belong to it. */
+export class NamespaceHandle {
+  readonly name: string;
+  /** shoald's own namespace, which others use too. */
+  readonly shared: boolean;
+  readonly fd: number;
+  /** Tells it from another namespace under the same name. */
+  readonly inode: number;
+  readonly route: NetlinkSocket;
+  readonly netfilter: NetlinkSocket;
+  readonly tables: NftTables;
+  readonly #indexes = new Map<string, number>();
+
+  /** Takes the descriptor over. */
+  constructor(options: { name: string; shared: boolean; fd: number; tag: string }) {
+    this.name = options.name;
+    this.shared = options.shared;
+    this.fd = options.fd;
+    this.inode = fstatSync(this.fd).ino;
+    const [route, netfilter] = inside(this.fd, () => [
+      new NetlinkSocket(NETLINK_ROUTE),
+      new NetlinkSocket(NETLINK_NETFILTER),
+    ]);
+    this.route = route;
+    this.netfilter = netfilter;
+    this.tables = new NftTables(netfilter, options.tag);
+  }
+
+  /** Runs synchronous work in the namespace. */
+  inside<T>(work: () => T): T {
+    return inside(this.fd, work);
+  }
+
+  links(): RawLink[] {
+    const links = this.route.dump(RTM_GETLINK, linkDump()).map(readLink);
+    this.#indexes.clear();
+    for (const link of links) this.#indexes.set(link.name, link.index);
+    return links;
+  }
+
+  /** The number of a link; undefined when there is none of this name. Kept until `forgetLinks`. */
+  indexOf(name: string): number | undefined {
+    if (name === "lo") return LOOPBACK_INDEX;
+    const known = this.#indexes.get(name);
+    if (known !== undefined) return known;
+    const message = this.route.find(RTM_GETLINK, linkNamed(name));
+    if (message === undefined) return undefined;
+    const { index } = readLink(message);
+    this.#indexes.set(name, index);
+    return index;
+  }
+
+  /** Links were made or removed: numbers are asked for anew. */
+  forgetLinks(): void {
+    this.#indexes.clear();
+  }
+
+  close(): void {
+    this.tables.close();
+    this.route.close();
+    this.netfilter.close();
+    closeSync(this.fd);
+  }
+}

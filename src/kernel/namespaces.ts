@@ -1,0 +1,92 @@
+import { existsSync, statSync } from "node:fs";
+import { HOST } from "../netstate/index.ts";
+import { NamespaceHandle } from "./namespace-handle.ts";
+import { ourLinks, RTM_DELLINK } from "./netlink/links.ts";
+import {
+  listPinned,
+  openCurrentNetns,
+  openNetns,
+  pinNewNetns,
+  removeStalePins,
+  unpinNetns,
+} from "./netns.ts";
+
+/** The namespaces of a node: the host's, and those pinned as files in the daemon's own folder. */
+export class Namespaces {
+  readonly host: NamespaceHandle;
+  readonly #tag: string;
+  readonly #folder: string;
+  readonly #open = new Map<string, NamespaceHandle>();
+  readonly #watchers = new Set<(handle: NamespaceHandle) => void>();
+
+  /** "Host" is the namespace that the process is in at this moment. */
+  constructor(tag: string, folder: string) {
+    this.#tag = tag;
+    this.#folder = folder;
+    this.host = new NamespaceHandle({ name: HOST, shared: true, fd: openCurrentNetns(), tag });
+    this.#open.set(HOST, this.host);
+  }
+
+  get(name: string): NamespaceHandle | undefined {
+    return this.#open.get(name);
+  }
+
+  handles(): NamespaceHandle[] {
+    return [...this.#open.values()];
+  }
+
+  /** Tells of every namespace that is opened from now on, until the returned function is called. */
+  onOpen(watcher: (handle: NamespaceHandle) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  /** The namespace, made when it is not there. `fresh`: nothing that was known of it holds. */
+  ensure(name: string): { readonly handle: NamespaceHandle; readonly fresh: boolean } {
+    const known = this.#open.get(name);
+    if (known !== undefined && (known.shared || this.#isPinned(known)))
+      return { handle: known, fresh: false };
+    this.#close(name);
+    if (!listPinned(this.#folder).includes(name)) pinNewNetns(this.#folder, name);
+    return { handle: this.#openPinned(name), fresh: true };
+  }
+
+  /** Pinned namespaces that are not among `wanted`. */
+  unwanted(wanted: ReadonlySet<string>): string[] {
+    return listPinned(this.#folder).filter((name) => !wanted.has(name));
+  }
+
+  /**
+   * Takes the links away and lets go of the namespace. The links first, because the kernel clears a namespace some time
+   * after its last user has gone, and until then their other ends would live and their tunnel ids be taken.
+   */
+  destroy(name: string): void {
+    const handle = this.#open.get(name) ?? this.#openPinned(name);
+    handle.route.request(RTM_DELLINK, 0, ourLinks());
+    this.#close(name);
+    unpinNetns(this.#folder, name);
+  }
+
+  /** Removes what a reboot left of pinned namespaces. */
+  removeStale(): void {
+    removeStalePins(this.#folder);
+  }
+
+  #openPinned(name: string): NamespaceHandle {
+    const fd = openNetns(`${this.#folder}/${name}`);
+    const handle = new NamespaceHandle({ name, shared: false, fd, tag: this.#tag });
+    this.#open.set(name, handle);
+    for (const watcher of this.#watchers) watcher(handle);
+    return handle;
+  }
+
+  #isPinned({ name, inode }: NamespaceHandle): boolean {
+    const path = `${this.#folder}/${name}`;
+    return existsSync(path) && statSync(path).ino === inode;
+  }
+
+  #close(name: string): void {
+    this.#open.get(name)?.close();
+    this.#open.delete(name);
+  }
+}

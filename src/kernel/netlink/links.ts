@@ -1,0 +1,153 @@
+import type { Link, VxlanLink } from "../../netstate/index.ts";
+import {
+  attribute,
+  be16,
+  decodeAttributes,
+  type NetlinkMessage,
+  nested,
+  readBe16,
+  readText,
+  readU32,
+  u8,
+  u32,
+  zeroEnded,
+} from "./codec.ts";
+import { ipv4Bytes, macBytes, readIpv4, readMac } from "./formats.ts";
+import { OUR_GROUP } from "./marks.ts";
+
+/** linux/rtnetlink.h, if_link.h */
+export const RTM_NEWLINK = 16;
+export const RTM_DELLINK = 17;
+export const RTM_GETLINK = 18;
+const IFLA_ADDRESS = 1;
+const IFLA_IFNAME = 3;
+const IFLA_MTU = 4;
+const IFLA_LINK = 5;
+const IFLA_MASTER = 10;
+const IFLA_LINKINFO = 18;
+const IFLA_GROUP = 27;
+const IFLA_NET_NS_FD = 28;
+const IFLA_EXT_MASK = 29;
+const SKIP_STATS = 1 << 3;
+const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
+const IFLA_VXLAN_ID = 1;
+const IFLA_VXLAN_LOCAL = 4;
+const IFLA_VXLAN_LEARNING = 7;
+const IFLA_VXLAN_PORT = 15;
+const VETH_INFO_PEER = 1;
+const IFF_UP = 1;
+
+/** A link as the kernel tells it: numbers instead of names for what it hangs together with. */
+export interface RawLink {
+  readonly index: number;
+  readonly name: string;
+  readonly kind: string | undefined;
+  readonly up: boolean;
+  readonly ours: boolean;
+  readonly mac: string | undefined;
+  readonly mtu: number | undefined;
+  readonly master: number | undefined;
+  /** Of a veth: the index of its other end, in whatever namespace that is. */
+  readonly peer: number | undefined;
+  readonly vxlan: Pick<VxlanLink, "vni" | "local" | "port"> | undefined;
+}
+
+/** struct ifinfomsg: family, pad, type, index, flags, change. */
+export function linkHeader(index = 0, flags = 0, change = 0): Buffer {
+  const header = Buffer.alloc(16);
+  header.writeInt32LE(index, 4);
+  header.writeUInt32LE(flags, 8);
+  header.writeUInt32LE(change, 12);
+  return header;
+}
+
+/** All links, without their counters. */
+export const linkDump = (): Buffer =>
+  Buffer.concat([linkHeader(), attribute(IFLA_EXT_MASK, u32(SKIP_STATS))]);
+
+/** One link, by name. */
+export const linkNamed = (name: string): Buffer =>
+  Buffer.concat([
+    linkHeader(),
+    attribute(IFLA_IFNAME, zeroEnded(name)),
+    attribute(IFLA_EXT_MASK, u32(SKIP_STATS)),
+  ]);
+
+/** Body of the removal, at once, of all links that bear our mark. */
+export const ourLinks = (): Buffer => Buffer.concat([linkHeader(), attribute(IFLA_GROUP, u32(OUR_GROUP))]);
+
+export const linkUp = (index: number): Buffer => linkHeader(index, IFF_UP, IFF_UP);
+
+/** Body of the request that makes a pair: `link` here, `peer` in the namespace behind the descriptor. Both stay down. */
+export function newVeth(link: Link, peer: Link, peerNetns: number): Buffer {
+  const other = [linkHeader(), ...commonAttributes(peer), attribute(IFLA_NET_NS_FD, u32(peerNetns))];
+  return newLink(link, "veth", nested(VETH_INFO_PEER, ...other));
+}
+
+/** Body of the request, to be made in the host's namespace, that makes a tunnel end in the namespace behind the descriptor. */
+export function newVxlan(link: VxlanLink, netns: number): Buffer {
+  const data = [
+    attribute(IFLA_VXLAN_ID, u32(link.vni)),
+    attribute(IFLA_VXLAN_LOCAL, ipv4Bytes(link.local)),
+    attribute(IFLA_VXLAN_LEARNING, u8(0)),
+    attribute(IFLA_VXLAN_PORT, be16(link.port)),
+  ];
+  return Buffer.concat([newLink(link, "vxlan", ...data), attribute(IFLA_NET_NS_FD, u32(netns))]);
+}
+
+export function newBridge(link: Link): Buffer {
+  return newLink(link, "bridge");
+}
+
+function newLink(link: Link, kind: string, ...data: readonly Buffer[]): Buffer {
+  const info = [attribute(IFLA_INFO_KIND, zeroEnded(kind)), nested(IFLA_INFO_DATA, ...data)];
+  return Buffer.concat([linkHeader(), ...commonAttributes(link), nested(IFLA_LINKINFO, ...info)]);
+}
+
+function commonAttributes({ name, mac, mtu }: Link): Buffer[] {
+  return [
+    attribute(IFLA_IFNAME, zeroEnded(name)),
+    attribute(IFLA_GROUP, u32(OUR_GROUP)),
+    ...(mac === undefined ? [] : [attribute(IFLA_ADDRESS, macBytes(mac))]),
+    ...(mtu === undefined ? [] : [attribute(IFLA_MTU, u32(mtu))]),
+  ];
+}
+
+/** Body of the request that gives a link its MAC, MTU and bridge (index 0: none), and sets it up. */
+export function changeLink(index: number, { mac, mtu }: Link, master: number): Buffer {
+  return Buffer.concat([
+    linkUp(index),
+    attribute(IFLA_GROUP, u32(OUR_GROUP)),
+    ...(mac === undefined ? [] : [attribute(IFLA_ADDRESS, macBytes(mac))]),
+    ...(mtu === undefined ? [] : [attribute(IFLA_MTU, u32(mtu))]),
+    attribute(IFLA_MASTER, u32(master)),
+  ]);
+}
+
+export function readLink({ body }: NetlinkMessage): RawLink {
+  const attributes = decodeAttributes(body.subarray(16));
+  const info = decodeAttributes(attributes.get(IFLA_LINKINFO) ?? Buffer.alloc(0));
+  const kind = readText(info.get(IFLA_INFO_KIND));
+  return {
+    index: body.readInt32LE(4),
+    name: readText(attributes.get(IFLA_IFNAME)) ?? "",
+    kind,
+    up: (body.readUInt32LE(8) & IFF_UP) !== 0,
+    ours: readU32(attributes.get(IFLA_GROUP)) === OUR_GROUP,
+    mac: readMac(attributes.get(IFLA_ADDRESS)),
+    mtu: readU32(attributes.get(IFLA_MTU)),
+    master: readU32(attributes.get(IFLA_MASTER)),
+    peer: kind === "veth" ? readU32(attributes.get(IFLA_LINK)) : undefined,
+    vxlan: kind === "vxlan" ? readVxlan(info.get(IFLA_INFO_DATA)) : undefined,
+  };
+}
+
+function readVxlan(data: Buffer | undefined): RawLink["vxlan"] {
+  const attributes = decodeAttributes(data ?? Buffer.alloc(0));
+  return {
+    vni: readU32(attributes.get(IFLA_VXLAN_ID)) ?? 0,
+    local: readIpv4(attributes.get(IFLA_VXLAN_LOCAL)) ?? "",
+    port: readBe16(attributes.get(IFLA_VXLAN_PORT)) ?? 0,
+  };
+}

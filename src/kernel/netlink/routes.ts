@@ -1,0 +1,126 @@
+import type { Route, RouteRule } from "../../netstate/index.ts";
+import { attribute, decodeAttributes, type NetlinkMessage, readU8, readU32, u8, u32 } from "./codec.ts";
+import { ipv4Bytes, readIpv4, splitPrefix } from "./formats.ts";
+import { AF_INET, OUR_PROTOCOL } from "./marks.ts";
+
+/** linux/rtnetlink.h, fib_rules.h */
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
+export const RTM_GETROUTE = 26;
+export const RTM_NEWRULE = 32;
+export const RTM_DELRULE = 33;
+export const RTM_GETRULE = 34;
+const MAIN = 254;
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTA_PREFSRC = 7;
+const RTA_TABLE = 15;
+const RTN_UNICAST = 1;
+const RTNH_F_ONLINK = 4;
+const SCOPE_GLOBAL = 0;
+const SCOPE_LINK = 253;
+/** Of a removal: any scope. */
+const SCOPE_NOWHERE = 255;
+const FRA_SRC = 2;
+const FRA_PRIORITY = 6;
+const FRA_FWMARK = 10;
+const FRA_TABLE = 15;
+const FRA_PROTOCOL = 21;
+const FR_ACT_TO_TBL = 1;
+
+export interface RawRoute {
+  /** Index of the link it leads to; undefined for several, or none. */
+  readonly index: number | undefined;
+  readonly ours: boolean;
+  readonly route: Omit<Route, "link">;
+}
+
+/** struct rtmsg: family, dst length, src length, tos, table, protocol, scope, type, flags. */
+function routeHeader(route: Route, bits: number, scope: number, type: number): Buffer {
+  const header = Buffer.from([AF_INET, bits, 0, 0, 0, OUR_PROTOCOL, scope, type, 0, 0, 0, 0]);
+  header.writeUInt32LE(route.onlink ? RTNH_F_ONLINK : 0, 8);
+  return header;
+}
+
+/** Body of the request that makes, or replaces, a route through the link with this index. */
+export function putRouteBody(index: number, route: Route): Buffer {
+  const { address, bits } = destinationOf(route);
+  const scope = route.via === undefined ? SCOPE_LINK : SCOPE_GLOBAL;
+  return Buffer.concat([
+    routeHeader(route, bits, scope, RTN_UNICAST),
+    ...routeTarget(route, address, bits),
+    attribute(RTA_OIF, u32(index)),
+    ...(route.via === undefined ? [] : [attribute(RTA_GATEWAY, ipv4Bytes(route.via))]),
+    ...(route.source === undefined ? [] : [attribute(RTA_PREFSRC, ipv4Bytes(route.source))]),
+  ]);
+}
+
+/** Body of the request that removes our route to this destination. */
+export function removeRouteBody(index: number, route: Route): Buffer {
+  const { address, bits } = destinationOf(route);
+  return Buffer.concat([
+    routeHeader({ ...route, onlink: false }, bits, SCOPE_NOWHERE, 0),
+    ...routeTarget(route, address, bits),
+    attribute(RTA_OIF, u32(index)),
+  ]);
+}
+
+function routeTarget(route: Route, address: string, bits: number): Buffer[] {
+  return [
+    attribute(RTA_TABLE, u32(route.table ?? MAIN)),
+    ...(bits === 0 ? [] : [attribute(RTA_DST, ipv4Bytes(address))]),
+  ];
+}
+
+function destinationOf({ destination }: Route): { readonly address: string; readonly bits: number } {
+  return splitPrefix(destination === "default" ? "0.0.0.0/0" : destination);
+}
+
+export const routeDump = (): Buffer => Buffer.from([AF_INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+
+export function readRoute({ body }: NetlinkMessage): RawRoute {
+  const attributes = decodeAttributes(body.subarray(12));
+  const table = readU32(attributes.get(RTA_TABLE)) ?? body.readUInt8(4);
+  const via = readIpv4(attributes.get(RTA_GATEWAY));
+  const source = readIpv4(attributes.get(RTA_PREFSRC));
+  const bits = body.readUInt8(1);
+  return {
+    index: readU32(attributes.get(RTA_OIF)),
+    ours: body.readUInt8(5) === OUR_PROTOCOL && body.readUInt8(7) === RTN_UNICAST,
+    route: {
+      destination: bits === 0 ? "default" : `${readIpv4(attributes.get(RTA_DST)) ?? "0.0.0.0"}/${bits}`,
+      ...(via !== undefined && { via }),
+      ...(source !== undefined && { source }),
+      ...((body.readUInt32LE(8) & RTNH_F_ONLINK) !== 0 && { onlink: true }),
+      ...(table !== MAIN && { table }),
+    },
+  };
+}
+
+/** struct fib_rule_hdr, laid out as rtmsg. Body of the requests that add and remove a policy rule. */
+export function ruleBody({ priority, from, mark, table }: RouteRule): Buffer {
+  const source = from === undefined ? undefined : splitPrefix(from);
+  return Buffer.concat([
+    Buffer.from([AF_INET, 0, source?.bits ?? 0, 0, 0, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0]),
+    attribute(FRA_PRIORITY, u32(priority)),
+    attribute(FRA_TABLE, u32(table)),
+    attribute(FRA_PROTOCOL, u8(OUR_PROTOCOL)),
+    ...(source === undefined ? [] : [attribute(FRA_SRC, ipv4Bytes(source.address))]),
+    ...(mark === undefined ? [] : [attribute(FRA_FWMARK, u32(mark))]),
+  ]);
+}
+
+/** The rule, when it is ours. */
+export function readRule({ body }: NetlinkMessage): RouteRule | undefined {
+  const attributes = decodeAttributes(body.subarray(12));
+  if (readU8(attributes.get(FRA_PROTOCOL)) !== OUR_PROTOCOL) return undefined;
+  const from = readIpv4(attributes.get(FRA_SRC));
+  const mark = readU32(attributes.get(FRA_FWMARK));
+  return {
+    priority: readU32(attributes.get(FRA_PRIORITY)) ?? 0,
+    table: readU32(attributes.get(FRA_TABLE)) ?? body.readUInt8(4),
+    ...(from !== undefined && { from: `${from}/${body.readUInt8(2)}` }),
+    ...(mark !== undefined && { mark }),
+  };
+}

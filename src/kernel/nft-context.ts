@@ -1,0 +1,80 @@
+import koffi from "koffi";
+import { Fault, messageOf } from "../lib/index.ts";
+
+/** nftables/libnftables.h */
+const NFT_CTX_DEFAULT = 0;
+const NFT_CTX_OUTPUT_STATELESS = 1 << 2;
+
+interface LibNftables {
+  nft_ctx_new(flags: number): unknown;
+  nft_ctx_free(context: unknown): void;
+  nft_run_cmd_from_buffer(context: unknown, commands: string): number;
+  nft_ctx_buffer_output(context: unknown): number;
+  nft_ctx_buffer_error(context: unknown): number;
+  nft_ctx_get_output_buffer(context: unknown): string;
+  nft_ctx_get_error_buffer(context: unknown): string;
+  nft_ctx_output_set_flags(context: unknown, flags: number): void;
+}
+
+const SIGNATURES: readonly string[] = [
+  "void *nft_ctx_new(uint32_t flags)",
+  "void nft_ctx_free(void *context)",
+  "int nft_run_cmd_from_buffer(void *context, const char *commands)",
+  "int nft_ctx_buffer_output(void *context)",
+  "int nft_ctx_buffer_error(void *context)",
+  "const char *nft_ctx_get_output_buffer(void *context)",
+  "const char *nft_ctx_get_error_buffer(void *context)",
+  "void nft_ctx_output_set_flags(void *context, unsigned int flags)",
+];
+
+let loaded: LibNftables | undefined;
+
+function library(): LibNftables {
+  if (loaded === undefined) {
+    try {
+      const file = koffi.load("libnftables.so.1");
+      const functions = SIGNATURES.map((text) => file.func(text));
+      loaded = Object.fromEntries(functions.map((f) => [f.info.name, f])) as unknown as LibNftables;
+    } catch (cause) {
+      const reason = `cannot load libnftables (Debian: libnftables1): ${messageOf(cause)}`;
+      throw new Fault("unsupported", reason, { cause });
+    }
+  }
+  return loaded;
+}
+
+/** A conversation with nftables. Make it, and run commands, inside the namespace that it is for. Keep it: closing is slow. */
+export class NftContext {
+  readonly #context: unknown;
+
+  constructor() {
+    const context = library().nft_ctx_new(NFT_CTX_DEFAULT);
+    if (context === null) throw new Fault("internal", "cannot start libnftables");
+    library().nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_STATELESS);
+    library().nft_ctx_buffer_output(context);
+    library().nft_ctx_buffer_error(context);
+    this.#context = context;
+  }
+
+  /** Runs commands as one transaction and returns what they print; Fault with nft's first complaint. */
+  run(commands: string): string {
+    const failed = library().nft_run_cmd_from_buffer(this.#context, commands) !== 0;
+    const output = library().nft_ctx_get_output_buffer(this.#context);
+    const error = library().nft_ctx_get_error_buffer(this.#context);
+    if (failed) throw new Fault("internal", `cannot change nftables: ${firstComplaint(error)}`);
+    return output;
+  }
+
+  close(): void {
+    library().nft_ctx_free(this.#context);
+  }
+}
+
+/** "No such file or directory: add rule …" of the first error and the line it quotes. */
+function firstComplaint(text: string): string {
+  const lines = text.split("\n").map((line) => line.trim());
+  const at = lines.findIndex((line) => line.includes("Error:"));
+  const reason = lines[at]?.replace(/^.*Error: /, "") ?? "no reason given";
+  const quoted = lines[at + 1];
+  return quoted === undefined || quoted === "" ? reason : `${reason}: ${quoted}`;
+}

@@ -1,0 +1,107 @@
+import { type Clock, messageOf } from "../lib/index.ts";
+import {
+  diffNamespace,
+  EMPTY_NAMESPACE,
+  LAST_STAGE,
+  lostLinks,
+  type NodeNetwork,
+  type ObservedNamespace,
+  type Operation,
+  stageOf,
+  withoutLostLinks,
+} from "../netstate/index.ts";
+import { execute, type Round } from "./execute.ts";
+import type { NamespaceHandle } from "./namespace-handle.ts";
+
+/** Operations by namespace, each in its order. */
+export type RoundPlan = ReadonlyMap<string, readonly Operation[]>;
+
+/** What has to be done in each namespace that was looked at. A veth that goes takes its other end along. */
+export function planRound(nows: ReadonlyMap<string, ObservedNamespace>, wanted: NodeNetwork): RoundPlan {
+  const dragged = draggedEnds(nows, wanted);
+  return new Map(
+    [...nows].map(([name, now]) => {
+      const left = withoutLostLinks(now, dragged.get(name) ?? new Set());
+      return [name, diffNamespace(left, wanted.namespaces[name] ?? EMPTY_NAMESPACE)];
+    }),
+  );
+}
+
+/** Ends that are wanted as they are, but vanish with their other end, which is made anew. By namespace. */
+function draggedEnds(
+  nows: ReadonlyMap<string, ObservedNamespace>,
+  wanted: NodeNetwork,
+): ReadonlyMap<string, Set<string>> {
+  const dragged = new Map<string, Set<string>>([...nows.keys()].map((name) => [name, new Set()]));
+  for (const [name, now] of nows) {
+    const lost = lostLinks(now.links, wanted.namespaces[name]?.links ?? []);
+    for (const link of now.links) {
+      if (link.kind !== "veth" || !lost.has(link.name) || dragged.get(name)?.has(link.name)) continue;
+      const { peer } = link;
+      const stays = wanted.namespaces[peer.namespace]?.links.some((other) => other.name === peer.name);
+      if (stays) dragged.get(peer.namespace)?.add(peer.name);
+    }
+  }
+  return dragged;
+}
+
+/** How long changes may hold the thread before others get a turn. */
+const SLICE_MS = 8;
+
+/** Gives the event loop a turn whenever a slice is used up. */
+export class Slices {
+  readonly #clock: Clock;
+  #since: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#since = clock.now();
+  }
+
+  async pause(): Promise<void> {
+    if (this.#clock.now() - this.#since < SLICE_MS) return;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#since = this.#clock.now();
+  }
+}
+
+/** Does a plan, stage by stage through all namespaces; `beforeLast` comes before the last stage. Returns what failed, by namespace. */
+export async function runRound(
+  plan: RoundPlan,
+  round: Round,
+  clock: Clock,
+  beforeLast: () => Promise<void>,
+): Promise<Map<string, string[]>> {
+  const failed = new Map<string, string[]>();
+  const slices = new Slices(clock);
+  const queues = [...plan].flatMap(([name, operations]) => {
+    const handle = round.handleOf(name);
+    return handle === undefined ? [] : [{ handle, operations, next: 0 }];
+  });
+  for (let stage = 0; stage <= LAST_STAGE; stage++) {
+    if (stage === LAST_STAGE) await beforeLast();
+    for (const queue of queues) {
+      for (; queue.next < queue.operations.length; queue.next++) {
+        const operation = queue.operations[queue.next];
+        if (operation === undefined || stageOf(operation) > stage) break;
+        tryOne(operation, queue.handle, round, failed);
+        await slices.pause();
+      }
+    }
+  }
+  return failed;
+}
+
+function tryOne(
+  operation: Operation,
+  handle: NamespaceHandle,
+  round: Round,
+  failed: Map<string, string[]>,
+): void {
+  try {
+    execute(operation, handle, round);
+  } catch (error) {
+    const errors = failed.get(handle.name) ?? [];
+    failed.set(handle.name, [...errors, messageOf(error)]);
+  }
+}
