@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { messageOf } from "../src/lib/index.ts";
 import { cached, contentOf, keyOf } from "./images/cache.ts";
 import {
   BASE_PACKAGES,
@@ -112,4 +113,9 @@ async function main(): Promise<void> {
   process.stdout.write(`${folder}\n`);
 }
 
-if (process.argv[1] !== undefined && resolve(process.argv[1]) === import.meta.filename) await main();
+if (process.argv[1] !== undefined && resolve(process.argv[1]) === import.meta.filename) {
+  main().catch((error: unknown) => {
+    process.stderr.write(`images: ${messageOf(error)}\n`);
+    process.exitCode = 1;
+  });
+}

@@ -3,9 +3,23 @@ import { join } from "node:path";
 
 /** File trees on disk: what is in one, and what a second has that a first has not. */
 
-/** Paths of everything in a folder, relative to it, sorted, parents before children. The folder itself is not named. */
+const byBytes = (a: string, b: string): number => (a < b ? -1 : 1);
+
+/**
+ * Paths of everything in a folder, relative to it, sorted, parents before children. The folder itself is not named.
+ * (Node's own recursive readdir follows links to folders.)
+ */
 export function pathsIn(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
+  const found: string[] = [];
+  const walk = (inside: string): void => {
+    for (const entry of readdirSync(join(folder, inside), { withFileTypes: true })) {
+      const path = join(inside, entry.name);
+      found.push(path);
+      if (entry.isDirectory()) walk(path);
+    }
+  };
+  walk("");
+  return found.sort(byBytes);
 }
 
 /** How one tree differs from an older copy of it. */
@@ -30,8 +44,6 @@ export function compareTrees(before: string, after: string): TreeChanges {
   const removed = [...old].filter((path) => !hasRemovedParent(path, old));
   return { changed: [...changed].sort(byBytes), removed: removed.sort(byBytes) };
 }
-
-const byBytes = (a: string, b: string): number => (a < b ? -1 : 1);
 
 function hasRemovedParent(path: string, removed: ReadonlySet<string>): boolean {
   return parentsOf(path).some((parent) => removed.has(parent));
