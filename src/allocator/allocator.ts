@@ -4,6 +4,7 @@ import {
   type Change,
   type Decision,
   type Endpoint,
+  type EndpointSpec,
   isTerminal,
   type Network,
   type Node,
@@ -81,22 +82,24 @@ function isServed(service: Service, ledger: Ledger): boolean {
   const { endpoint } = service;
   if (endpoint === undefined || !equal(endpoint.spec, service.spec.endpoint)) return false;
   const want = vipNetworks(service, ledger);
-  return equal(endpoint.vips.map((v) => v.networkId).sort(), [...want].sort());
+  const have = new Set(endpoint.vips.map((vip) => vip.networkId));
+  return have.size === want.length && want.every((id) => have.has(id));
 }
 
 /** Networks on which the service has a VIP: its own with mode vip, and ingress when a port is published there. */
 function vipNetworks(service: Service, ledger: Ledger): string[] {
   const own = service.spec.endpoint.mode === "vip" ? service.spec.task.networks.map((n) => n.target) : [];
-  const ingress = usesIngress(service) && ledger.ingress !== undefined ? [ledger.ingress.id] : [];
+  const ingress =
+    usesIngress(service.spec.endpoint) && ledger.ingress !== undefined ? [ledger.ingress.id] : [];
   return [...own, ...ingress];
 }
 
-function usesIngress(service: Service): boolean {
-  return service.spec.endpoint.ports.some((port) => port.publishMode === "ingress");
+function usesIngress({ ports }: EndpointSpec): boolean {
+  return ports.some((port) => port.publishMode === "ingress");
 }
 
 function allocateService(service: Service, ledger: Ledger): Service {
-  if (usesIngress(service) && ledger.ingress === undefined) {
+  if (usesIngress(service.spec.endpoint) && ledger.ingress === undefined) {
     return { ...service, allocationError: "the ingress network does not exist" };
   }
   const granted = grantPorts(service, ledger.ports);
@@ -137,10 +140,10 @@ function attachmentsFor(
   if (!isServed(service, ledger))
     return { error: service.allocationError ?? "its service is not allocated yet" };
   const targets = task.spec.networks.map((n) => n.target);
-  if (usesIngress(service) && ledger.ingress !== undefined) targets.push(ledger.ingress.id);
+  if (usesIngress(task.endpoint) && ledger.ingress !== undefined) targets.push(ledger.ingress.id);
   const attachments: Attachment[] = [];
   for (const networkId of targets) {
-    const grant = ledger.give(networkId);
+    const grant = ledger.giveToTask(networkId);
     if ("error" in grant) {
       for (const held of attachments) ledger.release(held);
       return grant;

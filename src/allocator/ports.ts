@@ -23,6 +23,11 @@ export class PortTable {
   }
 }
 
+/** Two words on one and the same port of the container, published through the mesh. */
+function isSame(a: PortSpec, b: PortSpec): boolean {
+  return a.target === b.target && a.protocol === b.protocol && a.publishMode === b.publishMode;
+}
+
 function keyOf(port: Pick<PortSpec, "protocol" | "published">): string {
   return `${port.protocol}/${port.published}`;
 }
@@ -39,9 +44,8 @@ export function grantPorts(service: Service, table: PortTable): { ports: PortSpe
       ports.push(spec);
       continue;
     }
-    const kept = before.find(
-      (p) => p.target === spec.target && p.protocol === spec.protocol && p.publishMode === "ingress",
-    );
+    const given = new Set(ports.map(keyOf));
+    const kept = before.find((p) => isSame(p, spec) && !given.has(keyOf(p)));
     const published = spec.published || kept?.published || table.dynamic(spec.protocol);
     if (published === undefined) return { error: "no free port is left between 30000 and 32767" };
     const port = { ...spec, published };

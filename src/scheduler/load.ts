@@ -7,7 +7,7 @@ export interface NodeLoad {
   nanoCpus: number;
   memoryBytes: number;
   hostPorts: Set<string>;
-  /** Per service: failures in the last five minutes (swarmkit nodeinfo.go). */
+  /** Per service and words: failures in the last five minutes (swarmkit nodeinfo.go). See `wordsOf`. */
   failures: Map<string, number>;
 }
 
@@ -25,8 +25,8 @@ export function loadOf(tasks: Iterable<Task>, now: number): NodeLoad {
   };
   for (const task of tasks) {
     if (!isTerminal(task)) addTask(load, task);
-    else if (hasFailed(task) && task.status.at > now - FAILURE_WINDOW_MS)
-      count(load.failures, task.serviceId);
+    else if (hasFailed(task) && (task.endedAt ?? task.status.at) > now - FAILURE_WINDOW_MS)
+      count(load.failures, wordsOf(task));
   }
   return load;
 }
@@ -43,6 +43,11 @@ export function addTask(load: NodeLoad, task: Task): void {
   if (!isWanted(task)) return;
   load.tasks += 1;
   count(load.byService, task.serviceId);
+}
+
+/** A service's words at one version: new words have not failed anywhere yet. */
+export function wordsOf({ serviceId, specVersion }: Task): string {
+  return `${serviceId}@${specVersion}`;
 }
 
 function hasFailed(task: Task): boolean {

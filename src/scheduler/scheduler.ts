@@ -9,7 +9,7 @@ import {
 } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { FILTERS } from "./filters.ts";
-import { addTask, loadOf, type NodeLoad } from "./load.ts";
+import { addTask, loadOf, type NodeLoad, wordsOf } from "./load.ts";
 
 interface Candidate {
   readonly node: Node;
@@ -30,11 +30,18 @@ export function planSchedule(view: View, decision: Decision): Plan {
     load: loadOf(view.tasksByNode(node.id), decision.now),
   }));
   const changes: Change[] = [];
-  for (const task of waiting.sort((a, b) => a.createdAt - b.createdAt || a.slot - b.slot)) {
+  for (const task of waiting.sort(byAge)) {
     const next = place(task, candidates, decision.now);
     if (next !== undefined) changes.push(put("task", next));
   }
   return { changes, because: "scheduling" };
+}
+
+/** The oldest first; those of one service together, so that all nodes fill evenly. */
+function byAge(a: Task, b: Task): number {
+  if (a.createdAt !== b.createdAt) return a.createdAt - b.createdAt;
+  if (a.serviceId !== b.serviceId) return a.serviceId < b.serviceId ? -1 : 1;
+  return a.slot - b.slot;
 }
 
 /** The task with a node, or with its reason; undefined when there is nothing new to say. */
@@ -46,7 +53,7 @@ function place(task: Task, candidates: readonly Candidate[], now: number): Task 
     if (failed === undefined) fit.push(candidate);
     else unfit.set(failed.name, (unfit.get(failed.name) ?? 0) + 1);
   }
-  const best = fit.sort((a, b) => compare(task.serviceId, a, b))[0];
+  const best = fit.sort((a, b) => compare(task, a, b))[0];
   if (best === undefined) {
     const error = explain(unfit);
     return task.status.error === error ? undefined : { ...task, status: { ...task.status, error } };
@@ -58,11 +65,13 @@ function place(task: Task, candidates: readonly Candidate[], now: number): Task 
 }
 
 /** Fewer recent failures first where there are many, then fewer tasks of the service, then fewer tasks (spread). */
-function compare(serviceId: string, a: Candidate, b: Candidate): number {
-  const [fa, fb] = [a, b].map((c) => c.load.failures.get(serviceId) ?? 0) as [number, number];
-  if (fa !== fb && Math.max(fa, fb) >= MANY_FAILURES) return fa - fb;
-  const [sa, sb] = [a, b].map((c) => c.load.byService.get(serviceId) ?? 0) as [number, number];
-  return sa - sb || a.load.tasks - b.load.tasks || (a.node.id < b.node.id ? -1 : 1);
+function compare(task: Task, a: Candidate, b: Candidate): number {
+  const failures = ({ load }: Candidate) => load.failures.get(wordsOf(task)) ?? 0;
+  if (Math.max(failures(a), failures(b)) >= MANY_FAILURES && failures(a) !== failures(b)) {
+    return failures(a) - failures(b);
+  }
+  const siblings = ({ load }: Candidate) => load.byService.get(task.serviceId) ?? 0;
+  return siblings(a) - siblings(b) || a.load.tasks - b.load.tasks || (a.node.id < b.node.id ? -1 : 1);
 }
 
 /** "no suitable node (insufficient resources on 2 nodes; 1 node not available for new tasks)". */
