@@ -154,7 +154,9 @@ export interface ImageInfo {
   readonly author?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly config: Readonly<Record<string, unknown>>;
+  /** Digests of the uncompressed layers, base first, and the bytes of each, unpacked. */
   readonly layers: readonly string[];
+  readonly layerBytes: readonly number[];
   readonly history: readonly Readonly<Record<string, unknown>>[];
 }
 

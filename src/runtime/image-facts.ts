@@ -54,10 +54,9 @@ export class FactsReader {
     return facts;
   }
 
-  /** Bytes of the unpacked layers, as Docker counts an image's size; 0 for layers that are not unpacked. */
-  async sizeOf({ chain }: ImageFacts): Promise<number> {
-    const sizes = await Promise.all(chain.map(({ chainId }) => this.#layerBytes(chainId)));
-    return sizes.reduce((sum, bytes) => sum + bytes, 0);
+  /** Bytes of each unpacked layer, base first, as Docker counts an image's size; 0 for one that is not unpacked. */
+  async layerBytesOf({ chain }: ImageFacts): Promise<number[]> {
+    return Promise.all(chain.map(({ chainId }) => this.#layerBytes(chainId)));
   }
 
   /** Forgets every target that no record names any more. */

@@ -92,18 +92,20 @@ export class ImageFinder {
     const records = found.map(({ record }) => record);
     const createdAt = config.created === undefined ? undefined : parseRfc3339(config.created);
     const labels = config.config["Labels"];
+    const layerBytes = await this.#facts.layerBytesOf(first.facts);
     return {
       id,
       target: first.record.target.digest,
       ...repoNames(records),
       ...(createdAt !== undefined && { createdAt }),
       taggedAt: Math.max(...records.map(({ updatedAt }) => updatedAt)),
-      sizeBytes: await this.#facts.sizeOf(first.facts),
+      sizeBytes: layerBytes.reduce((sum, bytes) => sum + bytes, 0),
       platform: config.platform,
       ...(config.author !== undefined && { author: config.author }),
       labels: typeof labels === "object" && labels !== null ? (labels as Record<string, string>) : {},
       config: config.config,
       layers: config.diffIds,
+      layerBytes,
       history: config.history,
       topChainId,
     };

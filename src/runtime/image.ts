@@ -72,6 +72,8 @@ export interface LocalImage {
   readonly config: Readonly<Record<string, unknown>>;
   /** Digests of the uncompressed layers, base first. */
   readonly layers: readonly Digest[];
+  /** Bytes of each of them, unpacked. */
+  readonly layerBytes: readonly number[];
   readonly history: readonly Readonly<Record<string, unknown>>[];
   /** The snapshot that a container's own lies on; empty for an image without layers. */
   readonly topChainId: string;

@@ -184,6 +184,7 @@ export class FakeImages implements Images {
       labels: {},
       config,
       layers,
+      layerBytes: [0],
       history: [],
       topChainId,
     };

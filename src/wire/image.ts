@@ -1,5 +1,5 @@
 import type { DistributionInfo, ImageInfo } from "../model/index.ts";
-import { formatTime } from "./time.ts";
+import { formatTime, parseTime } from "./time.ts";
 
 /** One row of GET /images/json. */
 export function imageSummary(image: ImageInfo): Record<string, unknown> {
@@ -40,6 +40,24 @@ export function imageInspect(image: ImageInfo): Record<string, unknown> {
 
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
+}
+
+/** GET /images/{name}/history: newest first; the image's own id is known for the top alone. */
+export function imageHistory(image: ImageInfo): Record<string, unknown>[] {
+  let layer = 0;
+  const rows = image.history.map((step) => ({
+    Created: Number((parseTime(textOf(step["created"])) ?? 0n) / 1_000_000_000n),
+    CreatedBy: textOf(step["created_by"]),
+    Size: step["empty_layer"] === true ? 0 : (image.layerBytes[layer++] ?? 0),
+    Comment: textOf(step["comment"]),
+  }));
+  return rows
+    .reverse()
+    .map((row, i) => ({
+      Id: i === 0 ? image.id : "<missing>",
+      ...row,
+      Tags: i === 0 ? image.repoTags : null,
+    }));
 }
 
 /** GET /distribution/{name}/json. */

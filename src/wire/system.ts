@@ -27,8 +27,8 @@ export function versionToWire(
     Platform: { Name: `Shoal ${info.version}` },
     Components: [
       { Name: "Engine", Version: info.version, Details: engine },
-      { Name: "containerd", Version: info.containerdVersion, Details: { GitCommit: "" } },
-      { Name: "runc", Version: info.runcVersion, Details: { GitCommit: "" } },
+      { Name: "containerd", Version: info.containerdVersion, Details: {} },
+      { Name: "runc", Version: info.runcVersion, Details: {} },
     ],
     Version: info.version,
     ApiVersion: apiVersion,

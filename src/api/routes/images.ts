@@ -1,10 +1,17 @@
 import { Fault } from "../../lib/index.ts";
-import { distributionToWire, imageInspect, imageSummary, parseFilters } from "../../wire/index.ts";
+import {
+  distributionToWire,
+  imageHistory,
+  imageInspect,
+  imageSummary,
+  parseFilters,
+} from "../../wire/index.ts";
 import type { Backends } from "../backends.ts";
 import { jsonLines } from "../json-lines.ts";
+import { registryAuthOf } from "../registry-auth.ts";
 import { type ApiRequest, type ApiResponse, empty, flag, json, param, type Route } from "../route.ts";
 import { IMAGE_FILTERS, listImages } from "./image-filters.ts";
-import { authOf, pull } from "./pull.ts";
+import { pull } from "./pull.ts";
 
 async function list({ query }: ApiRequest, { images }: Backends): Promise<ApiResponse> {
   const filters = parseFilters(query.get("filters"), IMAGE_FILTERS);
@@ -36,7 +43,7 @@ async function remove(request: ApiRequest, { images }: Backends): Promise<ApiRes
 }
 
 async function distribution(request: ApiRequest, { images }: Backends, name: string): Promise<ApiResponse> {
-  return json(200, distributionToWire(await images.distribution(name, authOf(request))));
+  return json(200, distributionToWire(await images.distribution(name, registryAuthOf(request.headers))));
 }
 
 type NamedHandler = (request: ApiRequest, backends: Backends, name: string) => Promise<ApiResponse>;
@@ -61,13 +68,16 @@ function unsupported(what: string): NamedHandler {
 const inspect: NamedHandler = async (_, { images }, name) =>
   json(200, imageInspect(await images.inspect(name)));
 
+const history: NamedHandler = async (_, { images }, name) =>
+  json(200, imageHistory(await images.inspect(name)));
+
 /** The images of this node, and what registries say of theirs. */
 export const imageRoutes: readonly Route[] = [
   { method: "GET", path: "/images/json", handle: list },
   {
     method: "GET",
     path: "/images/*",
-    handle: bySuffix({ json: inspect, get: unsupported("saving an image") }),
+    handle: bySuffix({ json: inspect, history, get: unsupported("saving an image") }),
   },
   { method: "POST", path: "/images/create", handle: pull },
   { method: "POST", path: "/images/load", handle: load },

@@ -2,12 +2,13 @@ import { Fault, messageOf, Queue } from "../../lib/index.ts";
 import { progressToWire, streamErrorToWire } from "../../wire/index.ts";
 import type { Backends, PullProgress } from "../backends.ts";
 import { jsonLines } from "../json-lines.ts";
+import { registryAuthOf } from "../registry-auth.ts";
 import { type ApiRequest, type ApiResponse, json } from "../route.ts";
 
 /** POST /images/create: pulls an image and tells how it goes. What fails before the first word is a plain refusal. */
 export async function pull(request: ApiRequest, { images }: Backends): Promise<ApiResponse> {
   const ref = imageAsked(request.query);
-  const auth = authOf(request);
+  const auth = registryAuthOf(request.headers);
   const platform = request.query.get("platform") ?? "";
   const board = new ProgressBoard();
   const begun = new Promise<void>((resolve) => board.onFirst(resolve));
@@ -51,12 +52,6 @@ function imageAsked(query: URLSearchParams): string {
   const [name, tag] = [query.get("fromImage") ?? "", query.get("tag") ?? ""];
   if (tag === "") return name;
   return `${name}${tag.includes(":") ? "@" : ":"}${tag}`;
-}
-
-/** The client's credentials for the registry, as they came. */
-export function authOf({ headers }: ApiRequest): string | undefined {
-  const value = headers["x-registry-auth"];
-  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 /**
