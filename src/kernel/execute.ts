@@ -12,6 +12,8 @@ import type { NamespaceHandle } from "./namespace-handle.ts";
 import { addressBody, RTM_DELADDR, RTM_NEWADDR } from "./netlink/ip-addresses.ts";
 import {
   changeLink,
+  doomedLink,
+  doomedLinks,
   linkHeader,
   linkUp,
   newBridge,
@@ -158,6 +160,16 @@ function setLink(handle: NamespaceHandle, link: Link): Refusal | undefined {
   if (found === undefined) return noLink(link.name);
   if (master === undefined) return noLink(link.master ?? "");
   return handle.route.request(RTM_NEWLINK, 0, changeLink(found, link, master));
+}
+
+/** Removes links all at once: they are put in a group of the doomed, and the group is removed. */
+export function removeLinks(handle: NamespaceHandle, names: readonly string[]): void {
+  const there = names.flatMap((name) => handle.indexOf(name) ?? []);
+  for (const index of there) handle.route.request(RTM_NEWLINK, 0, doomedLink(index));
+  const refusal = there.length === 0 ? undefined : handle.route.request(RTM_DELLINK, 0, doomedLinks());
+  handle.forgetLinks();
+  if (refusal !== undefined && !GONE.has(refusal.errno))
+    throw new Fault("internal", `cannot remove links ${names.slice(0, 3).join(", ")}: ${refusal.text}`);
 }
 
 function removeLink(handle: NamespaceHandle, name: string): Refusal | undefined {

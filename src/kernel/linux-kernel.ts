@@ -3,6 +3,7 @@ import {
   describeOperation,
   EMPTY_NAMESPACE,
   HOST,
+  type Link,
   type Namespace,
   type NodeNetwork,
   type ObservedNamespace,
@@ -98,13 +99,21 @@ export class LinuxKernel implements Kernel {
   #open(wanted: NodeNetwork, failures: ApplyFailure[]): void {
     for (const [name, { links }] of Object.entries(wanted.namespaces)) {
       try {
-        if (!this.#namespaces.ensure(name).fresh) continue;
-        this.#applied.delete(name);
-        // Links to it that somebody believes in are gone.
-        for (const link of links) if (link.kind === "veth") this.#applied.delete(link.peer.namespace);
+        if (this.#namespaces.ensure(name).fresh) this.#forget(name, links);
       } catch (error) {
         failures.push({ namespace: name, error: messageOf(error) });
       }
+    }
+  }
+
+  /** A namespace is new, or another: nothing known of it holds, nor of links that led to it. */
+  #forget(name: string, links: readonly Link[]): void {
+    this.#applied.delete(name);
+    for (const link of links) {
+      if (link.kind !== "veth") continue;
+      const { namespace, name: end } = link.peer;
+      if (this.#applied.get(namespace)?.links.some((other) => other.name === end))
+        this.#applied.delete(namespace);
     }
   }
 
@@ -124,9 +133,8 @@ export class LinuxKernel implements Kernel {
       made: new Set<string>(),
     };
     for (const [name, operations] of plan) if (operations.length > 0) this.#applied.delete(name);
-    const failed = await runRound(plan, round, this.#options.clock, () =>
-      this.#removeUnwanted(wanted, failures),
-    );
+    const failed = await runRound(plan, round, this.#options.clock);
+    await this.#removeUnwanted(wanted, failures);
     for (const name of plan.keys()) {
       const want = wanted.namespaces[name];
       if (want !== undefined && !failed.has(name)) this.#applied.set(name, want);

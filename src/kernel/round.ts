@@ -10,7 +10,7 @@ import {
   stageOf,
   withoutLostLinks,
 } from "../netstate/index.ts";
-import { execute, type Round } from "./execute.ts";
+import { execute, type Round, removeLinks } from "./execute.ts";
 import type { NamespaceHandle } from "./namespace-handle.ts";
 
 /** Operations by namespace, each in its order. */
@@ -65,41 +65,38 @@ export class Slices {
   }
 }
 
-/** Does a plan, stage by stage through all namespaces; `beforeLast` comes before the last stage. Returns what failed, by namespace. */
-export async function runRound(
-  plan: RoundPlan,
-  round: Round,
-  clock: Clock,
-  beforeLast: () => Promise<void>,
-): Promise<Map<string, string[]>> {
+/**
+ * Does a plan, stage by stage through all namespaces. Links that go for good go last and all at once, because the kernel
+ * waits some milliseconds per removal, however many it is of. Returns what failed, by namespace.
+ */
+export async function runRound(plan: RoundPlan, round: Round, clock: Clock): Promise<Map<string, string[]>> {
   const failed = new Map<string, string[]>();
   const slices = new Slices(clock);
   const queues = [...plan].flatMap(([name, operations]) => {
     const handle = round.handleOf(name);
     return handle === undefined ? [] : [{ handle, operations, next: 0 }];
   });
-  for (let stage = 0; stage <= LAST_STAGE; stage++) {
-    if (stage === LAST_STAGE) await beforeLast();
+  for (let stage = 0; stage < LAST_STAGE; stage++) {
     for (const queue of queues) {
       for (; queue.next < queue.operations.length; queue.next++) {
         const operation = queue.operations[queue.next];
         if (operation === undefined || stageOf(operation) > stage) break;
-        tryOne(operation, queue.handle, round, failed);
+        tryOne(queue.handle, failed, () => execute(operation, queue.handle, round));
         await slices.pause();
       }
     }
   }
+  for (const { handle, operations, next } of queues) {
+    const names = operations.slice(next).flatMap((last) => (last.op === "remove-link" ? [last.name] : []));
+    if (names.length > 0) tryOne(handle, failed, () => removeLinks(handle, names));
+    await slices.pause();
+  }
   return failed;
 }
 
-function tryOne(
-  operation: Operation,
-  handle: NamespaceHandle,
-  round: Round,
-  failed: Map<string, string[]>,
-): void {
+function tryOne(handle: NamespaceHandle, failed: Map<string, string[]>, work: () => void): void {
   try {
-    execute(operation, handle, round);
+    work();
   } catch (error) {
     const errors = failed.get(handle.name) ?? [];
     failed.set(handle.name, [...errors, messageOf(error)]);

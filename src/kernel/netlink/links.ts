@@ -13,7 +13,7 @@ import {
   zeroEnded,
 } from "./codec.ts";
 import { ipv4Bytes, macBytes, readIpv4, readMac } from "./formats.ts";
-import { OUR_GROUP } from "./marks.ts";
+import { DOOMED_GROUP, OUR_GROUP } from "./marks.ts";
 
 /** linux/rtnetlink.h, if_link.h */
 export const RTM_NEWLINK = 16;
@@ -76,6 +76,14 @@ export const linkNamed = (name: string): Buffer =>
 
 /** Body of the removal, at once, of all links that bear our mark. */
 export const ourLinks = (): Buffer => Buffer.concat([linkHeader(), attribute(IFLA_GROUP, u32(OUR_GROUP))]);
+
+/** Body of the change that dooms a link. */
+export const doomedLink = (index: number): Buffer =>
+  Buffer.concat([linkHeader(index), attribute(IFLA_GROUP, u32(DOOMED_GROUP))]);
+
+/** Body of the removal, at once, of all doomed links. */
+export const doomedLinks = (): Buffer =>
+  Buffer.concat([linkHeader(), attribute(IFLA_GROUP, u32(DOOMED_GROUP))]);
 
 export const linkUp = (index: number): Buffer => linkHeader(index, IFF_UP, IFF_UP);
 

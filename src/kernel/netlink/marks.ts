@@ -4,6 +4,8 @@
  */
 export const OUR_PROTOCOL = 0x53;
 export const OUR_GROUP = 0x5348;
+/** The group of links on their way out. */
+export const DOOMED_GROUP = 0x5349;
 
 export const AF_INET = 2;
 export const AF_BRIDGE = 7;
