@@ -19,7 +19,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
 
 /** What grpc-js says when there is no connection; whatever else is "unavailable" are a manager's own words. */
 const NO_CONNECTION_REGEXP =
-  /^(No connection established|Name resolution failed)(?:\. Last error: (.*?)\. Resolution note:)?/s;
+  /^(No connection established|Name resolution failed)(?:\. Last error: (?:\w+: )?(.*?)\. Resolution note:)?/s;
 const LOST_REGEXP = /^(Connection dropped|Stream refused by server|read ECONNRESET|Received RST_STREAM)/;
 
 /** What a call to the manager at `address` threw, as a Fault: the manager's own words, or why there is no connection. */

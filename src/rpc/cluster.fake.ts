@@ -25,12 +25,26 @@ export class CertifiedCluster {
     return new CertifiedCluster(id, await createRootCa(parts), parts.clock);
   }
 
-  /** A node's identity in force; `validForMs` may be negative: then only `unchecked` makes sense. */
+  /** Another cluster id with the same root. */
+  of(id: string): CertifiedCluster {
+    return new CertifiedCluster(id, this.root, this.#clock);
+  }
+
+  /** What a node would certify that took itself for a root. */
+  static under(cluster: CertifiedCluster, node: NodeIdentity, clock: Clock): CertifiedCluster {
+    return new CertifiedCluster(
+      cluster.id,
+      { certificatePem: node.certificatePem, keyPem: node.keyPem },
+      clock,
+    );
+  }
+
+  /** A node's identity in force. */
   async identity(nodeId: string, role: NodeRole, validForMs = 3_600_000): Promise<NodeIdentity> {
     return requireIdentity(await this.unchecked(nodeId, role, validForMs), this.#clock.now());
   }
 
-  /** The parts of an identity that may be out of force. */
+  /** The parts of an identity that may be out of force: `validForMs` may be negative. */
   async unchecked(
     nodeId: string,
     role: NodeRole,

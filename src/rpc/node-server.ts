@@ -14,6 +14,7 @@ import type { NodeRole } from "../model/index.ts";
 import { admit, type Caller, callerOf } from "./access.ts";
 import { KEEPALIVE } from "./keepalive.ts";
 import type { PeerAddress } from "./services.ts";
+import { Strangers } from "./strangers.ts";
 import { TlsListener } from "./tls-listener.ts";
 
 export interface NodeServerParts {
@@ -41,11 +42,13 @@ export class NodeServer {
   readonly #listener: TlsListener;
   /** By "address:port" of the other end, which is how a call names its connection. */
   readonly #connections = new Map<string, Connection>();
+  readonly #strangers: Strangers;
   #identity: NodeIdentity;
 
   constructor(parts: NodeServerParts) {
     this.#parts = parts;
     this.#identity = parts.identity;
+    this.#strangers = new Strangers(parts.clock);
     this.#listener = new TlsListener(parts.identity, {
       onConnection: (socket) => this.#accept(socket),
       log: parts.log,
@@ -123,7 +126,8 @@ export class NodeServer {
     const caller = callerOf(socket.getPeerX509Certificate()?.raw, this.#identity, this.#parts.clock.now());
     this.#connections.set(peer, { socket, caller, address: plainAddress(remoteAddress) });
     socket.once("close", () => this.#connections.delete(peer));
-    this.#grpc.serve(socket);
+    if (caller.kind !== "node") this.#strangers.watch(socket);
+    if (!socket.destroyed) this.#grpc.serve(socket);
   }
 
   #admit(method: DescMethod, callers: readonly NodeRole[], peer: string): CallingNode {
