@@ -181,5 +181,8 @@ export interface Volumes {
     readonly driver: string;
   }): Promise<Volume>;
   /** Faults: "not-found" `get X: no such volume`; "conflict" `remove X: volume is in use - [ids]`. */
-  remove(name: string, options: { readonly force: boolean; readonly usedBy: readonly string[] }): Promise<void>;
+  remove(
+    name: string,
+    options: { readonly force: boolean; readonly usedBy: readonly string[] },
+  ): Promise<void>;
 }

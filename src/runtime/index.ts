@@ -17,6 +17,7 @@ export type {
   VolumeMount,
   Volumes,
 } from "./container.ts";
+export { ContainerdContainers, type ContainersOptions } from "./containers.ts";
 export type {
   EnsuredImage,
   Images,

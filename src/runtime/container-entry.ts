@@ -1,0 +1,94 @@
+import type { ContainerState } from "./container.ts";
+import type { ContainerFolder } from "./container-folder.ts";
+import { type ContainerHistory, writeHistory } from "./container-history.ts";
+import type { ContainerRecord } from "./container-record.ts";
+import type { LogPump } from "./log.ts";
+
+/** What is said of a container that ran when the machine or its shim died, as Docker says it. */
+export const UNKNOWN_EXIT = 255;
+
+/** One container as this daemon knows it. What changes it holds the container's lock. */
+export class ContainerEntry {
+  readonly record: ContainerRecord;
+  readonly folder: ContainerFolder;
+  status: ContainerState["status"];
+  /** containerd has a process for it. */
+  hasTask = false;
+  pid = 0;
+  pump: LogPump | undefined;
+  isRemoved = false;
+  #history: ContainerHistory;
+  #waiters: (() => void)[] = [];
+
+  constructor(record: ContainerRecord, folder: ContainerFolder, history: ContainerHistory) {
+    this.record = record;
+    this.folder = folder;
+    this.#history = history;
+    this.status = statusOf(history);
+  }
+
+  get id(): string {
+    return this.record.config.id;
+  }
+
+  get history(): ContainerHistory {
+    return this.#history;
+  }
+
+  /** Keeps what happened, on disk too. */
+  async note(history: ContainerHistory): Promise<void> {
+    this.#history = history;
+    await writeHistory(this.folder.history, history);
+  }
+
+  /** Wakes all that wait for a change of status. */
+  changed(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  /** Resolves when it has stopped or is gone; rejects with the signal's reason. */
+  async ended(signal: AbortSignal): Promise<void> {
+    while (this.status !== "stopped" && !this.isRemoved) {
+      signal.throwIfAborted();
+      await new Promise<void>((resolve, reject) => {
+        const onAbort = (): void => reject(signal.reason);
+        signal.addEventListener("abort", onAbort, { once: true });
+        this.#waiters.push(() => {
+          signal.removeEventListener("abort", onAbort);
+          resolve();
+        });
+      });
+    }
+  }
+
+  state(logPath: string): ContainerState {
+    const { config, imageId, command, mounts, createdAt } = this.record;
+    const { startedAt, finishedAt, exitCode, oomKilled } = this.#history;
+    const { status } = this;
+    return {
+      id: config.id,
+      name: config.name,
+      labels: config.labels,
+      status,
+      ...(status === "running" && { pid: this.pid }),
+      ...(status === "stopped" && { exitCode: exitCode ?? UNKNOWN_EXIT, oomKilled: oomKilled ?? false }),
+      createdAt,
+      ...(startedAt !== undefined && { startedAt }),
+      ...(status === "stopped" && finishedAt !== undefined && { finishedAt }),
+      image: config.image,
+      imageId,
+      config,
+      command,
+      mounts,
+      logPath,
+    };
+  }
+}
+
+/** Before containerd says what runs. */
+function statusOf({ startedAt, exitCode }: ContainerHistory): ContainerState["status"] {
+  if (exitCode !== undefined) return "stopped";
+  return startedAt === undefined ? "created" : "running";
+}

@@ -1,0 +1,56 @@
+import type { ContainerConfig } from "./container.ts";
+
+/** Where one container's own files are on this machine. */
+export interface ContainerFolder {
+  readonly dir: string;
+  readonly hosts: string;
+  readonly hostname: string;
+  readonly resolvConf: string;
+  /** What happened to it, which containerd does not keep. */
+  readonly history: string;
+  /** FIFOs: gone with the machine's power. */
+  readonly runDir: string;
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `dataDir` and `runDir` are the node's folders of containers. */
+export function folderOf(dataDir: string, runDir: string, id: string): ContainerFolder {
+  const [dir, run] = [`${dataDir}/${id}`, `${runDir}/${id}`];
+  return {
+    dir,
+    hosts: `${dir}/hosts`,
+    hostname: `${dir}/hostname`,
+    resolvConf: `${dir}/resolv.conf`,
+    history: `${dir}/history.json`,
+    runDir: run,
+    stdin: `${run}/stdin`,
+    stdout: `${run}/stdout`,
+    stderr: `${run}/stderr`,
+  };
+}
+
+/** /etc/hosts as Docker writes it (libnetwork/etchosts), then the config's lines. */
+export function hostsFileOf(hosts: ContainerConfig["hosts"]): string {
+  return [
+    "127.0.0.1\tlocalhost",
+    "::1\tlocalhost ip6-localhost ip6-loopback",
+    "fe00::0\tip6-localnet",
+    "ff00::0\tip6-mcastprefix",
+    "ff02::1\tip6-allnodes",
+    "ff02::2\tip6-allrouters",
+    ...hosts.map(({ address, names }) => `${address}\t${names.join(" ")}`),
+    "",
+  ].join("\n");
+}
+
+/** /etc/resolv.conf. */
+export function resolvFileOf({ nameservers, search, options }: ContainerConfig["dns"]): string {
+  return [
+    ...nameservers.map((address) => `nameserver ${address}`),
+    ...(search.length > 0 ? [`search ${search.join(" ")}`] : []),
+    ...(options.length > 0 ? [`options ${options.join(" ")}`] : []),
+    "",
+  ].join("\n");
+}

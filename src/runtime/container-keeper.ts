@@ -1,0 +1,239 @@
+import type { GrpcClient } from "../grpc/index.ts";
+import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
+import type { ContainerEvent, ContainerState } from "./container.ts";
+import { ContainerEntry, UNKNOWN_EXIT } from "./container-entry.ts";
+import { followEvents, type TaskEvent } from "./container-events.ts";
+import { folderOf } from "./container-folder.ts";
+import { readHistory } from "./container-history.ts";
+import type { ContainerRecord } from "./container-record.ts";
+import { getContainer, listContainers } from "./container-store.ts";
+import { deleteTask, getTask, listTasks, type TaskExit, type TaskState } from "./container-task.ts";
+import { KeyedLocks } from "./image-locks.ts";
+import type { Logs } from "./log.ts";
+
+export interface KeeperParts {
+  readonly client: GrpcClient;
+  readonly namespace: string;
+  readonly dataDir: string;
+  readonly runDir: string;
+  readonly logs: Logs;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const RECONNECT_MS = 250;
+
+/** Knows every container of the node and how it is: from containerd's lists first, then from its events. */
+export class ContainerKeeper {
+  readonly #parts: KeeperParts;
+  readonly #entries = new Map<string, ContainerEntry>();
+  readonly #locks = new KeyedLocks();
+  readonly #listeners = new Set<(event: ContainerEvent) => void>();
+  readonly #inFlight = new Set<Promise<void>>();
+
+  constructor(parts: KeeperParts) {
+    this.#parts = parts;
+  }
+
+  all(): ContainerEntry[] {
+    return [...this.#entries.values()];
+  }
+
+  get(id: string): ContainerEntry | undefined {
+    return this.#entries.get(id);
+  }
+
+  /** Fault "not-found" in Docker's words. */
+  require(id: string): ContainerEntry {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) throw new Fault("not-found", `No such container: ${id}`);
+    return entry;
+  }
+
+  /** Whoever changes a container does it here: one at a time for each. */
+  locked<T>(id: string, work: () => Promise<T>): Promise<T> {
+    return this.#locks.with(id, work);
+  }
+
+  /** A new container, known from now on. */
+  add(record: ContainerRecord): ContainerEntry {
+    const { dataDir, runDir } = this.#parts;
+    const entry = new ContainerEntry(record, folderOf(dataDir, runDir, record.config.id), {});
+    this.#entries.set(entry.id, entry);
+    return entry;
+  }
+
+  drop(entry: ContainerEntry): void {
+    this.#entries.delete(entry.id);
+    entry.isRemoved = true;
+    entry.changed();
+  }
+
+  subscribe(fn: (event: ContainerEvent) => void): () => void {
+    this.#listeners.add(fn);
+    return () => this.#listeners.delete(fn);
+  }
+
+  emit(action: ContainerEvent["action"], entry: ContainerEntry): void {
+    const { clock, log } = this.#parts;
+    const event = { action, at: clock.now(), container: this.stateOf(entry) };
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        log.error("container event not taken", { action, container: entry.id, error: messageOf(error) });
+      }
+    }
+  }
+
+  stateOf(entry: ContainerEntry): ContainerState {
+    return entry.state(this.#parts.logs.pathOf(entry.id));
+  }
+
+  /** Goes on reading its output, or begins to. */
+  async openPump(entry: ContainerEntry): Promise<void> {
+    const { folder, record } = entry;
+    const { tty, logMaxBytes, logMaxFiles } = record.config;
+    entry.pump ??= await this.#parts.logs.open(entry.id, {
+      stdoutFifo: folder.stdout,
+      ...(!tty && { stderrFifo: folder.stderr }),
+      maxBytes: logMaxBytes,
+      maxFiles: logMaxFiles,
+    });
+  }
+
+  /** Takes the process away and what it still had to say in. The caller has the lock. */
+  async dropTask(entry: ContainerEntry): Promise<void> {
+    await deleteTask(this.#parts.client, entry.id);
+    entry.hasTask = false;
+    await this.#closePump(entry);
+  }
+
+  /** Brings what is known here in line with containerd's lists. */
+  async reconcile(): Promise<void> {
+    const { client } = this.#parts;
+    const [records, tasks] = await Promise.all([listContainers(client), listTasks(client)]);
+    const byId = new Map(tasks.map((task) => [task.id, task]));
+    const listed = new Set(records.map(({ config }) => config.id));
+    const ids = [...listed, ...[...this.#entries.keys()].filter((id) => !listed.has(id))];
+    const isNews = (id: string): boolean => {
+      const entry = this.#entries.get(id);
+      return entry === undefined || !listed.has(id) || !isAsKnown(entry, byId.get(id));
+    };
+    await Promise.all(ids.filter(isNews).map((id) => this.locked(id, () => this.#reconcileOne(id))));
+  }
+
+  /** Follows containerd until the signal aborts, through its restarts too. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { client, namespace, clock, log } = this.#parts;
+    for (let isAway = false; !signal.aborted; ) {
+      try {
+        const subscribed = async (): Promise<void> => {
+          await this.reconcile();
+          if (isAway) log.info("containerd is back");
+          isAway = false;
+        };
+        const take = (event: TaskEvent): void => this.#take(event);
+        await followEvents({ client, namespace, clock }, { subscribed, take }, signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        if (!isAway) log.warn("containerd is away, trying again", { reason: messageOf(error) });
+        isAway = true;
+        await sleep(clock, RECONNECT_MS, signal).catch(() => {});
+      }
+    }
+    await Promise.all(this.#inFlight);
+    for (const entry of this.#entries.values()) entry.pump?.detach();
+  }
+
+  async #reconcileOne(id: string): Promise<void> {
+    const { client, dataDir, runDir } = this.#parts;
+    const [record, task] = await Promise.all([getContainer(client, id), getTask(client, id)]);
+    const known = this.#entries.get(id);
+    if (record === undefined) {
+      if (known !== undefined) this.drop(known);
+      return;
+    }
+    const folder = folderOf(dataDir, runDir, id);
+    const entry = known ?? new ContainerEntry(record, folder, await readHistory(folder.history));
+    this.#entries.set(id, entry);
+    await this.#apply(entry, task);
+  }
+
+  async #apply(entry: ContainerEntry, task: TaskState | undefined): Promise<void> {
+    entry.hasTask = task !== undefined;
+    if (task === undefined) {
+      if (entry.status === "running") await this.#finish(entry, { exitCode: UNKNOWN_EXIT, at: undefined });
+      return;
+    }
+    if (task.status === "stopped") {
+      if (entry.status === "stopped") await this.dropTask(entry);
+      else await this.#finish(entry, task.exit ?? { exitCode: UNKNOWN_EXIT, at: undefined });
+      return;
+    }
+    await this.openPump(entry);
+    if (task.status === "created" || entry.status === "running") {
+      entry.pid = task.pid;
+      return;
+    }
+    await this.started(entry, task.pid);
+  }
+
+  /** Process 1 runs. The caller has the lock. */
+  async started(entry: ContainerEntry, pid: number): Promise<void> {
+    entry.pid = pid;
+    entry.status = "running";
+    await entry.note({ startedAt: this.#parts.clock.now() });
+    entry.changed();
+    this.emit("start", entry);
+  }
+
+  #take(event: TaskEvent): void {
+    const done = this.locked(event.id, () => this.#handle(event))
+      .catch((error: unknown) => {
+        const { log } = this.#parts;
+        log.error("container's end not noted", { container: event.id, error: messageOf(error) });
+      })
+      .then(() => {
+        this.#inFlight.delete(done);
+      });
+    this.#inFlight.add(done);
+  }
+
+  async #handle(event: TaskEvent): Promise<void> {
+    const entry = this.#entries.get(event.id);
+    if (entry === undefined) return;
+    if (event.kind === "exit") {
+      if (entry.status === "running") await this.#finish(entry, event.exit);
+    } else if (entry.history.oomKilled !== true) {
+      await entry.note({ ...entry.history, oomKilled: true });
+      this.emit("oom", entry);
+    }
+  }
+
+  /** Notes how it ended, then takes its process away: only containerd would know otherwise. */
+  async #finish(entry: ContainerEntry, { exitCode, at }: TaskExit): Promise<void> {
+    const { clock, log } = this.#parts;
+    await entry.note({ ...entry.history, exitCode, finishedAt: at ?? clock.now() });
+    await this.dropTask(entry).catch(async (error: unknown) => {
+      // The next reconcile finds the process again.
+      log.warn("ended process not removed yet", { container: entry.id, error: messageOf(error) });
+      await this.#closePump(entry);
+    });
+    entry.status = "stopped";
+    entry.changed();
+    this.emit("die", entry);
+  }
+
+  async #closePump(entry: ContainerEntry): Promise<void> {
+    const { pump } = entry;
+    entry.pump = undefined;
+    await pump?.close();
+  }
+}
+
+/** True when containerd's list says nothing new. */
+function isAsKnown(entry: ContainerEntry, task: TaskState | undefined): boolean {
+  if (task === undefined) return !entry.hasTask;
+  return entry.hasTask && entry.status === task.status && entry.pump !== undefined;
+}

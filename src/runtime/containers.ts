@@ -1,0 +1,250 @@
+import type { GrpcClient } from "../grpc/index.ts";
+import { type Clock, equal, Fault, type Log, type Random } from "../lib/index.ts";
+import type {
+  ContainerConfig,
+  ContainerEvent,
+  ContainerState,
+  Containers,
+  LogEntry,
+  LogOptions,
+  Volumes,
+} from "./container.ts";
+import type { ContainerEntry } from "./container-entry.ts";
+import { UNKNOWN_EXIT } from "./container-entry.ts";
+import { ContainerKeeper } from "./container-keeper.ts";
+import { type MakerParts, makeContainer, removeContainer } from "./container-maker.ts";
+import { type SnapshotMounts, snapshotMounts } from "./container-store.ts";
+import { sweep } from "./container-sweep.ts";
+import { createTask, killTask, startTask } from "./container-task.ts";
+import type { Images } from "./image.ts";
+import { type ContainerdAddress, connectContainerd } from "./image-client.ts";
+import type { Logs } from "./log.ts";
+import { LogStore } from "./log-store.ts";
+import { readMachine } from "./machine.ts";
+import { SIGKILL } from "./signals.ts";
+import { UserFilesCache } from "./user-files.ts";
+
+export interface ContainersOptions {
+  readonly address: ContainerdAddress;
+  readonly images: Images;
+  readonly volumes: Volumes;
+  /** A folder a container: its files, history and log. */
+  readonly dataDir: string;
+  /** A folder a container: its FIFOs. */
+  readonly runDir: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** How long a process may take to die of SIGKILL. */
+const KILL_MS = 10_000;
+
+/**
+ * The containers of this node: all of one containerd namespace, which is ours alone. They outlive the daemon: the next one
+ * opens the same namespace and folders and goes on.
+ */
+export class ContainerdContainers implements Containers {
+  readonly #client: GrpcClient;
+  readonly #maker: MakerParts;
+  readonly #logs: Logs;
+  readonly #keeper: ContainerKeeper;
+  readonly #creating = new Map<string, string>();
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+
+  private constructor(client: GrpcClient, maker: MakerParts, logs: Logs, keeper: ContainerKeeper) {
+    this.#client = client;
+    this.#maker = maker;
+    this.#logs = logs;
+    this.#keeper = keeper;
+    this.#running = keeper.run(this.#stop.signal);
+  }
+
+  /** Finds the containers of earlier daemons and goes on with their output. Fault "unavailable" without containerd. */
+  static async open({ address, ...rest }: ContainersOptions): Promise<ContainerdContainers> {
+    const client = connectContainerd(address);
+    const { dataDir, clock, log } = rest;
+    const logs = new LogStore({ folder: (id) => `${dataDir}/${id}`, clock, log });
+    const keeper = new ContainerKeeper({ ...rest, client, namespace: address.namespace, logs });
+    try {
+      const maker = { ...rest, client, machine: await readMachine(), userFiles: new UserFilesCache() };
+      await keeper.reconcile();
+      await sweep(maker, new Set(keeper.all().map(({ id }) => id)));
+      return new ContainerdContainers(client, maker, logs, keeper);
+    } catch (error) {
+      for (const { pump } of keeper.all()) pump?.detach();
+      client.close();
+      throw error;
+    }
+  }
+
+  /** Lets go of all containers; they run on, and their output waits for the next daemon. */
+  async close(): Promise<void> {
+    this.#stop.abort(new Fault("unavailable", "the runtime is closed"));
+    await this.#running;
+    this.#client.close();
+  }
+
+  async list(labels: Readonly<Record<string, string>> = {}): Promise<ContainerState[]> {
+    const wanted = Object.entries(labels);
+    return this.#keeper
+      .all()
+      .filter(({ record }) => wanted.every(([key, value]) => hasLabel(record.config.labels, key, value)))
+      .map((entry) => this.#keeper.stateOf(entry));
+  }
+
+  async get(id: string): Promise<ContainerState | undefined> {
+    const entry = this.#keeper.get(id);
+    return entry && this.#keeper.stateOf(entry);
+  }
+
+  async create(config: ContainerConfig): Promise<void> {
+    if (this.#isMade(config)) return;
+    this.#claimName(config);
+    this.#creating.set(config.id, config.name);
+    try {
+      await this.#keeper.locked(config.id, () => this.#create(config));
+    } finally {
+      this.#creating.delete(config.id);
+    }
+  }
+
+  start(id: string): Promise<number> {
+    return this.#keeper.locked(id, () => this.#start(this.#keeper.require(id)));
+  }
+
+  async wait(id: string, signal: AbortSignal): Promise<{ readonly exitCode: number }> {
+    const entry = this.#keeper.require(id);
+    await entry.ended(AbortSignal.any([signal, this.#stop.signal]));
+    if (entry.status !== "stopped") throw new Fault("not-found", `No such container: ${id}`);
+    return { exitCode: entry.history.exitCode ?? UNKNOWN_EXIT };
+  }
+
+  async stop(id: string, { graceMs }: { readonly graceMs: number }): Promise<void> {
+    const entry = this.#keeper.require(id);
+    if (entry.status !== "running") return;
+    await this.#kill(entry, entry.record.stopSignal);
+    if (await this.#endsWithin(entry, graceMs)) return;
+    await this.#killForGood(entry);
+  }
+
+  async remove(id: string): Promise<void> {
+    const known = this.#keeper.get(id);
+    if (known?.status === "running") await this.#killForGood(known);
+    await this.#keeper.locked(id, async () => {
+      const entry = this.#keeper.get(id);
+      if (entry === undefined) return;
+      await this.#keeper.dropTask(entry);
+      await this.#logs.remove(id);
+      await removeContainer(this.#maker, id, entry.record.ownVolumes);
+      this.#keeper.emit("destroy", entry);
+      this.#keeper.drop(entry);
+    });
+  }
+
+  async *logs(
+    id: string,
+    options: LogOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogEntry, void, undefined> {
+    const entry = this.#keeper.require(id);
+    const isRunning = (): boolean => entry.status !== "stopped" && !entry.isRemoved;
+    yield* this.#logs.read(id, options, isRunning, signal);
+  }
+
+  subscribe(fn: (event: ContainerEvent) => void): () => void {
+    return this.#keeper.subscribe(fn);
+  }
+
+  /** True when an earlier try that seemed to fail made exactly this container. */
+  #isMade(config: ContainerConfig): boolean {
+    const entry = this.#keeper.get(config.id);
+    if (entry === undefined) return false;
+    if (entry.status === "created" && equal(entry.record.config, config)) return true;
+    throw new Fault("exists", `cannot create container ${config.id}: it is there already`);
+  }
+
+  #claimName({ id, name }: ContainerConfig): void {
+    const known = this.#keeper.all().map((entry) => [entry.id, entry.record.config.name] as const);
+    const [owner] = [...known, ...this.#creating].find((other) => other[1] === name && other[0] !== id) ?? [];
+    if (owner === undefined) return;
+    throw new Fault(
+      "conflict",
+      `Conflict. The container name "/${name}" is already in use by container "${owner}". You have to remove (or rename) that container to be able to reuse that name.`,
+    );
+  }
+
+  async #create(config: ContainerConfig): Promise<void> {
+    if (this.#isMade(config)) return;
+    const { record, rootfs } = await makeContainer(this.#maker, config);
+    const entry = this.#keeper.add(record);
+    try {
+      await this.#makeTask(entry, rootfs);
+    } catch (error) {
+      // As with Docker, what cannot run is found when it is started: the start tries again.
+      if (!Fault.is(error, "invalid")) {
+        this.#keeper.drop(entry);
+        await removeContainer(this.#maker, config.id, record.ownVolumes).catch(() => {});
+        throw error;
+      }
+    }
+    this.#keeper.emit("create", entry);
+  }
+
+  async #start(entry: ContainerEntry): Promise<number> {
+    if (entry.status === "running") return entry.pid;
+    if (!entry.hasTask) await this.#makeTask(entry, await snapshotMounts(this.#client, entry.id));
+    try {
+      await this.#keeper.started(entry, await startTask(this.#client, entry.id));
+    } catch (error) {
+      if (!Fault.is(error, "unavailable")) await this.#keeper.dropTask(entry);
+      throw error;
+    }
+    return entry.pid;
+  }
+
+  async #makeTask(entry: ContainerEntry, rootfs: SnapshotMounts): Promise<void> {
+    const { tty, openStdin } = entry.record.config;
+    await this.#keeper.openPump(entry);
+    try {
+      const io = { folder: entry.folder, tty, openStdin };
+      entry.pid = await createTask(this.#client, entry.id, io, rootfs);
+      entry.hasTask = true;
+    } catch (error) {
+      await entry.pump?.close();
+      entry.pump = undefined;
+      throw error;
+    }
+  }
+
+  async #kill(entry: ContainerEntry, signal: number): Promise<void> {
+    if (await killTask(this.#client, entry.id, signal)) this.#keeper.emit("kill", entry);
+  }
+
+  async #killForGood(entry: ContainerEntry): Promise<void> {
+    await this.#kill(entry, SIGKILL);
+    if (await this.#endsWithin(entry, KILL_MS)) return;
+    throw new Fault("timeout", `cannot stop container ${entry.id}: it does not die of SIGKILL`);
+  }
+
+  async #endsWithin(entry: ContainerEntry, ms: number): Promise<boolean> {
+    const late = new AbortController();
+    const timer = this.#maker.clock.after(ms, () => late.abort());
+    try {
+      await entry.ended(AbortSignal.any([late.signal, this.#stop.signal]));
+      return true;
+    } catch (error) {
+      if (late.signal.aborted) return false;
+      throw error;
+    } finally {
+      timer.cancel();
+    }
+  }
+}
+
+/** "" matches any value. */
+function hasLabel(labels: Readonly<Record<string, string>>, key: string, value: string): boolean {
+  const found = labels[key];
+  return found !== undefined && (value === "" || found === value);
+}

@@ -1,0 +1,113 @@
+import type { ContainerConfig, ResolvedMount } from "./container.ts";
+import type { ContainerFolder } from "./container-folder.ts";
+import type { Machine } from "./machine.ts";
+import type { OciLinux, OciProcess, OciSpec, OciUser } from "./oci.ts";
+import { capabilitiesFor } from "./spec-capabilities.ts";
+import { INIT_PATH, mountsOf, rootPropagationOf } from "./spec-mounts.ts";
+import { envOf, type ImageProcess } from "./spec-process.ts";
+import { oomScoreOf, resourcesOf, rlimitsOf } from "./spec-resources.ts";
+import { seccompFor } from "./spec-seccomp.ts";
+
+const MASKED_PATHS: readonly string[] = [
+  "/proc/asound",
+  "/proc/acpi",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
+];
+
+const READONLY_PATHS: readonly string[] = [
+  "/proc/bus",
+  "/proc/fs",
+  "/proc/irq",
+  "/proc/sys",
+  "/proc/sysrq-trigger",
+];
+
+/** As Docker since 20.10: ping and low ports without capabilities. */
+const DEFAULT_SYSCTLS: Readonly<Record<string, string>> = {
+  "net.ipv4.ping_group_range": "0 2147483647",
+  "net.ipv4.ip_unprivileged_port_start": "0",
+};
+
+/** The cgroup under which all of ours are. */
+const CGROUP = "/shoal";
+
+/** All that a container's OCI spec follows from. */
+export interface SpecInput {
+  readonly config: ContainerConfig;
+  readonly image: ImageProcess;
+  readonly command: readonly string[];
+  readonly user: OciUser;
+  readonly mounts: readonly ResolvedMount[];
+  readonly folder: ContainerFolder;
+  readonly machine: Machine;
+  /** The init's file on the host, when the config asks for one. */
+  readonly init: string | undefined;
+}
+
+/** The OCI runtime spec of a container, with Docker's defaults (moby oci/defaults.go, daemon/oci_linux.go). */
+export function specOf(input: SpecInput): OciSpec {
+  const { config, init, machine } = input;
+  const capabilities = capabilitiesFor(config.capAdd, config.capDrop, machine.capabilities);
+  return {
+    ociVersion: "1.0.2",
+    process: processOf(input, capabilities),
+    root: { path: "rootfs", readonly: config.readOnly },
+    hostname: config.hostname,
+    mounts: mountsOf({ config, resolved: input.mounts, folder: input.folder, init }),
+    linux: linuxOf(config, machine, capabilities),
+  };
+}
+
+/** The spec as containerd takes it: JSON, in which a limit of -1 is the unsigned 64-bit number that means none. */
+export function encodeSpec(spec: OciSpec): Uint8Array {
+  const text = JSON.stringify(spec).replace(/"(soft|hard)":-1\b/g, `"$1":${2n ** 64n - 1n}`);
+  return Buffer.from(text);
+}
+
+function processOf(input: SpecInput, capabilities: readonly string[]): OciProcess {
+  const { config, image, command, user, machine, init } = input;
+  const oomScoreAdj = oomScoreOf(config.oomScoreAdj, machine);
+  return {
+    terminal: config.tty,
+    user,
+    args: init === undefined ? command : [INIT_PATH, "--", ...command],
+    env: envOf(config, image),
+    cwd: config.dir || image.dir || "/",
+    // Others than root get theirs by what they execute, as anywhere.
+    capabilities: {
+      bounding: capabilities,
+      ...(user.uid === 0 && { effective: capabilities, permitted: capabilities }),
+    },
+    ...(config.ulimits.length > 0 && { rlimits: rlimitsOf(config.ulimits, machine) }),
+    noNewPrivileges: false,
+    ...(oomScoreAdj !== undefined && { oomScoreAdj }),
+  };
+}
+
+function linuxOf(config: ContainerConfig, machine: Machine, capabilities: readonly string[]): OciLinux {
+  const seccomp = seccompFor(capabilities, machine.arch);
+  const rootfsPropagation = rootPropagationOf(config.mounts);
+  return {
+    namespaces: [
+      ...["mount", "pid", "ipc", "uts"].map((type) => ({ type })),
+      { type: "network", path: config.netns },
+      ...(machine.cgroupVersion === 2 ? [{ type: "cgroup" }] : []),
+    ],
+    cgroupsPath: `${CGROUP}/${config.id}`,
+    resources: resourcesOf(config.resources, machine),
+    sysctl: { ...DEFAULT_SYSCTLS, ...config.sysctls },
+    maskedPaths: MASKED_PATHS,
+    readonlyPaths: READONLY_PATHS,
+    ...(rootfsPropagation !== undefined && { rootfsPropagation }),
+    ...(seccomp !== undefined && { seccomp }),
+  };
+}
