@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { LinuxKernel } from "../../src/kernel/index.ts";
 import { inside, openNetns } from "../../src/kernel/netns.ts";
-import { execOk } from "../../src/sys/index.ts";
+import { silentLog } from "../../src/lib/index.ts";
+import { exec, execOk, systemClock } from "../../src/sys/index.ts";
 
 /** A network namespace that plays a host, and a folder for what is pinned on it. Gone with `dispose`. */
 export interface TestHost {
@@ -10,6 +12,8 @@ export interface TestHost {
   readonly folder: string;
   /** Runs synchronous work with the test's thread in there. */
   inside<T>(work: () => T): T;
+  /** A kernel whose "host" is this one. */
+  kernel(tag?: string, folder?: string): LinuxKernel;
   /** A program's output, run in the host or in one of its pinned namespaces. */
   run(argv: readonly [string, ...string[]], pinned?: string): Promise<string>;
   path(pinned?: string): string;
@@ -30,13 +34,29 @@ export async function makeTestHost(): Promise<TestHost> {
     folder,
     path,
     inside: (work) => inside(fd, work),
+    kernel: (tag = "sh", netnsDir = folder) =>
+      inside(fd, () => new LinuxKernel({ tag, netnsDir, clock: systemClock, log: silentLog })),
     run: (argv, pinned) => execOk(["nsenter", `--net=${path(pinned)}`, "--", ...argv]),
     async dispose() {
-      const { readdirSync } = await import("node:fs");
-      for (const name of readdirSync(folder))
-        await execOk(["umount", "-l", join(folder, name)]).catch(() => "");
+      for (const name of readdirSync(folder)) await exec(["umount", "-l", join(folder, name)]);
       rmSync(folder, { recursive: true, force: true });
       await execOk(["ip", "netns", "delete", netns]);
     },
   };
+}
+
+/** Joins hosts by a switch: the first gets 192.168.7.1/24 on eth0, and so on. Returns the switch's end. */
+export async function joinHosts(hosts: readonly TestHost[]): Promise<() => Promise<void>> {
+  const ns = `shoal-test-${process.pid}-switch`;
+  await execOk(["ip", "netns", "add", ns]);
+  await execOk(["ip", "-n", ns, "link", "add", "br0", "type", "bridge"]);
+  await execOk(["ip", "-n", ns, "link", "set", "br0", "up"]);
+  for (const [i, { netns }] of hosts.entries()) {
+    const words = ["link", "add", `p${i}`, "type", "veth", "peer", "name", "eth0", "netns", netns];
+    await execOk(["ip", "-n", ns, ...words]);
+    await execOk(["ip", "-n", ns, "link", "set", `p${i}`, "master", "br0", "up"]);
+    await execOk(["ip", "-n", netns, "address", "add", `192.168.7.${i + 1}/24`, "dev", "eth0"]);
+    await execOk(["ip", "-n", netns, "link", "set", "eth0", "up"]);
+  }
+  return async () => void (await execOk(["ip", "netns", "delete", ns]));
 }

@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { planNetwork } from "../../src/dataplane/index.ts";
+import type { Kernel } from "../../src/kernel/index.ts";
+import { joinHosts, makeTestHost, type TestHost } from "../support/netns.ts";
+import { type ClusterSketch, factsOf } from "../support/network-facts.ts";
+import { askOverUdp, connectTimes, pings, serve, type Talk, talkOverTcp, tally } from "../support/traffic.ts";
+
+/** Two nodes, tasks of `vote` on both; `lonely` on another network; `outside` is no node. */
+const SKETCH: ClusterSketch = {
+  nodes: 2,
+  services: [
+    {
+      id: "vote",
+      vip: 5,
+      networks: ["ingress", "front"],
+      ports: [
+        { protocol: "tcp", published: 8080, target: 80 },
+        { protocol: "udp", published: 8080, target: 80 },
+      ],
+    },
+    { id: "echo", vip: 6, networks: ["front"] },
+    {
+      id: "void",
+      vip: 7,
+      networks: ["ingress", "front"],
+      ports: [{ protocol: "tcp", published: 8081, target: 80 }],
+    },
+  ],
+  tasks: [
+    { id: "vote1111", node: 1, number: 21, networks: ["ingress", "front"], service: "vote" },
+    { id: "vote2222", node: 2, number: 22, networks: ["ingress", "front"], service: "vote" },
+    { id: "vote3333", node: 2, number: 23, networks: ["ingress", "front"], service: "vote" },
+    { id: "client11", node: 1, number: 31, networks: ["front"], takes: false },
+    { id: "echo1111", node: 2, number: 32, networks: ["front"], service: "echo" },
+    {
+      id: "lonely11",
+      node: 1,
+      number: 33,
+      networks: ["back"],
+      service: "lonely",
+      hostPorts: [{ protocol: "tcp", published: 9000, target: 80 }],
+    },
+  ],
+};
+
+const hosts: TestHost[] = [];
+const kernels: Kernel[] = [];
+const servers: Talk[] = [];
+let unplug = async () => {};
+
+const [one, two] = [0, 1];
+const task = (id: string, host: number) => hosts[host]!.path(`task-${id}`);
+const outside = () => hosts[2]!.path();
+
+async function applyAll(sketch: ClusterSketch) {
+  for (const [i, kernel] of kernels.entries()) {
+    const report = await kernel.apply(planNetwork(factsOf(sketch, i + 1), { tag: "sh" }));
+    expect(report.failures).toEqual([]);
+  }
+}
+
+beforeAll(async () => {
+  for (let i = 0; i < 3; i++) hosts.push(await makeTestHost());
+  unplug = await joinHosts(hosts);
+  kernels.push(hosts[0]!.kernel(), hosts[1]!.kernel());
+  await applyAll(SKETCH);
+  for (const { id, node } of SKETCH.tasks) servers.push(await serve(task(id, node - 1), id, 80));
+});
+
+afterAll(async () => {
+  for (const server of servers) server.stop();
+  for (const kernel of kernels) await kernel.destroy();
+  await unplug();
+  for (const host of hosts) await host.dispose();
+});
+
+test("a task reaches tasks of its network, here and on the other node, by ping and TCP", async () => {
+  expect(await pings(task("client11", one), "10.0.1.21")).toBe(true);
+  expect(await pings(task("client11", one), "10.0.1.22")).toBe(true);
+  expect(await connectTimes(task("client11", one), "10.0.1.21", 80, 1)).toEqual(["vote1111 10.0.1.31"]);
+  expect(await connectTimes(task("client11", one), "10.0.1.22", 80, 1)).toEqual(["vote2222 10.0.1.31"]);
+});
+
+test("no task reaches a network that it is not on", async () => {
+  const answers = await connectTimes(task("client11", one), "10.0.2.33", 80, 1, 500);
+  expect(answers[0]).not.toContain("lonely11");
+});
+
+test("tasks do not talk over the ingress network", async () => {
+  const answers = await connectTimes(task("vote2222", two), "10.0.0.21", 80, 1, 500);
+  expect(answers[0]).not.toContain("vote1111");
+});
+
+test("a VIP spreads connections over all tasks, and they see who calls", async () => {
+  const counts = tally(await connectTimes(task("client11", one), "10.0.1.5", 80, 90));
+  expect(Object.keys(counts).sort()).toEqual([
+    "vote1111 10.0.1.31",
+    "vote2222 10.0.1.31",
+    "vote3333 10.0.1.31",
+  ]);
+  for (const count of Object.values(counts)) expect(count).toBeGreaterThan(18);
+});
+
+test("a task that draws itself through its service's VIP gets an answer", async () => {
+  const counts = tally(await connectTimes(task("vote2222", two), "10.0.1.5", 80, 30));
+  const names = new Set(Object.keys(counts).map((answer) => answer.split(" ")[0]));
+  expect([...names].sort()).toEqual(["vote1111", "vote2222", "vote3333"]);
+});
+
+test("a VIP without tasks refuses at once", async () => {
+  expect(await connectTimes(task("client11", one), "10.0.1.7", 80, 1)).toEqual(["ECONNREFUSED"]);
+});
+
+test("a published port answers on every node, and the task sees the outside client's address", async () => {
+  for (const address of ["192.168.7.1", "192.168.7.2"]) {
+    const counts = tally(await connectTimes(outside(), address, 8080, 60));
+    expect(Object.keys(counts).sort()).toEqual([
+      "vote1111 192.168.7.3",
+      "vote2222 192.168.7.3",
+      "vote3333 192.168.7.3",
+    ]);
+    for (const count of Object.values(counts)) expect(count).toBeGreaterThan(12);
+  }
+});
+
+test("a published port answers on the node's own addresses and loopback", async () => {
+  for (const address of ["127.0.0.1", "192.168.7.1"]) {
+    const counts = tally(await connectTimes(hosts[0]!.path(), address, 8080, 12));
+    const names = new Set(Object.keys(counts).map((answer) => answer.split(" ")[0]));
+    expect([...names].sort(), JSON.stringify(counts)).toEqual(["vote1111", "vote2222", "vote3333"]);
+  }
+});
+
+test("a published UDP port answers, and the task sees the outside client's address", async () => {
+  const asker = await askOverUdp(outside(), "192.168.7.1", 8080);
+  expect(await asker.ask("?")).toMatch(/^vote\d{4} 192\.168\.7\.3$/);
+  asker.stop();
+});
+
+test("a published port without tasks refuses at once", async () => {
+  expect(await connectTimes(outside(), "192.168.7.2", 8081, 1)).toEqual(["ECONNREFUSED"]);
+});
+
+test("a port in host mode answers on its node only, with the client's address", async () => {
+  expect(await connectTimes(outside(), "192.168.7.1", 9000, 1)).toEqual(["lonely11 192.168.7.3"]);
+  expect(await connectTimes(outside(), "192.168.7.2", 9000, 1)).toEqual(["ECONNREFUSED"]);
+});
+
+test("a task gets out, by its node's address", async () => {
+  const server = await serve(outside(), "world", 7000);
+  expect(await connectTimes(task("client11", one), "192.168.7.3", 7000, 1)).toEqual(["world 192.168.7.1"]);
+  server.stop();
+});
+
+test("a task's name questions reach the resolver's address on the gateway bridge, with its own address", async () => {
+  const resolver = await serve(hosts[0]!.path(), "resolver", 53);
+  const asker = await askOverUdp(task("client11", one), "127.0.0.11", 53);
+  expect(await asker.ask("?")).toBe("resolver 172.18.0.31");
+  expect(await connectTimes(task("client11", one), "127.0.0.11", 53, 1)).toEqual(["resolver 172.18.0.31"]);
+  asker.stop();
+  resolver.stop();
+});
+
+test("connections outlive other tasks' coming and going, and a new shoald", async () => {
+  const talk = await talkOverTcp(task("client11", one), "10.0.1.6", 80);
+  expect(await talk.ask("one")).toBe("one");
+  const more: ClusterSketch = {
+    ...SKETCH,
+    tasks: [...SKETCH.tasks, { id: "echo2222", node: 1, number: 41, networks: ["front"], service: "echo" }],
+  };
+  await applyAll(more);
+  expect(await talk.ask("two")).toBe("two");
+  await applyAll(SKETCH);
+  expect(await talk.ask("three")).toBe("three");
+  kernels.splice(0, 2, hosts[0]!.kernel(), hosts[1]!.kernel());
+  await applyAll(SKETCH);
+  expect(await talk.ask("four")).toBe("four");
+  talk.stop();
+});

@@ -1,0 +1,108 @@
+import type {
+  AttachmentFact,
+  EndpointFact,
+  NetworkFact,
+  NetworkFacts,
+  NodeFact,
+  PortFact,
+  ServiceFact,
+} from "../../src/dataplane/index.ts";
+
+/** A small cluster in words: how many nodes, and who runs where. Networks: ingress 10.0.0.0/24, front 10.0.1.0/24, back 10.0.2.0/24. */
+export interface ClusterSketch {
+  readonly nodes: number;
+  readonly tasks: readonly TaskSketch[];
+  readonly services?: readonly ServiceSketch[];
+  readonly dataPathPort?: number;
+}
+
+export interface TaskSketch {
+  /** 8 characters or more; the first 8 tell it from others. */
+  readonly id: string;
+  readonly node: number;
+  /** Last byte of its address on every network, and of its gateway address. */
+  readonly number: number;
+  readonly networks: readonly ("ingress" | "front" | "back")[];
+  readonly service?: string;
+  /** False: has its addresses, takes no traffic. */
+  readonly takes?: boolean;
+  readonly hostPorts?: readonly PortFact[];
+}
+
+export interface ServiceSketch {
+  readonly id: string;
+  /** Last byte of its VIP on these networks. */
+  readonly vip: number;
+  readonly networks: readonly ("ingress" | "front" | "back")[];
+  readonly ports?: readonly PortFact[];
+}
+
+const NETWORKS = ["ingress", "front", "back"] as const;
+type NetworkName = (typeof NETWORKS)[number];
+
+const network = (name: NetworkName): NetworkFact => {
+  const third = NETWORKS.indexOf(name);
+  return {
+    id: `${name}-network`,
+    name,
+    vni: 4096 + third,
+    subnet: `10.0.${third}.0/24`,
+    gateway: `10.0.${third}.1`,
+    mtu: 1450,
+    ingress: name === "ingress",
+    internal: false,
+  };
+};
+
+const addressesOf = (names: readonly NetworkName[], last: number): Record<string, string> =>
+  Object.fromEntries(names.map((name) => [`${name}-network`, `10.0.${NETWORKS.indexOf(name)}.${last}`]));
+
+const node = (index: number): NodeFact => ({
+  id: `node-${index}`,
+  dataPathAddress: `192.168.7.${index}`,
+  addresses: addressesOf(NETWORKS, 200 + index),
+});
+
+const service = ({ id, vip, networks, ports }: ServiceSketch): ServiceFact => ({
+  id,
+  name: id,
+  vips: addressesOf(networks, vip),
+  aliases: {},
+  ports: ports ?? [],
+});
+
+/** What node number `self` (from 1) would be told. */
+export function factsOf(sketch: ClusterSketch, self: number): NetworkFacts {
+  const rows = sketch.tasks.map((task) => ({
+    task,
+    taskId: task.id,
+    serviceId: task.service ?? "none",
+    name: task.id,
+    nodeId: `node-${task.node}`,
+    addresses: addressesOf(task.networks, task.number),
+  }));
+  return {
+    self: {
+      nodeId: `node-${self}`,
+      dataPathAddress: `192.168.7.${self}`,
+      gatewaySubnet: "172.18.0.0/16",
+      dataPathPort: sketch.dataPathPort ?? 4789,
+    },
+    networks: NETWORKS.map(network),
+    nodes: Array.from({ length: sketch.nodes }, (_, i) => node(i + 1)),
+    services: (sketch.services ?? []).map(service),
+    endpoints: rows
+      .filter(({ task }) => task.takes !== false)
+      .map(({ task: _, ...row }): EndpointFact => row),
+    attachments: rows.map(({ taskId, nodeId, addresses }): AttachmentFact => ({ taskId, nodeId, addresses })),
+    tasks: rows
+      .filter(({ task }) => task.node === self)
+      .map(({ task, taskId, serviceId, addresses }) => ({
+        taskId,
+        serviceId,
+        addresses,
+        gatewayAddress: `172.18.0.${task.number}`,
+        hostPorts: task.hostPorts ?? [],
+      })),
+  };
+}
