@@ -1,6 +1,7 @@
 import { requireCidr } from "../lib/index.ts";
 import type { Address, Link, Namespace, NftTable, Route, RouteRule } from "../netstate/index.ts";
 import { type GatewayLayout, macOf } from "./addresses.ts";
+import { datagramRule, datagramTable } from "./datagrams.ts";
 import type { NetworkFact, TaskFact } from "./facts.ts";
 import { type Names, sandboxNameOf } from "./names.ts";
 
@@ -38,11 +39,17 @@ export function taskSandbox(
     links: [...plan.legs.map((leg) => overlayEnd(names, plan.task, leg)), gatewayEnd(names, plan, settings)],
     addresses: addressesOf(plan),
     routes: [...gatewayRoutes(plan, gateway), ...(ingress === undefined ? [] : [publishedRoute(ingress)])],
-    rules: ingress === undefined ? [] : [publishedRule(ingress)],
+    rules:
+      ingress === undefined ? [] : [publishedRule(ingress), datagramRule(RULE_PRIORITY, PUBLISHED_TABLE)],
     neighbours: [{ link: plan.gatewayEthernet, address: gateway.bridge, mac: macOf(gateway.bridge) }],
     fdb: [],
     sysctls: sysctlsOf(plan),
-    tables: [dnsTable(names, plan, gateway, settings.resolverPort)],
+    tables: [
+      dnsTable(names, plan, gateway, settings.resolverPort),
+      ...(ingress === undefined
+        ? []
+        : [datagramTable(names.table("udp"), ingress, plan.task.gatewayAddress)]),
+    ],
   };
 }
 
