@@ -2,8 +2,12 @@ import type { AttachmentFact, EndpointFact, NetworkFact, NodeFact, ServiceFact }
 import {
   isTerminal,
   isWanted,
+  type Kind,
+  type Kinds,
   type Network,
+  type Node,
   OVERLAY_MTU,
+  type Service,
   stateRank,
   type Task,
   taskName,
@@ -17,81 +21,131 @@ type Reported = Pick<Task, "status" | "ranAt" | "endedAt">;
 /** Everything one node is told, by key: "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", … */
 export type AssignmentSet = ReadonlyMap<string, string>;
 
+/** Whom the set is for, and the ids of the networks it is on. */
+interface Reader {
+  readonly view: View;
+  readonly nodeId: string;
+  readonly on: ReadonlySet<string>;
+}
+
+type Row = readonly [key: string, value: unknown];
+
+/** What one object says to a node, by kind. A task gives up to three rows. */
+const ROWS: { readonly [K in Kind]: (reader: Reader, object: Kinds[K]) => Row[] } = {
+  cluster: () => [],
+  network: ({ on }, network) => (on.has(network.id) ? [[`network/${network.id}`, networkFact(network)]] : []),
+  node: nodeRows,
+  service: serviceRows,
+  task: taskRows,
+};
+
+/** Every key that an object can be told under. */
+const KEYS: Readonly<Record<Kind, readonly string[]>> = {
+  cluster: [],
+  network: ["network"],
+  node: ["node"],
+  service: ["service"],
+  task: ["task", "attachment", "endpoint"],
+};
+
 /**
  * The whole set for one node: its own tasks, and of the networks it is on the peers, services and endpoints.
  * Nothing of other networks, and of other nodes' tasks only name and address (DESIGN section 4).
  */
 export function assignmentsFor(view: View, nodeId: string): AssignmentSet {
   const set = new Map<string, string>();
-  const node = view.get("node", nodeId);
-  if (node === undefined) return set;
-  const say = (key: string, value: unknown) => set.set(key, JSON.stringify(value));
-  for (const task of view.tasksByNode(nodeId)) {
-    if (stateRank(task.status.state) >= stateRank("assigned")) say(`task/${task.id}`, assignmentOf(task));
+  const reader = readerOf(view, nodeId);
+  if (reader === undefined) return set;
+  for (const kind of ["task", "network", "node", "service"] as const) {
+    for (const object of view.all(kind)) {
+      for (const [key, json] of rowsOf(reader, kind, object)) set.set(key, json);
+    }
   }
-  const networks = Object.keys(node.attachments).flatMap((id) => view.get("network", id) ?? []);
-  const on = new Set(networks.map((n) => n.id));
-  for (const network of networks) say(`network/${network.id}`, networkFact(network));
-  for (const peer of view.all("node")) {
-    const addresses = pick(Object.entries(peer.attachments), on);
-    if (Object.keys(addresses).length === 0) continue;
-    const fact: NodeFact = { id: peer.id, dataPathAddress: peer.dataPathAddress, addresses };
-    say(`node/${peer.id}`, fact);
-  }
-  sayServices(view, on, say);
-  sayTasks(view, on, say);
   return set;
 }
 
-type Say = (key: string, value: unknown) => void;
-
-function sayServices(view: View, on: ReadonlySet<string>, say: Say): void {
-  for (const service of view.all("service")) {
-    const vips = pick(service.endpoint?.vips.map((v) => [v.networkId, v.address] as const) ?? [], on);
-    const aliases = pick(
-      service.spec.task.networks.map((n) => [n.target, n.aliases] as const),
-      on,
-    );
-    if (Object.keys(vips).length + Object.keys(aliases).length === 0) continue;
-    const ports = service.endpoint?.ports.filter((p) => p.publishMode === "ingress") ?? [];
-    const fact: ServiceFact = {
-      id: service.id,
-      name: service.spec.name,
-      vips,
-      aliases,
-      ports: ports.map(({ protocol, published, target }) => ({ protocol, published, target })),
-    };
-    say(`service/${service.id}`, fact);
-  }
+/** What an object is told as to this node now, by key; a key without text is one that it must not hold (any more). */
+export function assignmentsOf<K extends Kind>(
+  reader: Reader,
+  kind: K,
+  id: string,
+): Map<string, string | undefined> {
+  const rows = new Map<string, string | undefined>(
+    KEYS[kind].map((prefix) => [`${prefix}/${id}`, undefined]),
+  );
+  const object = reader.view.get(kind, id);
+  if (object !== undefined) for (const [key, json] of rowsOf(reader, kind, object)) rows.set(key, json);
+  return rows;
 }
 
-/** Endpoints are the tasks that take traffic now; attachments all that may still send or answer. */
-function sayTasks(view: View, on: ReadonlySet<string>, say: Say): void {
-  for (const task of view.all("task")) {
-    if (task.nodeId === undefined || isTerminal(task)) continue;
-    const addresses = pick(
-      task.attachments.map((a) => [a.networkId, a.address] as const),
-      on,
-    );
-    const node = view.get("node", task.nodeId);
-    const away = node === undefined || node.status.state === "down";
-    if (away || Object.keys(addresses).length === 0) continue;
-    const place: AttachmentFact = { taskId: task.id, nodeId: task.nodeId, addresses };
-    say(`attachment/${task.id}`, place);
-    if (task.status.state !== "running" || !isWanted(task)) continue;
-    const fact: EndpointFact = {
-      taskId: task.id,
-      serviceId: task.serviceId,
-      name: taskName(task),
-      nodeId: task.nodeId,
-      addresses,
-    };
-    say(`endpoint/${task.id}`, fact);
-  }
+/** The node as a reader; undefined when it is not part of the cluster. */
+export function readerOf(view: View, nodeId: string): Reader | undefined {
+  const node = view.get("node", nodeId);
+  if (node === undefined) return undefined;
+  const on = Object.keys(node.attachments).filter((id) => view.get("network", id) !== undefined);
+  return { view, nodeId, on: new Set(on) };
+}
+
+function rowsOf<K extends Kind>(reader: Reader, kind: K, object: Kinds[K]): [string, string][] {
+  return ROWS[kind](reader, object).map(([key, value]) => [key, JSON.stringify(value)]);
+}
+
+function nodeRows({ on }: Reader, node: Node): Row[] {
+  const addresses = pick(Object.entries(node.attachments), on);
+  if (isEmpty(addresses)) return [];
+  const fact: NodeFact = { id: node.id, dataPathAddress: node.dataPathAddress, addresses };
+  return [[`node/${node.id}`, fact]];
+}
+
+function serviceRows({ on }: Reader, service: Service): Row[] {
+  const vips = pick(service.endpoint?.vips.map((v) => [v.networkId, v.address] as const) ?? [], on);
+  const aliases = pick(
+    service.spec.task.networks.map((n) => [n.target, n.aliases] as const),
+    on,
+  );
+  if (isEmpty(vips) && isEmpty(aliases)) return [];
+  const ports = service.endpoint?.ports.filter((p) => p.publishMode === "ingress") ?? [];
+  const fact: ServiceFact = {
+    id: service.id,
+    name: service.spec.name,
+    vips,
+    aliases,
+    ports: ports.map(({ protocol, published, target }) => ({ protocol, published, target })),
+  };
+  return [[`service/${service.id}`, fact]];
+}
+
+/** An endpoint is a task that takes traffic now; an attachment one that may still send or answer. */
+function taskRows({ view, nodeId, on }: Reader, task: Task): Row[] {
+  const own: Row[] =
+    task.nodeId === nodeId && stateRank(task.status.state) >= stateRank("assigned")
+      ? [[`task/${task.id}`, assignmentOf(task)]]
+      : [];
+  const addresses = pick(
+    task.attachments.map((a) => [a.networkId, a.address] as const),
+    on,
+  );
+  if (task.nodeId === undefined || isTerminal(task) || isEmpty(addresses) || isAway(view, task.nodeId))
+    return own;
+  const place: AttachmentFact = { taskId: task.id, nodeId: task.nodeId, addresses };
+  const placed: Row[] = [...own, [`attachment/${task.id}`, place]];
+  if (task.status.state !== "running" || !isWanted(task)) return placed;
+  const fact: EndpointFact = { ...place, serviceId: task.serviceId, name: taskName(task) };
+  return [...placed, [`endpoint/${task.id}`, fact]];
+}
+
+/** Nothing can be sent to a node that is down or removed. */
+export function isAway(view: View, nodeId: string): boolean {
+  const node = view.get("node", nodeId);
+  return node === undefined || node.status.state === "down";
 }
 
 function pick<V>(entries: Iterable<readonly [string, V]>, on: ReadonlySet<string>): Record<string, V> {
   return Object.fromEntries([...entries].filter(([id]) => on.has(id)));
+}
+
+function isEmpty(record: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(record).length === 0;
 }
 
 function assignmentOf(task: Task): TaskAssignment {
@@ -120,16 +174,4 @@ function networkFact(network: Network): NetworkFact {
     ingress: network.spec.ingress,
     internal: network.spec.internal,
   };
-}
-
-/** What to send so that a receiver of `before` holds `after`. */
-export function diffAssignments(
-  before: AssignmentSet,
-  after: AssignmentSet,
-): { upserts: { key: string; json: string }[]; removals: string[] } {
-  const upserts = [...after]
-    .filter(([key, json]) => before.get(key) !== json)
-    .map(([key, json]) => ({ key, json }));
-  const removals = [...before.keys()].filter((key) => !after.has(key));
-  return { upserts, removals };
 }

@@ -1,8 +1,8 @@
 import { type Log, messageOf, newId, type Random } from "../lib/index.ts";
 import { type Node, type NodeDescription, put, type TaskStatus } from "../model/index.ts";
 import type { AgentMessage, DispatcherService, PeerIdentity, SessionStream } from "../rpc/index.ts";
-import type { Store } from "../store/index.ts";
-import { type AssignmentSet, assignmentsFor, diffAssignments } from "./assignments.ts";
+import type { ObjectChange, Store } from "../store/index.ts";
+import { type AssignmentDiff, AssignmentFeed } from "./assignment-feed.ts";
 import type { Liveness } from "./liveness.ts";
 import type { LogBroker } from "./log-broker.ts";
 import type { StatusQueue } from "./statuses.ts";
@@ -20,9 +20,9 @@ export interface DispatcherParts {
 interface Session {
   readonly nodeId: string;
   readonly stream: SessionStream;
-  sent: AssignmentSet;
+  readonly feed: AssignmentFeed;
+  /** Number of the set that the agent holds; 0 before the first. */
   sequence: number;
-  nodeJson: string;
 }
 
 /**
@@ -44,7 +44,8 @@ export class Dispatcher implements DispatcherService {
     signal: AbortSignal,
   ): Promise<void> {
     const { log, random } = this.#parts;
-    const session: Session = { nodeId: peer.nodeId, stream, sent: new Map(), sequence: 0, nodeJson: "" };
+    const feed = new AssignmentFeed(peer.nodeId);
+    const session: Session = { nodeId: peer.nodeId, stream, feed, sequence: 0 };
     this.#sessions.get(peer.nodeId)?.stream.close("a newer session of this node took over");
     this.#sessions.set(peer.nodeId, session);
     try {
@@ -61,9 +62,12 @@ export class Dispatcher implements DispatcherService {
     }
   }
 
-  /** Sends every session what changed for it. Called after the view moved. */
-  push(): void {
-    for (const session of this.#sessions.values()) if (session.sequence > 0) this.#send(session);
+  /** Sends every session what a commit changed for it. Called once the view has it. */
+  push(changes: readonly ObjectChange[]): void {
+    const { view } = this.#parts.store;
+    for (const session of this.#sessions.values()) {
+      if (session.sequence > 0) this.#send(session, session.feed.follow(view, changes));
+    }
   }
 
   /** Ends all sessions: the manager stops, agents go and look for another. */
@@ -98,7 +102,8 @@ export class Dispatcher implements DispatcherService {
       managers: managersOf([...store.view.all("node")]),
       cluster: { id: cluster?.id ?? "", dataPathPort: cluster?.dataPathPort ?? 0 },
     });
-    this.#send(session);
+    session.sequence = 0;
+    this.#send(session, session.feed.begin(store.view));
   }
 
   async #markReady(
@@ -146,21 +151,17 @@ export class Dispatcher implements DispatcherService {
     }
   }
 
-  #send(session: Session): void {
-    const { view } = this.#parts.store;
-    const node = view.get("node", session.nodeId);
-    if (node === undefined) {
+  /** The first message of a session holds the whole set, the later ones say to which set they apply. */
+  #send(session: Session, { upserts, removals }: AssignmentDiff): void {
+    if (this.#parts.store.view.get("node", session.nodeId) === undefined) {
       session.stream.send({ kind: "leave", reason: "this node was removed from the swarm" });
       session.stream.close("this node was removed from the swarm");
       return;
     }
-    const next = assignmentsFor(view, session.nodeId);
-    const { upserts, removals } = diffAssignments(session.sent, next);
     const complete = session.sequence === 0;
     if (!complete && upserts.length === 0 && removals.length === 0) return;
     const appliesTo = session.sequence;
     session.sequence += 1;
-    session.sent = next;
     session.stream.send({
       kind: "assignments",
       complete,

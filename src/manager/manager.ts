@@ -61,7 +61,7 @@ export class Manager {
   /** Leads until the signal aborts. Everything it knows it rebuilds from the store. */
   async run(signal: AbortSignal): Promise<void> {
     const parts = this.#parts;
-    const unsubscribe = parts.store.subscribe(() => this.dispatcher.push());
+    const unsubscribe = parts.store.subscribe((changes) => this.dispatcher.push(changes));
     try {
       await runGroup(
         [(s) => runLeader(parts, s), (s) => this.#liveness.run(s), (s) => this.#statuses.run(s)],

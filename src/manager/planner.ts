@@ -19,18 +19,20 @@ const MAX_ROUNDS = 8;
  */
 export function planCluster(view: View, decision: Decision): Plan {
   const merged = new Map<string, Change>();
+  let layered = view;
   let again: Instant | undefined;
   const because: string[] = [];
   for (let round = 0; round < MAX_ROUNDS; round++) {
     let grew = false;
     again = undefined;
     for (const decide of DECIDERS) {
-      const plan = decide(withChanges(view, [...merged.values()]), decision);
+      const plan = decide(layered, decision);
       if (plan.again !== undefined) again = Math.min(again ?? plan.again, plan.again);
       if (plan.changes.length === 0) continue;
       grew = true;
       because.push(plan.because);
       for (const change of plan.changes) mergeChange(merged, change);
+      layered = withChanges(view, [...merged.values()]);
     }
     if (!grew) break;
   }

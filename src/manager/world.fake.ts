@@ -4,6 +4,8 @@ import {
   type Change,
   isTerminal,
   isWanted,
+  type Kind,
+  type Kinds,
   type Node,
   type NodeState,
   type Plan,
@@ -15,7 +17,7 @@ import {
   withReport,
 } from "../model/index.ts";
 import { aCluster, aNetwork, aService, countingIds, T0 } from "../model/objects.fake.ts";
-import { LiveView } from "../store/index.ts";
+import { LiveView, type ObjectChange } from "../store/index.ts";
 import { planCluster } from "./planner.ts";
 
 /** What becomes of a task that its node was told to run: it runs, ends, never comes to run ("rejected"), or takes its time ("preparing"). */
@@ -29,16 +31,21 @@ export class World {
   readonly view: LiveView = new LiveView();
   now: Instant = T0;
   /** Called after every write, e.g. to look for what must never be. */
-  watch: (() => void) | undefined;
+  watch: ((changes: readonly ObjectChange[]) => void) | undefined;
   #version = 10;
   readonly #newId: () => string = countingIds();
 
   write(changes: readonly Change[]): void {
-    for (const change of changes) {
-      if (change.op === "delete") this.view.delete(change.kind, change.id);
-      else this.view.put(change.kind, { ...change.object, version: ++this.#version } as never);
-    }
-    this.watch?.();
+    const done = changes.map((change): ObjectChange => {
+      if (change.op === "delete") {
+        const before = this.view.delete(change.kind, change.id);
+        return { kind: change.kind, ...(before && { before }) };
+      }
+      const after = { ...change.object, version: ++this.#version } as Kinds[Kind];
+      const before = this.view.put<Kind>(change.kind, after);
+      return { kind: change.kind, after, ...(before && { before }) };
+    });
+    this.watch?.(done);
   }
 
   plan(): Plan {

@@ -1,0 +1,190 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { put } from "../model/index.ts";
+import { aNetwork, aNode, aRunning, aService, aTask, T0 } from "../model/objects.fake.ts";
+import { viewOf } from "../store/index.ts";
+import { AssignmentFeed } from "./assignment-feed.ts";
+import { assignmentsFor } from "./assignments.ts";
+import { type Fate, newWorld, type World, webService } from "./world.fake.ts";
+
+const state = { subnet: "10.0.1.0/24", gateway: "10.0.1.1", vni: 4097 };
+const front = aNetwork("front", { driverOptions: { "com.docker.network.driver.mtu": "9000" } }, { state });
+const back = aNetwork("back", {}, { state: { ...state, subnet: "10.0.2.0/24", vni: 4098 } });
+
+/** The set as keys to values. */
+function told(view: Parameters<typeof assignmentsFor>[0], nodeId: string): Record<string, unknown> {
+  return Object.fromEntries([...assignmentsFor(view, nodeId)].map(([key, json]) => [key, JSON.parse(json)]));
+}
+
+describe("assignmentsFor()", () => {
+  const base = aService("web");
+  const secret = { ...base.spec.task.container, registryAuth: "s3cret" };
+  const web = aService("web", { task: { ...base.spec.task, container: secret } });
+  const db = aService(
+    "db",
+    {},
+    {
+      endpoint: {
+        spec: base.spec.endpoint,
+        ports: [],
+        vips: [{ networkId: "net-back", address: "10.0.2.2" }],
+      },
+    },
+  );
+  const on = (networkId: string, address: string) => ({ attachments: [{ networkId, address }] });
+  const view = viewOf({
+    network: [front, back],
+    node: [
+      aNode("n1", { attachments: { "net-front": "10.0.1.3" } }),
+      aNode("n2", { attachments: { "net-front": "10.0.1.4", "net-back": "10.0.2.4" } }),
+    ],
+    service: [web, db],
+    task: [
+      aRunning(web, 1, "n1", on("net-front", "10.0.1.5")),
+      aRunning(web, 2, "n2", on("net-front", "10.0.1.6")),
+      aRunning(db, 1, "n2", on("net-back", "10.0.2.5")),
+      aTask(web, 3, {
+        nodeId: "n2",
+        ...on("net-front", "10.0.1.7"),
+        status: { at: T0, state: "starting", message: "" },
+      }),
+      aRunning(web, 4, "n2", { ...on("net-front", "10.0.1.8"), desiredState: "shutdown" }),
+      aTask(web, 5, on("net-front", "10.0.1.9")),
+    ],
+  });
+
+  test("tells a node its tasks, and of its networks the peers, services, endpoints and who may still answer", () => {
+    expect(Object.keys(told(view, "n1")).sort((a, b) => (a < b ? -1 : 1))).toEqual([
+      "attachment/web-1",
+      "attachment/web-2",
+      "attachment/web-3",
+      "attachment/web-4",
+      "endpoint/web-1",
+      "endpoint/web-2",
+      "network/net-front",
+      "node/n1",
+      "node/n2",
+      "task/web-1",
+    ]);
+  });
+
+  test("says nothing of networks the node is not on, and no secret of tasks it does not run", () => {
+    const text = JSON.stringify(told(view, "n1"));
+    expect(text).not.toContain("10.0.2.");
+    expect(text).not.toContain("net-back");
+    expect(JSON.stringify({ ...told(view, "n1"), "task/web-1": 0 })).not.toContain("s3cret");
+    expect(JSON.stringify(told(view, "n2"))).toContain("10.0.2.5");
+  });
+
+  test("facts are what the data plane reads", () => {
+    expect(told(view, "n1")).toMatchObject({
+      "network/net-front": {
+        id: "net-front",
+        name: "front",
+        vni: 4097,
+        subnet: "10.0.1.0/24",
+        gateway: "10.0.1.1",
+        mtu: 8950,
+        ingress: false,
+        internal: false,
+      },
+      "node/n2": { id: "n2", dataPathAddress: "10.9.0.1", addresses: { "net-front": "10.0.1.4" } },
+      "endpoint/web-2": { taskId: "web-2", serviceId: "svc-web", name: "web.2.web-2", nodeId: "n2" },
+    });
+  });
+
+  test("a task's own reports are not echoed", () => {
+    expect(told(view, "n1")["task/web-1"]).not.toHaveProperty("status");
+    expect(told(view, "n1")["task/web-1"]).not.toHaveProperty("version");
+  });
+
+  test("nothing points at a node that is down; a node that is not a member is told nothing", () => {
+    const down = viewOf({
+      network: [front],
+      node: [
+        aNode("n1", { attachments: { "net-front": "10.0.1.3" } }),
+        aNode("n2", { attachments: {}, status: { state: "down", message: "", address: "" } }),
+      ],
+      task: [aRunning(web, 2, "n2", on("net-front", "10.0.1.6"))],
+    });
+    expect(Object.keys(told(down, "n1"))).toEqual(["network/net-front", "node/n1"]);
+    expect(told(down, "n9")).toEqual({});
+  });
+});
+
+type Step =
+  | { readonly kind: "scale"; readonly to: number }
+  | { readonly kind: "force" }
+  | { readonly kind: "node"; readonly id: string; readonly state: "ready" | "down"; readonly drain: boolean }
+  | { readonly kind: "remove"; readonly id: string }
+  | { readonly kind: "network"; readonly internal: boolean }
+  | { readonly kind: "time"; readonly ms: number; readonly failing: number };
+
+const nodeId = fc.constantFrom("n1", "n2", "n3");
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constant("scale" as const), to: fc.nat(5) }),
+  fc.record({ kind: fc.constant("force" as const) }),
+  fc.record({
+    kind: fc.constant("node" as const),
+    id: nodeId,
+    state: fc.constantFrom("ready" as const, "down" as const),
+    drain: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant("remove" as const), id: fc.constant("n3") }),
+  fc.record({ kind: fc.constant("network" as const), internal: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("time" as const),
+    ms: fc.integer({ min: 1, max: 9_000 }),
+    failing: fc.nat(6),
+  }),
+);
+
+/** What each step does to the world. */
+const ACTS: { readonly [K in Step["kind"]]: (world: World, step: Extract<Step, { kind: K }>) => void } = {
+  scale: (world, { to }) => world.update((spec) => ({ ...spec, mode: { kind: "replicated", replicas: to } })),
+  force: (world) =>
+    world.update((spec) => ({ ...spec, task: { ...spec.task, forceUpdate: spec.task.forceUpdate + 1 } })),
+  node: (world, { id, state: now, drain }) => {
+    if (world.view.get("node", id)) world.node(id, now, drain ? "drain" : "active");
+  },
+  remove: (world, { id }) => {
+    const node = world.view.get("node", id);
+    if (node) world.write([{ op: "delete", kind: "node", id, version: node.version }]);
+  },
+  network: (world, { internal }) => {
+    const network = world.view.get("network", "net-front")!;
+    world.write([put("network", { ...network, spec: { ...network.spec, internal } })]);
+  },
+  time: (world, { ms, failing }) => {
+    const fate: Fate = (task) => (task.slot === failing ? "failed" : "running");
+    world.run(ms, fate);
+  },
+};
+
+test("a feed that follows commit by commit holds the whole set, and its differences say just that", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 15 }), (steps) => {
+      const world = newWorld([aNode("n1"), aNode("n2"), aNode("n3")], [webService(3)]);
+      const feeds = ["n1", "n2", "n3"].map((id) => {
+        const feed = new AssignmentFeed(id);
+        const held = new Map(feed.begin(world.view).upserts.map(({ key, json }) => [key, json]));
+        return { id, feed, held };
+      });
+      world.watch = (changes) => {
+        for (const { id, feed, held } of feeds) {
+          const { upserts, removals } = feed.follow(world.view, changes);
+          for (const { key, json } of upserts) {
+            expect(held.get(key)).not.toBe(json);
+            held.set(key, json);
+          }
+          for (const key of removals) expect(held.delete(key)).toBe(true);
+          expect(held).toEqual(assignmentsFor(world.view, id));
+          expect(feed.told).toEqual(held);
+        }
+      };
+      world.run(1_000);
+      for (const s of steps) ACTS[s.kind](world, s as never);
+    }),
+    { numRuns: 40 },
+  );
+});
