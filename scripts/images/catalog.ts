@@ -5,6 +5,8 @@ import type { RunConfig } from "./oci.ts";
 /** A layer that Debian packages make, lying on the base. */
 export interface DebianStage {
   readonly packages: readonly string[];
+  /** Files that the packages shall find when they are installed: path in the image → text. */
+  readonly before: Readonly<Record<string, string>>;
   /** Paths of the packages that the image can do without. */
   readonly without: readonly RegExp[];
   /** Texts beside the packages: path in the image → file in `files/`, executable. */
@@ -17,17 +19,22 @@ export const BASE_PACKAGES: readonly string[] = ["libstdc++6"];
 export const DEBIAN_STAGES: Readonly<Record<"redis" | "postgres", DebianStage>> = {
   redis: {
     packages: ["redis-server"],
+    before: {},
     without: [],
     scripts: { "/usr/local/bin/docker-entrypoint.sh": "redis-entrypoint.sh" },
   },
   postgres: {
     packages: ["postgresql"],
-    // The just-in-time compiler (PostgreSQL goes without where it is missing), and the Perl of Debian's own wrappers.
+    // The entrypoint makes the cluster, in the container's volume.
+    before: { "/etc/postgresql-common/createcluster.conf": "create_main_cluster = false\n" },
+    // The just-in-time compiler (PostgreSQL goes without where it is missing), the Perl of Debian's own wrappers,
+    // the sources of locales.
     without: [
       /\/(libLLVM|libz3|libperl)[^/]*$/,
       /\/(llvmjit[^/]*|bitcode(\/.*)?)$/,
       /^usr\/share\/perl5?\//,
       /^usr\/lib\/[^/]+\/perl\//,
+      /^usr\/share\/i18n\//,
     ],
     scripts: { "/usr/local/bin/docker-entrypoint.sh": "postgres-entrypoint.sh" },
   },

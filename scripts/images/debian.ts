@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { exec, execOk } from "../../src/sys/index.ts";
+import { putText } from "./staging.ts";
 
 /** Debian root file systems by mmdebstrap, from the archive that this machine's apt is set up for. */
 
@@ -20,6 +21,8 @@ const FALLBACK_SUITE = "bookworm";
 const NEEDLESS: readonly string[] = [
   "dev",
   "etc/apt",
+  "etc/dpkg/dpkg.cfg.d",
+  "etc/ssl/private",
   "run",
   "tmp",
   "usr/share/bash-completion",
@@ -79,14 +82,16 @@ export async function bootstrap(archive: Archive, tree: string, packages: readon
   await mmdebstrap(archive, tree, packages, ["--variant=essential", `--hook-dir=${hooks}`]);
 }
 
-/** Makes a copy of a tree that `bootstrap` made, with more packages. */
+/** Makes a copy of a tree that `bootstrap` made, with more packages, which find the files of `before` there. */
 export async function extend(
   archive: Archive,
   base: string,
   tree: string,
   packages: readonly string[],
+  before: Readonly<Record<string, string>>,
 ): Promise<void> {
   await execOk(["cp", "-a", "--reflink=auto", base, tree]);
+  for (const [path, text] of Object.entries(before)) putText(tree, path, text);
   // mmdebstrap would stumble over device files that are there already.
   rmSync(join(tree, "dev"), { recursive: true, force: true });
   await mmdebstrap(archive, tree, packages, ["--variant=custom", "--skip=check/empty,output/dev"]);
@@ -104,6 +109,7 @@ async function mmdebstrap(
     "--format=directory",
     `--include=${packages.join(",")}`,
     '--aptopt=Acquire::Languages "none"',
+    "--dpkgopt=force-unsafe-io",
     ...settings.split("\n").flatMap((line) => (line === "" ? [] : [`--aptopt=${line}`])),
     ...options,
     suite,

@@ -42,7 +42,7 @@ export async function makeDebianLayers(archive: Archive, folder: string, progres
   for (const [name, stage] of Object.entries(DEBIAN_STAGES)) {
     progress(`Debian ${archive.suite}: ${stage.packages.join(", ")}`);
     const tree = join(folder, name);
-    await extend(archive, base, tree, stage.packages);
+    await extend(archive, base, tree, stage.packages, stage.before);
     for (const [path, file] of Object.entries(stage.scripts)) putText(tree, path, fileOf(file), 0o755);
     layers[name] = await packDifference(base, tree, stage.without, {
       file: join(folder, `${name}.tgz`),
