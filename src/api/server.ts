@@ -21,14 +21,16 @@ export interface ApiServerOptions {
   readonly routes?: readonly Route[];
   /** Who besides root may use the socket, when the machine has that group: "docker". */
   readonly group?: string;
+  /** How long a client may take to send its headers. */
+  readonly headersMs?: number;
 }
 
-/** A client has this long to send its headers. */
-const HEADERS_MS = 10_000;
 /** How long the rest of a refused body may still come in before the connection is cut. */
 const LINGER_MS = 5_000;
 /** How long requests under way may take to end when the daemon stops. */
 const DRAIN_MS = 5_000;
+/** A client has this long to send its headers. */
+const HEADERS_MS = 10_000;
 /** Registry credentials travel in a header. */
 const MAX_HEADER_BYTES = 256 << 10;
 
@@ -37,7 +39,9 @@ export class ApiServer {
   readonly #options: ApiServerOptions;
   readonly #table: RouteTable;
   readonly #server: Server;
-  readonly #stop = new AbortController();
+  /** Requests under way. (Not AbortSignal.any with one long-lived signal: Node 20 keeps a trace of every use.) */
+  readonly #open = new Set<AbortController>();
+  #isStopping = false;
   /** Connections with an answer under way: nothing else may be written there. */
   readonly #busy = new WeakSet<object>();
 
@@ -47,7 +51,7 @@ export class ApiServer {
     this.#server = createServer(
       // requestTimeout bounds whole bodies, and an image archive may take as long as it likes: body.ts has the bounds.
       {
-        headersTimeout: HEADERS_MS,
+        headersTimeout: options.headersMs ?? HEADERS_MS,
         requestTimeout: 0,
         maxHeaderSize: MAX_HEADER_BYTES,
         connectionsCheckingInterval: 1_000,
@@ -92,7 +96,8 @@ export class ApiServer {
   /** Streams end at once, other requests have a few seconds. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#stop.abort(new Fault("unavailable", "the daemon stops"));
+    this.#isStopping = true;
+    for (const request of this.#open) request.abort(new Fault("unavailable", "the daemon stops"));
     const timer = this.#options.clock.after(DRAIN_MS, () => this.#server.closeAllConnections());
     await closed;
     timer.cancel();
@@ -108,16 +113,17 @@ export class ApiServer {
     request.on("error", () => {});
     try {
       const answer = await this.#answer(request, signal);
-      if (this.#stop.signal.aborted) response.setHeader("Connection", "close");
+      if (this.#isStopping) response.setHeader("Connection", "close");
       await respond(response, answer, signal);
     } catch (error) {
+      response.destroy();
       log.warn("stream broke off", { path: request.url?.split("?")[0], error: messageOf(error) });
     }
   }
 
   async #answer(request: IncomingMessage, signal: AbortSignal): Promise<ApiResponse> {
     try {
-      const [pathname = "/", ...rest] = (request.url ?? "/").split("?");
+      const [pathname = "/", ...rest] = (request.url ?? "/").replace(/^https?:\/\/[^/?]*/, "").split("?");
       const { version, path } = splitVersion(pathname);
       const found = this.#table.find(request.method ?? "", path);
       if (found === undefined) return PAGE_NOT_FOUND;
@@ -146,22 +152,29 @@ export class ApiServer {
     const { socket } = request;
     const left = new AbortController();
     const leave = () => left.abort(new Fault("unavailable", "the client has left"));
-    let linger: Timer | undefined;
+    this.#open.add(left);
     this.#busy.add(socket);
     socket.once("end", leave);
     socket.once("close", leave);
     response.once("finish", () => {
-      if (!request.complete) linger = this.#options.clock.after(LINGER_MS, () => socket.destroy());
+      if (!request.complete) this.#drop(request);
     });
-    const calm = () => linger?.cancel();
-    request.once("end", calm);
-    request.once("close", calm);
     response.once("close", () => {
+      this.#open.delete(left);
       this.#busy.delete(socket);
       socket.off("end", leave);
       socket.off("close", leave);
       if (!response.writableFinished) leave();
+      if (this.#isStopping) this.#server.closeIdleConnections();
     });
-    return AbortSignal.any([left.signal, this.#stop.signal]);
+    return left.signal;
+  }
+
+  /** Reads on without keeping, so that a client that only writes sees the answer, but not for long. */
+  #drop(request: IncomingMessage): void {
+    const timer: Timer = this.#options.clock.after(LINGER_MS, () => request.socket.destroy());
+    request.once("end", () => timer.cancel());
+    request.socket.once("close", () => timer.cancel());
+    request.resume();
   }
 }
