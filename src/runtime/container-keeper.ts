@@ -1,8 +1,9 @@
 import type { GrpcClient } from "../grpc/index.ts";
-import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
+import { type Clock, type Log, messageOf, sleep } from "../lib/index.ts";
 import type { ContainerEvent, ContainerState } from "./container.ts";
 import { ContainerEntry, UNKNOWN_EXIT } from "./container-entry.ts";
 import { followEvents, type TaskEvent } from "./container-events.ts";
+import { noSuchContainer } from "./container-faults.ts";
 import { folderOf } from "./container-folder.ts";
 import { readHistory } from "./container-history.ts";
 import type { ContainerRecord } from "./container-record.ts";
@@ -46,7 +47,7 @@ export class ContainerKeeper {
   /** Fault "not-found" in Docker's words. */
   require(id: string): ContainerEntry {
     const entry = this.#entries.get(id);
-    if (entry === undefined) throw new Fault("not-found", `No such container: ${id}`);
+    if (entry === undefined) throw noSuchContainer(id);
     return entry;
   }
 

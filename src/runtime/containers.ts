@@ -11,6 +11,7 @@ import type {
 } from "./container.ts";
 import type { ContainerEntry } from "./container-entry.ts";
 import { UNKNOWN_EXIT } from "./container-entry.ts";
+import { nameTaken, noSuchContainer } from "./container-faults.ts";
 import { ContainerKeeper } from "./container-keeper.ts";
 import { type MakerParts, makeContainer, removeContainer } from "./container-maker.ts";
 import { type SnapshotMounts, snapshotMounts } from "./container-store.ts";
@@ -117,7 +118,7 @@ export class ContainerdContainers implements Containers {
   async wait(id: string, signal: AbortSignal): Promise<{ readonly exitCode: number }> {
     const entry = this.#keeper.require(id);
     await entry.ended(AbortSignal.any([signal, this.#stop.signal]));
-    if (entry.status !== "stopped") throw new Fault("not-found", `No such container: ${id}`);
+    if (entry.status !== "stopped") throw noSuchContainer(id);
     return { exitCode: entry.history.exitCode ?? UNKNOWN_EXIT };
   }
 
@@ -169,10 +170,7 @@ export class ContainerdContainers implements Containers {
     const known = this.#keeper.all().map((entry) => [entry.id, entry.record.config.name] as const);
     const [owner] = [...known, ...this.#creating].find((other) => other[1] === name && other[0] !== id) ?? [];
     if (owner === undefined) return;
-    throw new Fault(
-      "conflict",
-      `Conflict. The container name "/${name}" is already in use by container "${owner}". You have to remove (or rename) that container to be able to reuse that name.`,
-    );
+    throw nameTaken(name, owner);
   }
 
   async #create(config: ContainerConfig): Promise<void> {

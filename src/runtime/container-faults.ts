@@ -1,0 +1,14 @@
+import { Fault } from "../lib/index.ts";
+
+// Docker's own words, which its CLI and scripts read.
+
+export function noSuchContainer(id: string): Fault {
+  return new Fault("not-found", `No such container: ${id}`);
+}
+
+export function nameTaken(name: string, owner: string): Fault {
+  return new Fault(
+    "conflict",
+    `Conflict. The container name "/${name}" is already in use by container "${owner}". You have to remove (or rename) that container to be able to reuse that name.`,
+  );
+}

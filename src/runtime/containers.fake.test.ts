@@ -1,0 +1,30 @@
+import { randomHex, seededRandom } from "../lib/index.ts";
+import { systemClock } from "../sys/index.ts";
+import type { ContainerConfig } from "./container.ts";
+import { containersContract } from "./containers.contract.ts";
+import { FakeContainers } from "./containers.fake.ts";
+import { FakeImages } from "./images.fake.ts";
+
+const random = seededRandom(1);
+
+containersContract("FakeContainers", async () => {
+  const images = new FakeImages();
+  images.publish("app:1");
+  await images.pull("app:1");
+  return {
+    containers: new FakeContainers({ images, clock: systemClock }),
+    config: (script, more = {}): ContainerConfig => {
+      const id = randomHex(random, 32);
+      return {
+        ...{ id, name: id.slice(0, 12), image: "app:1", hostname: id.slice(0, 12), labels: {}, netns: "" },
+        ...(script !== undefined && { args: ["sh", "-c", script] }),
+        ...{ env: [], groups: [], mounts: [], hosts: [], capAdd: [], capDrop: [], ulimits: [] },
+        ...{ tty: false, openStdin: false, readOnly: false, sysctls: {}, resources: {} },
+        dns: { nameservers: [], search: [], options: [] },
+        ...{ logMaxBytes: 0, logMaxFiles: 1 },
+        ...more,
+      };
+    },
+    end: async () => {},
+  };
+});
