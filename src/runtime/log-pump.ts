@@ -1,10 +1,10 @@
 import { constants, openSync, readSync } from "node:fs";
-import { Socket } from "node:net";
+import { Socket, type SocketConstructorOpts } from "node:net";
 import { type Clock, type Log, messageOf, sleep } from "../lib/index.ts";
 import type { LogStream, LogWriter } from "./log-writer.ts";
 
 const DRAIN_BYTES = 1024 * 1024;
-const BLOCK_BYTES = 64 * 1024;
+const BLOCK_BYTES = 16 * 1024;
 /** How long `close` waits for writers that outlive the container's first process. */
 const LINGER_MS = 2000;
 
@@ -17,8 +17,9 @@ export interface FifoReaderParts {
 }
 
 /**
- * Reads one FIFO as its writer fills it. Node reads pipes by events and without threads, and hands chunks over in the
- * call that read them.
+ * Reads one FIFO as its writer fills it. Node reads pipes by events and without threads, and hands a chunk over in the
+ * call that read it. After each chunk everything else in the daemon gets its turn: a container that never stops talking
+ * must not be the only one heard.
  */
 export class FifoReader {
   readonly #parts: FifoReaderParts;
@@ -29,12 +30,24 @@ export class FifoReader {
   constructor(parts: FifoReaderParts) {
     this.#parts = parts;
     this.#fd = openSync(parts.path, constants.O_RDONLY | constants.O_NONBLOCK);
-    this.#socket = new Socket({ fd: this.#fd, readable: true, writable: false });
-    this.#socket.on("data", (chunk: Buffer) => this.#take(chunk));
+    const buffer = Buffer.alloc(BLOCK_BYTES);
+    const callback = (bytes: number) => {
+      this.#take(buffer.subarray(0, bytes));
+      setImmediate(() => this.#socket.resume());
+      return false;
+    };
+    const onread = { buffer, callback };
+    this.#socket = new Socket({
+      fd: this.#fd,
+      readable: true,
+      writable: false,
+      onread,
+    } as SocketConstructorOpts);
     this.#socket.on("error", (error) => {
       parts.log.warn("log pipe failed", { stream: parts.stream, error: error.message });
     });
     this.#ended = new Promise((resolve) => this.#socket.on("close", () => resolve()));
+    this.#socket.resume();
   }
 
   /** Takes what is left, until the writers are gone or had time enough, then closes. */

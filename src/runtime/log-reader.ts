@@ -3,6 +3,8 @@ import type { LogEntry, LogOptions } from "./container.ts";
 import type { LogChannel } from "./log-channel.ts";
 import { LogCursor } from "./log-cursor.ts";
 
+const NANOS_PER_MS = 1_000_000n;
+
 export interface LogReadParts {
   readonly path: string;
   readonly channel: LogChannel;
@@ -58,7 +60,7 @@ async function* walk(
 }
 
 function isPast(until: bigint | undefined, now: number): boolean {
-  return until !== undefined && BigInt(Math.floor(now)) * 1_000_000n > until;
+  return until !== undefined && BigInt(Math.floor(now)) * NANOS_PER_MS > until;
 }
 
 function isWanted({ at, stream }: LogEntry, options: LogOptions): boolean {
@@ -67,10 +69,14 @@ function isWanted({ at, stream }: LogEntry, options: LogOptions): boolean {
   return options.until === undefined || at <= options.until;
 }
 
-/** A quiet log ends too when `until` has passed. */
+/** A quiet log ends too when `until` has passed. Timers may be a moment early. */
 function wakeAtUntil({ until, follow }: LogOptions, clock: Clock, channel: LogChannel): () => void {
   if (until === undefined || !follow) return () => {};
-  const ms = Number(until / 1_000_000n) + 1 - clock.now();
-  const timer = clock.after(Math.max(0, ms), () => channel.changed());
+  const wait = () => clock.after(Math.max(1, Number(until / NANOS_PER_MS) + 1 - clock.now()), wake);
+  const wake = () => {
+    if (isPast(until, clock.now())) channel.changed();
+    else timer = wait();
+  };
+  let timer = wait();
   return () => timer.cancel();
 }
