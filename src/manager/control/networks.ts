@@ -1,9 +1,10 @@
 import { grantNetwork } from "../../allocator/index.ts";
 import { contains, Fault, newId, overlaps, parseCidr, parseIpv4 } from "../../lib/index.ts";
-import { type Network, type NetworkSpec, newMeta, put, remove } from "../../model/index.ts";
+import { type IpamConfig, type Network, type NetworkSpec, newMeta, put, remove } from "../../model/index.ts";
 import type { View } from "../../store/index.ts";
 import { requireByRef } from "./find.ts";
 import type { ControlParts } from "./parts.ts";
+import { write } from "./write.ts";
 
 /** Overlay networks as the user speaks of them. */
 export class NetworkControl {
@@ -25,7 +26,7 @@ export class NetworkControl {
   async create(spec: NetworkSpec): Promise<Network> {
     const { store, clock, random } = this.#parts;
     const id = newId(random);
-    await store.mutate((view) => {
+    await write(store, (view) => {
       checkNetwork(view, spec);
       // The subnet is granted here already, so that an overlap is the caller's error and not a later surprise.
       const grant = grantNetwork(view, spec, [...view.all("network")]);
@@ -38,7 +39,7 @@ export class NetworkControl {
 
   /** Fault "precondition" while a service or a task is on it. */
   async remove(ref: string): Promise<void> {
-    await this.#parts.store.mutate((view) => {
+    await write(this.#parts.store, (view) => {
       const network = requireByRef(view, "network", ref);
       const user = userOf(view, network);
       if (user !== undefined) {
@@ -57,15 +58,41 @@ function userOf(view: View, network: Network): string | undefined {
     if (ingress || service.spec.task.networks.some((n) => n.target === network.id))
       return `service ${service.id}`;
   }
-  for (const task of view.all("task")) {
-    if (task.status.state === "running" && task.attachments.some((a) => a.networkId === network.id)) {
-      return `task ${task.id}`;
-    }
+  for (const task of view.tasksByNetwork(network.id)) {
+    // A node that is down cannot say that its tasks have stopped; they must not hold the network for ever.
+    const node = task.nodeId === undefined ? undefined : view.get("node", task.nodeId);
+    if (task.status.state === "running" && node?.status.state !== "down") return `task ${task.id}`;
   }
   return undefined;
 }
 
+/** Networks that every Docker node has of its own. */
+const PREDEFINED: ReadonlySet<string> = new Set(["bridge", "host", "none", "default"]);
+
+const MTU_OPTION = "com.docker.network.driver.mtu";
+/** The least that IPv4 must carry (RFC 791) with the envelope around it; the most that a device can be told. */
+const MTU_RANGE = { least: 68 + 50, most: 65_535 } as const;
+
+function checkOptions({ name, driverOptions }: NetworkSpec): void {
+  if ("encrypted" in driverOptions) {
+    throw new Fault(
+      "unsupported",
+      `cannot create network ${name}: encryption is not supported yet, and it would run in clear`,
+    );
+  }
+  const mtu = driverOptions[MTU_OPTION];
+  if (mtu === undefined) return;
+  if (!/^\d+$/.test(mtu) || Number(mtu) < MTU_RANGE.least || Number(mtu) > MTU_RANGE.most) {
+    const what = `must be a number from ${MTU_RANGE.least} to ${MTU_RANGE.most}`;
+    throw new Fault("invalid", `invalid value "${mtu}" for ${MTU_OPTION}: ${what}`);
+  }
+}
+
 function checkNetwork(view: View, spec: NetworkSpec): void {
+  if (PREDEFINED.has(spec.name)) {
+    throw new Fault("forbidden", `operation is not permitted on predefined ${spec.name} network`);
+  }
+  checkOptions(spec);
   const all = [...view.all("network")];
   if (all.some((n) => n.spec.name === spec.name)) {
     throw new Fault("exists", `network with name ${spec.name} already exists`);
@@ -75,32 +102,29 @@ function checkNetwork(view: View, spec: NetworkSpec): void {
     const what = `ingress network (${ingress.id}) is already present`;
     throw new Fault("exists", `rpc error: code = AlreadyExists desc = ${what}`);
   }
-  for (const { subnet, gateway, ipRange } of spec.ipam) checkIpam(subnet, gateway, ipRange);
+  for (const config of spec.ipam) checkIpam(config);
   for (const { subnet } of spec.ipam) if (subnet !== undefined) checkOverlap(view, subnet);
 }
 
-function checkIpam(subnet?: string, gateway?: string, ipRange?: string): void {
+function checkIpam({ subnet, gateway, ipRange, auxAddresses = {} }: IpamConfig): void {
   const block = subnet === undefined ? undefined : parseCidr(subnet);
   if (subnet !== undefined && block === undefined)
     throw new Fault("invalid", `invalid subnet ${subnet}: invalid CIDR`);
   if (block !== undefined && block.bits > 29)
     throw new Fault("invalid", `invalid subnet ${subnet}: too small`);
-  if (gateway !== undefined) {
-    const address = parseIpv4(gateway);
-    if (address === undefined || block === undefined || !contains(block, address)) {
-      throw new Fault("invalid", `no matching subnet for gateway ${gateway}`);
-    }
+  const isInside = (text: string) => {
+    const address = parseIpv4(text);
+    return address !== undefined && block !== undefined && contains(block, address);
+  };
+  if (gateway !== undefined && !isInside(gateway)) {
+    throw new Fault("invalid", `no matching subnet for gateway ${gateway}`);
   }
-  if (ipRange !== undefined) {
-    const range = parseCidr(ipRange);
-    if (
-      range === undefined ||
-      block === undefined ||
-      range.bits < block.bits ||
-      !contains(block, range.base)
-    ) {
-      throw new Fault("invalid", `no matching subnet for range ${ipRange}`);
-    }
+  const stray = Object.values(auxAddresses).find((address) => !isInside(address));
+  if (stray !== undefined) throw new Fault("invalid", `no matching subnet for aux-address ${stray}`);
+  if (ipRange === undefined) return;
+  const range = parseCidr(ipRange);
+  if (range === undefined || block === undefined || range.bits < block.bits || !contains(block, range.base)) {
+    throw new Fault("invalid", `no matching subnet for range ${ipRange}`);
   }
 }
 

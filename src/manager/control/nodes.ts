@@ -2,6 +2,7 @@ import { Fault } from "../../lib/index.ts";
 import { type Change, type Node, type NodeSpec, put, remove } from "../../model/index.ts";
 import { requireByRef } from "./find.ts";
 import type { ControlParts } from "./parts.ts";
+import { write } from "./write.ts";
 
 /** Nodes as the user speaks of them. */
 export class NodeControl {
@@ -22,7 +23,7 @@ export class NodeControl {
   /** Replaces the spec (availability, labels). A change of role needs more than one manager, which is not built yet. */
   async update(ref: string, version: number, spec: NodeSpec): Promise<void> {
     const { id } = this.get(ref);
-    await this.#parts.store.mutate((view) => {
+    await write(this.#parts.store, (view) => {
       const node = requireByRef(view, "node", id);
       if (node.version !== version) throw new Fault("conflict", "update out of sequence");
       if (spec.role !== node.spec.role) throw roleFault(this.list(), node);
@@ -32,7 +33,7 @@ export class NodeControl {
 
   /** Forgets a node that is down (or with force any worker), and the tasks it ran. */
   async remove(ref: string, force: boolean): Promise<void> {
-    await this.#parts.store.mutate((view) => {
+    await write(this.#parts.store, (view) => {
       const node = requireByRef(view, "node", ref);
       const prefix = "rpc error: code = FailedPrecondition desc = ";
       if (node.role === "manager") {

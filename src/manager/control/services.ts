@@ -3,6 +3,7 @@ import { newMeta, put, randomName, remove, type Service, type ServiceSpec } from
 import type { View } from "../../store/index.ts";
 import { requireByRef } from "./find.ts";
 import type { ControlParts } from "./parts.ts";
+import { write } from "./write.ts";
 
 /** Services as the user speaks of them: checked against the cluster, then written in one transaction. */
 export class ServiceControl {
@@ -25,7 +26,7 @@ export class ServiceControl {
     const { store, clock, random } = this.#parts;
     const id = newId(random);
     const named = spec.name === "" ? { ...spec, name: randomName(random) } : spec;
-    await store.mutate((view) => {
+    await write(store, (view) => {
       const resolved = checkSpec(view, named, undefined);
       return [put("service", { ...newMeta(id, clock.now()), spec: resolved, specVersion: 1 })];
     });
@@ -43,15 +44,15 @@ export class ServiceControl {
     options: UpdateOptions = {},
   ): Promise<Service> {
     const { id } = this.get(ref);
-    await this.#parts.store.mutate((view) => [put("service", updated(view, id, version, spec, options))]);
+    await write(this.#parts.store, (view) => [put("service", updated(view, id, version, spec, options))]);
     return this.get(id);
   }
 
-  /** Back to the spec before the last update. Fault "invalid" when there is none. */
+  /** Back to the spec before the last update. Fault "precondition" when there is none; else as `update`. */
   async rollback(ref: string, version: number): Promise<Service> {
     const { id } = this.get(ref);
     const { store, clock } = this.#parts;
-    await store.mutate((view) => {
+    await write(store, (view) => {
       const service = requireVersion(view, id, version);
       if (service.previousSpec === undefined) {
         throw new Fault("precondition", `service ${ref} does not have a previous spec`);
@@ -61,7 +62,8 @@ export class ServiceControl {
         startedAt: clock.now(),
         message: "manually requested rollback",
       } as const;
-      const next = { ...service, spec: service.previousSpec, previousSpec: service.spec };
+      const spec = checkSpec(view, service.previousSpec, id);
+      const next = { ...service, spec, previousSpec: service.spec };
       return [put("service", { ...next, specVersion: service.version + 1, updateStatus })];
     });
     return this.get(id);
@@ -69,7 +71,7 @@ export class ServiceControl {
 
   /** Forgets the service; its tasks stop and go by themselves. */
   async remove(ref: string): Promise<void> {
-    await this.#parts.store.mutate((view) => [remove("service", requireByRef(view, "service", ref))]);
+    await write(this.#parts.store, (view) => [remove("service", requireByRef(view, "service", ref))]);
   }
 }
 
@@ -126,6 +128,11 @@ function checkSpec(view: View, spec: ServiceSpec, self: string | undefined): Ser
     }
     return { ...wanted, target: network.id };
   });
+  for (const [i, { target }] of networks.entries()) {
+    if (networks.findIndex((n) => n.target === target) === i) continue;
+    const what = `TaskSpec: duplicate network attachment: ${target}`;
+    throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
+  }
   return { ...spec, task: { ...spec.task, networks } };
 }
 
