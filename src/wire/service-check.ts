@@ -130,6 +130,8 @@ function mountProblem({ type, source, target }: Mount): string | undefined {
 }
 
 function volumeNameProblem(name: string): string {
+  if (name.length === 1)
+    return "volume name is too short, names should be at least two alphanumeric characters";
   return `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`;
 }
 
