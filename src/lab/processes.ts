@@ -20,6 +20,7 @@ export function startDetached(options: {
     cwd: "/",
   });
   closeSync(out);
+  child.on("error", () => undefined); // told below
   if (child.pid === undefined)
     throw new Fault("internal", `cannot start ${options.argv[0]}: nsenter was not found`);
   child.unref();

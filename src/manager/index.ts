@@ -2,8 +2,7 @@
  * manager: what a manager node does: control for users, certificates and dispatch for agents, the leader's loops over
  * the deciders. It never touches a container or a kernel, and keeps no truth outside the store.
  */
-export { type AssignmentDiff, AssignmentFeed } from "./assignment-feed.ts";
-export { type AssignmentSet, assignmentsFor, type TaskAssignment } from "./assignments.ts";
+export { AssignmentFeed } from "./assignment-feed.ts";
 export { joinTokens } from "./certificates.ts";
 export { type ClusterChoice, requireByRef } from "./control/index.ts";
 export type { LogOptions, LogSelector, ServiceLogLine } from "./log-broker.ts";
