@@ -1,5 +1,5 @@
 import type { GrpcClient } from "../grpc/index.ts";
-import { type Clock, type Log, messageOf, sleep } from "../lib/index.ts";
+import { type Clock, type Instant, type Log, messageOf, sleep } from "../lib/index.ts";
 import type { ContainerEvent, ContainerState } from "./container.ts";
 import { ContainerEntry, UNKNOWN_EXIT } from "./container-entry.ts";
 import { followEvents, type TaskEvent } from "./container-events.ts";
@@ -8,9 +8,10 @@ import { folderOf } from "./container-folder.ts";
 import { readHistory } from "./container-history.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { getContainer, listContainers } from "./container-store.ts";
-import { deleteTask, getTask, listTasks, type TaskExit, type TaskState } from "./container-task.ts";
+import { deleteTask, getTask, killTask, listTasks, type TaskExit, type TaskState } from "./container-task.ts";
 import { KeyedLocks } from "./image-locks.ts";
 import type { Logs } from "./log.ts";
+import { SIGKILL } from "./signals.ts";
 
 export interface KeeperParts {
   readonly client: GrpcClient;
@@ -105,7 +106,10 @@ export class ContainerKeeper {
 
   /** Takes the process away and what it still had to say in. The caller has the lock. */
   async dropTask(entry: ContainerEntry): Promise<void> {
-    await deleteTask(this.#parts.client, entry.id);
+    const { client } = this.#parts;
+    // A shim waits seconds for the output of a process that never ran, unless that is dead.
+    if (entry.hasTask && entry.status === "created") await killTask(client, entry.id, SIGKILL);
+    await deleteTask(client, entry.id);
     entry.hasTask = false;
     await this.#closePump(entry);
   }
@@ -177,14 +181,14 @@ export class ContainerKeeper {
       entry.pid = task.pid;
       return;
     }
-    await this.started(entry, task.pid);
+    await this.started(entry, task.pid, this.#parts.clock.now());
   }
 
   /** Process 1 runs. The caller has the lock. */
-  async started(entry: ContainerEntry, pid: number): Promise<void> {
+  async started(entry: ContainerEntry, pid: number, startedAt: Instant): Promise<void> {
     entry.pid = pid;
     entry.status = "running";
-    await entry.note({ startedAt: this.#parts.clock.now() });
+    await entry.note({ startedAt });
     entry.changed();
     this.emit("start", entry);
   }

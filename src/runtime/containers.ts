@@ -193,8 +193,9 @@ export class ContainerdContainers implements Containers {
   async #start(entry: ContainerEntry): Promise<number> {
     if (entry.status === "running") return entry.pid;
     if (!entry.hasTask) await this.#makeTask(entry, await snapshotMounts(this.#client, entry.id));
+    const now = this.#maker.clock.now();
     try {
-      await this.#keeper.started(entry, await startTask(this.#client, entry.id));
+      await this.#keeper.started(entry, await startTask(this.#client, entry.id), now);
     } catch (error) {
       if (!Fault.is(error, "unavailable")) await this.#keeper.dropTask(entry);
       throw error;

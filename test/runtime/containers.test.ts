@@ -1,0 +1,33 @@
+import { afterAll, beforeAll } from "vitest";
+import type { Volumes } from "../../src/runtime/container.ts";
+import { containersContract } from "../../src/runtime/containers.contract.ts";
+import { startContainerd, type TestContainerd } from "../support/containerd.ts";
+import { startDockerRegistry, type TestRegistry } from "../support/docker-registry.ts";
+import { busyboxFiles, makeImage } from "../support/image-maker.ts";
+import { openNode } from "../support/test-containers.ts";
+
+let containerd: TestContainerd;
+let registry: TestRegistry;
+beforeAll(async () => {
+  [containerd, registry] = await Promise.all([startContainerd(), startDockerRegistry()]);
+});
+afterAll(() => Promise.all([containerd?.stop(), registry?.stop()]));
+
+const noVolumes = (): Volumes => ({
+  list: async () => [],
+  get: async () => undefined,
+  create: async () => {
+    throw new Error("no volumes here");
+  },
+  remove: async () => {},
+});
+
+containersContract("ContainerdContainers", async () => {
+  const node = await openNode(containerd, registry, noVolumes);
+  const image = await node.put("busybox", await makeImage([busyboxFiles()]));
+  return {
+    containers: node.containers(),
+    config: (script, more) => node.config(image, script, more),
+    end: () => node.end(),
+  };
+});

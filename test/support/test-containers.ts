@@ -1,0 +1,130 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Log, silentLog } from "../../src/lib/index.ts";
+import type { ContainerConfig, Volumes } from "../../src/runtime/container.ts";
+import { ContainerdContainers } from "../../src/runtime/containers.ts";
+import { systemClock, systemRandom } from "../../src/sys/index.ts";
+import type { TestContainerd } from "./containerd.ts";
+import { type MadeImage, pushImage } from "./image-maker.ts";
+import { openImages, type TestImages } from "./test-images.ts";
+
+/** One node's runtime on a containerd namespace, with a pinned network namespace for its containers. */
+export interface TestNode {
+  readonly images: TestImages["images"];
+  readonly volumes: Volumes;
+  readonly dir: string;
+  readonly netns: string;
+  /** The open one; another after `reopen`. */
+  containers(): ContainerdContainers;
+  /** Lets the runtime go and opens it again: what a restart of shoald does. */
+  reopen(): Promise<ContainerdContainers>;
+  /** Publishes an image in the test's registry and pulls it; its name. */
+  put(name: string, image: MadeImage): Promise<string>;
+  /** A config with an id of its own; `sh -c script` when a script is given. */
+  config(image: string, script?: string, more?: Partial<ContainerConfig>): ContainerConfig;
+  /** Names of what containerd and the machine still have of containers. */
+  leftovers(): string[];
+  /** Removes all containers and everything else. */
+  end(): Promise<void>;
+}
+
+let count = 0;
+
+export async function openNode(
+  containerd: TestContainerd,
+  registry: { readonly url: string; readonly host: string },
+  makeVolumes: (dir: string) => Volumes,
+  log: Log = silentLog,
+): Promise<TestNode> {
+  const name = `rt${process.pid}-${count++}`;
+  const dir = mkdtempSync(join(tmpdir(), "shoal-containers-"));
+  const { images, close } = openImages(containerd, name);
+  const volumes = makeVolumes(`${dir}/volumes`);
+  execFileSync("ip", ["netns", "add", name]);
+  const open = (): Promise<ContainerdContainers> =>
+    ContainerdContainers.open({
+      address: { socket: containerd.socket, namespace: name },
+      ...{ images, volumes, dataDir: `${dir}/data`, runDir: `${dir}/run` },
+      ...{ clock: systemClock, random: systemRandom, log },
+    });
+  let containers = await open();
+  const ctr = (...args: string[]): string[] =>
+    execFileSync("ctr", ["--address", containerd.socket, "--namespace", name, ...args], { encoding: "utf8" })
+      .split("\n")
+      .filter(Boolean);
+  const netns = `/run/netns/${name}`;
+  return {
+    ...{ images, volumes, dir, netns },
+    containers: () => containers,
+    async reopen() {
+      await containers.close();
+      containers = await open();
+      return containers;
+    },
+    async put(repository, image) {
+      await pushImage(registry.url, repository, "1", [image]);
+      const text = `${registry.host}/${repository}:1`;
+      await images.pull(text);
+      return text;
+    },
+    config: (image, script, more = {}) => configOf(image, netns, script, more),
+    leftovers: () => [
+      ...ctr("containers", "ls", "-q").map((id) => `container ${id}`),
+      ...ctr("tasks", "ls", "-q").map((id) => `task ${id}`),
+      ...ctr("snapshots", "ls")
+        .filter((line) => line.includes("Active"))
+        .map((line) => `snapshot ${line}`),
+      ...readFileSync("/proc/mounts", "utf8")
+        .split("\n")
+        .filter((line) => line.includes(`/${name}/`) || line.includes(dir)),
+      ...["data", "run"].flatMap((sub) => namesIn(`${dir}/${sub}`)),
+      ...shimsOf(name),
+    ],
+    async end() {
+      for (const { id } of await containers.list()) await containers.remove(id);
+      await containers.close();
+      await close();
+      execFileSync("ip", ["netns", "del", name]);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function configOf(
+  image: string,
+  netns: string,
+  script: string | undefined,
+  more: Partial<ContainerConfig>,
+): ContainerConfig {
+  const id = randomBytes(32).toString("hex");
+  return {
+    ...{ id, name: id.slice(0, 12), image, hostname: id.slice(0, 12), labels: {}, netns },
+    ...(script !== undefined && { args: ["sh", "-c", script] }),
+    ...{ env: [], groups: [], mounts: [], hosts: [], capAdd: [], capDrop: [], ulimits: [] },
+    ...{ tty: false, openStdin: false, readOnly: false, sysctls: {}, resources: {} },
+    dns: { nameservers: [], search: [], options: [] },
+    ...{ logMaxBytes: 1 << 20, logMaxFiles: 2 },
+    ...more,
+  };
+}
+
+function namesIn(dir: string): string[] {
+  return existsSync(dir) ? readdirSync(dir).map((name) => `${dir}/${name}`) : [];
+}
+
+/** Command lines of shims that serve this containerd namespace. */
+function shimsOf(namespace: string): string[] {
+  return readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid))
+    .flatMap((pid) => {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+        return words[0]?.includes("containerd-shim") && words.includes(namespace) ? [words.join(" ")] : [];
+      } catch {
+        return [];
+      }
+    });
+}
