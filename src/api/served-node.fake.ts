@@ -52,7 +52,7 @@ export class ServedNode {
     const type = payload === undefined ? {} : { "content-type": "application/json" };
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const sent = request(
-        { socketPath: this.socketPath, method, path, headers: { ...type, ...headers } },
+        { socketPath: this.socketPath, method, path, headers: { ...type, ...headers }, agent: false },
         resolve,
       );
       sent.on("error", reject);
