@@ -1,13 +1,17 @@
 import { type Clock, equal, type Log, messageOf } from "../lib/index.ts";
 import {
   describeOperation,
+  diffNamespace,
   EMPTY_NAMESPACE,
   HOST,
   type Link,
   type Namespace,
   type NodeNetwork,
   type ObservedNamespace,
+  staleConnections,
 } from "../netstate/index.ts";
+import { ChangeWatch } from "./change-watch.ts";
+import { forgetConnections } from "./conntrack.ts";
 import type { ApplyFailure, ApplyReport, Kernel } from "./kernel.ts";
 import { Namespaces } from "./namespaces.ts";
 import type { RawLink } from "./netlink/links.ts";
@@ -81,7 +85,16 @@ export class LinuxKernel implements Kernel {
     });
   }
 
-  watch(_signal: AbortSignal, _onChange: () => void): void {}
+  watch(signal: AbortSignal, onChange: () => void): void {
+    const watch = new ChangeWatch({
+      ...this.#options,
+      namespaces: this.#namespaces,
+      appliedIn: (name) => this.#applied.get(name),
+      findChanged: (names) => this.#inTurn(() => this.#findChanged(names)),
+      onChange,
+    });
+    void watch.run(signal);
+  }
 
   destroy(): Promise<void> {
     return this.#inTurn(async () => {
@@ -93,6 +106,28 @@ export class LinuxKernel implements Kernel {
       for (const { namespace, error } of [...failures, ...failuresOf(failed)])
         this.#options.log.error("network not removed", { namespace, error });
     });
+  }
+
+  /** Those that are not as they were made; what was known of them is forgotten. */
+  async #findChanged(names: readonly string[]): Promise<string[]> {
+    const linksOf = this.#linkReader();
+    const slices = new Slices(this.#options.clock);
+    const changed: string[] = [];
+    for (const name of names) {
+      const applied = this.#applied.get(name);
+      const now = applied && this.#read(name, applied, linksOf);
+      const [first] = now === undefined ? [] : diffNamespace(now, applied ?? EMPTY_NAMESPACE);
+      if (first !== undefined) {
+        this.#options.log.debug("network changed by others", {
+          namespace: name,
+          todo: describeOperation(first),
+        });
+        this.#applied.delete(name);
+        changed.push(name);
+      }
+      await slices.pause();
+    }
+    return changed;
   }
 
   /** Opens, or makes, every namespace of the value. */
@@ -134,12 +169,21 @@ export class LinuxKernel implements Kernel {
     };
     for (const [name, operations] of plan) if (operations.length > 0) this.#applied.delete(name);
     const failed = await runRound(plan, round, this.#options.clock);
+    for (const [name, now] of nows) this.#forgetStale(now, name, wanted.namespaces[name] ?? EMPTY_NAMESPACE);
     await this.#removeUnwanted(wanted, failures);
     for (const name of plan.keys()) {
       const want = wanted.namespaces[name];
       if (want !== undefined && !failed.has(name)) this.#applied.set(name, want);
     }
     return { plan, failed };
+  }
+
+  /** Connections that would still be translated the old way. */
+  #forgetStale(now: ObservedNamespace, name: string, want: Namespace): void {
+    const netfilter = this.#namespaces.get(name)?.netfilter;
+    const refusal = netfilter && forgetConnections(netfilter, staleConnections(now, want));
+    if (refusal !== undefined)
+      this.#options.log.warn("stale connections not forgotten", { namespace: name, reason: refusal.text });
   }
 
   async #observe(

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync } from "node:fs";
-import { linkDump, linkNamed, type RawLink, RTM_GETLINK, readLink } from "./netlink/links.ts";
+import { linkDump, linkHeader, linkNamed, type RawLink, RTM_GETLINK, readLink } from "./netlink/links.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from "./netlink/socket.ts";
 import { inside } from "./netns.ts";
 import { NftTables } from "./nft-tables.ts";
@@ -18,6 +18,8 @@ export class NamespaceHandle {
   readonly netfilter: NetlinkSocket;
   readonly tables: NftTables;
   readonly #indexes = new Map<string, number>();
+  readonly #names = new Map<number, string | undefined>();
+  #attached: (() => void)[] = [];
 
   /** Takes the descriptor over. */
   constructor(options: { name: string; shared: boolean; fd: number; tag: string }) {
@@ -42,6 +44,7 @@ export class NamespaceHandle {
   links(): RawLink[] {
     const links = this.route.dump(RTM_GETLINK, linkDump()).map(readLink);
     this.#indexes.clear();
+    this.#names.clear();
     for (const link of links) this.#indexes.set(link.name, link.index);
     return links;
   }
@@ -58,12 +61,34 @@ export class NamespaceHandle {
     return index;
   }
 
+  /** The name of a link by its number; undefined when it is gone. */
+  nameOf(index: number): string | undefined {
+    if (index === LOOPBACK_INDEX) return "lo";
+    if (!this.#names.has(index)) {
+      const message = this.route.find(RTM_GETLINK, linkHeader(index));
+      this.#names.set(index, message === undefined ? undefined : readLink(message).name);
+    }
+    return this.#names.get(index);
+  }
+
   /** Links were made or removed: numbers are asked for anew. */
   forgetLinks(): void {
     this.#indexes.clear();
+    this.#names.clear();
+  }
+
+  /** Something that ends with the handle, or when it is detached. */
+  attach(end: () => void): void {
+    this.#attached.push(end);
+  }
+
+  detach(): void {
+    for (const end of this.#attached) end();
+    this.#attached = [];
   }
 
   close(): void {
+    this.detach();
     this.tables.close();
     this.route.close();
     this.netfilter.close();

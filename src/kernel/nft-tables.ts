@@ -67,6 +67,11 @@ export class NftTables {
     return { tables, strange };
   }
 
+  /** Whether the ruleset is as we left it, judged by its generation alone: may be asked from anywhere. */
+  isSettled(): boolean {
+    return this.#generation !== undefined && readGeneration(this.#netfilter) === this.#generation;
+  }
+
   close(): void {
     this.#context?.close();
     this.#context = undefined;

@@ -7,3 +7,4 @@ export { changeTable, formatTable, removeTable, replaceTable } from "./nft-text.
 export * from "./node-network.ts";
 export * from "./operations.ts";
 export { printNamespace, printNodeNetwork } from "./print.ts";
+export { type StaleConnections, staleConnections } from "./stale.ts";

@@ -93,7 +93,7 @@ test("tasks do not talk over the ingress network", async () => {
 
 test("a VIP spreads connections over all tasks, and they see who calls", async () => {
   const counts = tally(await connectTimes(task("client11", one), "10.0.1.5", 80, 90));
-  expect(Object.keys(counts).sort()).toEqual([
+  expect(sorted(Object.keys(counts))).toEqual([
     "vote1111 10.0.1.31",
     "vote2222 10.0.1.31",
     "vote3333 10.0.1.31",
@@ -104,7 +104,7 @@ test("a VIP spreads connections over all tasks, and they see who calls", async (
 test("a task that draws itself through its service's VIP gets an answer", async () => {
   const counts = tally(await connectTimes(task("vote2222", two), "10.0.1.5", 80, 30));
   const names = new Set(Object.keys(counts).map((answer) => answer.split(" ")[0]));
-  expect([...names].sort()).toEqual(["vote1111", "vote2222", "vote3333"]);
+  expect(sorted(names)).toEqual(["vote1111", "vote2222", "vote3333"]);
 });
 
 test("a VIP without tasks refuses at once", async () => {
@@ -114,7 +114,7 @@ test("a VIP without tasks refuses at once", async () => {
 test("a published port answers on every node, and the task sees the outside client's address", async () => {
   for (const address of ["192.168.7.1", "192.168.7.2"]) {
     const counts = tally(await connectTimes(outside(), address, 8080, 60));
-    expect(Object.keys(counts).sort()).toEqual([
+    expect(sorted(Object.keys(counts))).toEqual([
       "vote1111 192.168.7.3",
       "vote2222 192.168.7.3",
       "vote3333 192.168.7.3",
@@ -127,14 +127,72 @@ test("a published port answers on the node's own addresses and loopback", async 
   for (const address of ["127.0.0.1", "192.168.7.1"]) {
     const counts = tally(await connectTimes(hosts[0]!.path(), address, 8080, 12));
     const names = new Set(Object.keys(counts).map((answer) => answer.split(" ")[0]));
-    expect([...names].sort(), JSON.stringify(counts)).toEqual(["vote1111", "vote2222", "vote3333"]);
+    expect(sorted(names), JSON.stringify(counts)).toEqual(["vote1111", "vote2222", "vote3333"]);
   }
 });
 
 test("a published UDP port answers, and the task sees the outside client's address", async () => {
-  const asker = await askOverUdp(outside(), "192.168.7.1", 8080);
-  expect(await asker.ask("?")).toMatch(/^vote\d{4} 192\.168\.7\.3$/);
+  for (const address of ["192.168.7.1", "192.168.7.2"]) {
+    for (let i = 0; i < 3; i++) {
+      const asker = await askOverUdp(outside(), address, 8080);
+      expect(await asker.ask("?")).toMatch(/^vote\d{4} 192\.168\.7\.3$/);
+      asker.stop();
+    }
+  }
+});
+
+test("a UDP caller of a VIP goes on with another task when its own leaves", async () => {
+  const asker = await askOverUdp(task("client11", one), "10.0.1.5", 80);
+  const [first = ""] = (await asker.ask("?")).split(" ");
+  expect((await asker.ask("?")).split(" ")[0]).toBe(first);
+  const tasks = SKETCH.tasks.map((row) => (row.id === first ? { ...row, takes: false } : row));
+  await applyAll({ ...SKETCH, tasks });
+  const [second = ""] = (await asker.ask("?")).split(" ");
+  expect(second).toMatch(/^vote/);
+  expect(second).not.toBe(first);
+  await applyAll(SKETCH);
   asker.stop();
+});
+
+test("a UDP caller of a VIP or port without tasks is served as soon as there is one", async () => {
+  const inner = await askOverUdp(task("client11", one), "10.0.1.7", 80);
+  const outer = await askOverUdp(outside(), "192.168.7.2", 8082);
+  expect(await inner.ask("?")).toMatch(/ECONNREFUSED|timeout/);
+  expect(await outer.ask("?")).toMatch(/ECONNREFUSED|timeout/);
+  const tasks = SKETCH.tasks.map((row) => (row.id === "vote2222" ? { ...row, service: "void" } : row));
+  const services = SKETCH.services!.map((row) =>
+    row.id === "void"
+      ? { ...row, ports: [...row.ports!, { protocol: "udp" as const, published: 8082, target: 80 }] }
+      : row,
+  );
+  await applyAll({ ...SKETCH, tasks, services });
+  expect(await inner.ask("?")).toBe("vote2222 10.0.1.31");
+  expect(await outer.ask("?")).toBe("vote2222 192.168.7.3");
+  await applyAll(SKETCH);
+  inner.stop();
+  outer.stop();
+});
+
+test("TCP to a task that has left its balancer ends in peace; nothing of a vanished task is kept", async () => {
+  const talk = await talkOverTcp(task("client11", one), "10.0.1.6", 80);
+  expect(await talk.ask("one")).toBe("one");
+  const bystander = await talkOverTcp(task("client11", one), "10.0.1.21", 80);
+  const tracked = (address: string) =>
+    hosts[0]!.run(["conntrack", "-L", "--reply-src", address], "net-front-network");
+  const leaving = SKETCH.tasks.map((row) => (row.id === "echo1111" ? { ...row, takes: false } : row));
+  await applyAll({ ...SKETCH, tasks: leaving });
+  expect(await talk.ask("two")).toBe("two");
+  expect(await tracked("10.0.1.32")).toContain("ESTABLISHED");
+  await kernels[0]!.apply(
+    planNetwork(factsOf({ ...SKETCH, tasks: SKETCH.tasks.filter((row) => row.id !== "echo1111") }, 1), {
+      tag: "sh",
+    }),
+  );
+  expect(await tracked("10.0.1.32")).not.toContain("10.0.1.32");
+  expect(await tracked("10.0.1.21")).toContain("10.0.1.21");
+  bystander.stop();
+  talk.stop();
+  await applyAll(SKETCH);
 });
 
 test("a published port without tasks refuses at once", async () => {

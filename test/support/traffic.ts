@@ -143,3 +143,7 @@ export function tally(answers: readonly string[]): Record<string, number> {
   for (const answer of answers) counts[answer] = (counts[answer] ?? 0) + 1;
   return counts;
 }
+
+export function sorted(texts: Iterable<string | undefined>): (string | undefined)[] {
+  return [...texts].sort((a = "", b = "") => (a < b ? -1 : a > b ? 1 : 0));
+}

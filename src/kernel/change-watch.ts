@@ -1,0 +1,120 @@
+import { type Clock, type Log, messageOf, sleep } from "../lib/index.ts";
+import type { Namespace } from "../netstate/index.ts";
+import { Epoll } from "./epoll.ts";
+import type { NamespaceHandle } from "./namespace-handle.ts";
+import type { Namespaces } from "./namespaces.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkListener } from "./netlink/socket.ts";
+import { isSuspicious } from "./suspicion.ts";
+
+/** linux/rtnetlink.h: LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE; linux/netfilter/nfnetlink.h: NFTABLES. */
+const ROUTE_GROUPS = [1, 3, 5, 7, 8];
+const NFT_GROUPS = [7];
+/** Longest wait of the thread that listens; an exit of the process waits for it. */
+const WAIT_MS = 250;
+/** What comes within this time after the first note is looked at together. */
+const DEBOUNCE_MS = 30;
+/** Waits between reminders while a change that was told of is not repaired; then the regular sweep has to do. */
+const REMIND_MS = [300, 600, 1200, 2400];
+
+export interface ChangeWatchParts {
+  readonly namespaces: Namespaces;
+  readonly tag: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  appliedIn(namespace: string): Namespace | undefined;
+  /** Reads the namespaces; those that are not as they were made are forgotten and returned. */
+  findChanged(namespaces: readonly string[]): Promise<string[]>;
+  onChange(): void;
+}
+
+/** Hears the kernel's notes in every namespace of ours and tells when something there is no more as we made it. */
+export class ChangeWatch {
+  readonly #parts: ChangeWatchParts;
+  readonly #epoll = new Epoll();
+  readonly #listeners = new Map<number, () => void>();
+  readonly #suspects = new Set<string>();
+  #checking = false;
+
+  constructor(parts: ChangeWatchParts) {
+    this.#parts = parts;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { namespaces, log } = this.#parts;
+    for (const handle of namespaces.handles()) this.#listen(handle);
+    const stop = namespaces.onOpen((handle) => this.#listen(handle));
+    try {
+      while (!signal.aborted) {
+        for (const fd of await this.#epoll.wait(WAIT_MS)) this.#listeners.get(fd)?.();
+        if (this.#suspects.size > 0 && !this.#checking && !signal.aborted) void this.#check(signal);
+      }
+    } catch (error) {
+      log.error("kernel changes are no longer heard, only swept", { error: messageOf(error) });
+    } finally {
+      stop();
+      for (const handle of namespaces.handles()) handle.detach();
+      this.#epoll.close();
+    }
+  }
+
+  #listen(handle: NamespaceHandle): void {
+    const [route, nft] = handle.inside(() => [
+      new NetlinkListener(NETLINK_ROUTE, ROUTE_GROUPS),
+      new NetlinkListener(NETLINK_NETFILTER, NFT_GROUPS),
+    ]);
+    this.#attach(handle, route, () => this.#hearRoute(handle, route));
+    this.#attach(handle, nft, () => this.#hearNft(handle, nft));
+  }
+
+  #attach(handle: NamespaceHandle, listener: NetlinkListener, hear: () => void): void {
+    this.#listeners.set(listener.fd, hear);
+    this.#epoll.add(listener.fd);
+    handle.attach(() => {
+      this.#listeners.delete(listener.fd);
+      listener.close();
+    });
+  }
+
+  #hearRoute(handle: NamespaceHandle, listener: NetlinkListener): void {
+    const { tag, namespaces, appliedIn } = this.#parts;
+    const messages = listener.read();
+    const ports = new Set([handle.route.port, namespaces.host.route.port]);
+    const scene = { handle, tag, ports, applied: appliedIn(handle.name) };
+    if (messages === "lost" || messages.some((message) => isSuspicious(message, scene)))
+      this.#suspects.add(handle.name);
+  }
+
+  /** Which transaction it was is not worth reading: the generation tells whether it was ours. */
+  #hearNft(handle: NamespaceHandle, listener: NetlinkListener): void {
+    listener.read();
+    if (!handle.tables.isSettled()) this.#suspects.add(handle.name);
+  }
+
+  async #check(signal: AbortSignal): Promise<void> {
+    const { clock, log, findChanged } = this.#parts;
+    this.#checking = true;
+    try {
+      await sleep(clock, DEBOUNCE_MS, signal);
+      const suspects = [...this.#suspects];
+      this.#suspects.clear();
+      const changed = await findChanged(suspects);
+      if (changed.length > 0) this.#tell(changed, signal).catch(() => undefined);
+    } catch (error) {
+      if (!signal.aborted) log.warn("cannot look at what changed in the kernel", { error: messageOf(error) });
+    } finally {
+      this.#checking = false;
+    }
+  }
+
+  /** The listener may be busy and deaf just now, so it is reminded. */
+  async #tell(changed: readonly string[], signal: AbortSignal): Promise<void> {
+    const { clock, namespaces, appliedIn, onChange } = this.#parts;
+    onChange();
+    for (const ms of REMIND_MS) {
+      await sleep(clock, ms, signal);
+      const open = changed.filter((name) => namespaces.get(name) !== undefined);
+      if (open.every((name) => appliedIn(name) !== undefined)) return;
+      onChange();
+    }
+  }
+}

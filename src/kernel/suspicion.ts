@@ -1,0 +1,75 @@
+import type { Namespace } from "../netstate/index.ts";
+import type { NamespaceHandle } from "./namespace-handle.ts";
+import type { NetlinkMessage } from "./netlink/codec.ts";
+import { RTM_DELADDR, RTM_NEWADDR, readAddress } from "./netlink/ip-addresses.ts";
+import { RTM_DELLINK, RTM_NEWLINK, readLink } from "./netlink/links.ts";
+import { RTM_DELNEIGH, RTM_NEWNEIGH, readNeighbour } from "./netlink/neighbours.ts";
+import { RTM_DELROUTE, RTM_DELRULE, RTM_NEWROUTE, RTM_NEWRULE, readRoute } from "./netlink/routes.ts";
+
+/** What one note of the kernel is judged by. */
+export interface Scene {
+  readonly handle: NamespaceHandle;
+  /** What we made there, if that is known. */
+  readonly applied: Namespace | undefined;
+  readonly tag: string;
+  /** Netlink addresses of our own sockets: the kernel names who asked for a change. */
+  readonly ports: ReadonlySet<number>;
+}
+
+const JUDGES: ReadonlyMap<number, (message: NetlinkMessage, scene: Scene) => boolean> = new Map([
+  [RTM_NEWLINK, judgeLink],
+  [RTM_DELLINK, judgeLink],
+  [RTM_NEWADDR, judgeAddress],
+  [RTM_DELADDR, judgeAddress],
+  [RTM_NEWROUTE, judgeRoute],
+  [RTM_DELROUTE, judgeRoute],
+  [RTM_NEWRULE, judgeRule],
+  [RTM_DELRULE, judgeRule],
+  [RTM_NEWNEIGH, judgeNeighbour],
+  [RTM_DELNEIGH, judgeNeighbour],
+]);
+
+/** Whether an rtnetlink note may be of somebody else's change of what is ours. Wrong only on the careful side. */
+export function isSuspicious(message: NetlinkMessage, scene: Scene): boolean {
+  if (message.port !== 0 && scene.ports.has(message.port)) return false;
+  return JUDGES.get(message.type)?.(message, scene) ?? false;
+}
+
+/** That a link is up, with a carrier or without, comes from the kernel itself and often. */
+function judgeLink(message: NetlinkMessage, scene: Scene): boolean {
+  const link = readLink(message);
+  if (message.type === RTM_NEWLINK && message.port === 0 && link.up) return false;
+  return mayBeOurs(link.name, scene);
+}
+
+function judgeAddress(message: NetlinkMessage, scene: Scene): boolean {
+  const name = scene.handle.nameOf(readAddress(message).index);
+  return name !== undefined && mayBeOurs(name, scene);
+}
+
+/** The kernel's own routes come and go with addresses. */
+function judgeRoute(message: NetlinkMessage, { applied }: Scene): boolean {
+  const { ours, route } = readRoute(message);
+  if (ours || applied === undefined) return true;
+  return applied.routes.some((r) => r.destination === route.destination && r.table === route.table);
+}
+
+function judgeRule(_: NetlinkMessage, { handle }: Scene): boolean {
+  return !handle.shared;
+}
+
+/** What was learned by asking (ARP) is not ours and changes all the time. */
+function judgeNeighbour(message: NetlinkMessage, scene: Scene): boolean {
+  const { address, mac, index, permanent } = readNeighbour(message);
+  const known =
+    scene.applied === undefined ||
+    scene.applied.neighbours.some((neighbour) => neighbour.address === address) ||
+    scene.applied.fdb.some((entry) => entry.mac === mac);
+  if (!known && !permanent) return false;
+  const name = scene.handle.nameOf(index);
+  return name !== undefined && mayBeOurs(name, scene);
+}
+
+function mayBeOurs(link: string, { handle, tag }: Scene): boolean {
+  return !handle.shared || link.startsWith(`${tag}-`);
+}

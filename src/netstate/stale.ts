@@ -1,0 +1,89 @@
+import type { Namespace, NftTable } from "./node-network.ts";
+import type { ObservedNamespace } from "./operations.ts";
+
+/** Tracked connections that a change has made wrong, and that the kernel would go on translating as before. */
+export interface StaleConnections {
+  /** There is no way to these addresses any more: every connection to them is dead. */
+  readonly gone: readonly string[];
+  /** A balancer gives nothing to these any more. TCP to them may end in peace; UDP has no end. */
+  readonly left: readonly string[];
+  /** Addresses and UDP ports that had nobody behind them until now: what was refused before must be tried anew. */
+  readonly opened: readonly (string | number)[];
+}
+
+const ADDRESS_REGEXP = /\b\d{1,3}(?:\.\d{1,3}){3}\b/g;
+
+/** What to forget of the connections of a namespace when it goes from `now` to `want`. */
+export function staleConnections(now: ObservedNamespace, want: Namespace): StaleConnections {
+  const before = destinations(now.tables);
+  const after = destinations(want.tables);
+  const kept = hostRoutes(want);
+  const left = [...before].flatMap(([from, to]) => {
+    const still = after.get(from);
+    return [...to].filter((address) => !still?.has(address));
+  });
+  // Of a table that nobody knows, nothing is known to be new.
+  const known = (now.strange ?? []).length === 0 && now.tables.length > 0;
+  const opened = [...after].flatMap(([from, to]) => {
+    return known && to.size > 0 && (before.get(from)?.size ?? 0) === 0 ? doorOf(from) : [];
+  });
+  return {
+    gone: [...hostRoutes(now)].filter((address) => !kept.has(address)),
+    left: [...new Set(left)],
+    opened: [...new Set(opened)],
+  };
+}
+
+function hostRoutes({ routes }: Namespace): Set<string> {
+  return new Set(routes.flatMap((route) => /^(.*)\/32$/.exec(route.destination)?.[1] ?? []));
+}
+
+/**
+ * What leads where by translation, over all tables: key is an element of a map or set ("10.0.1.5", "udp . 80"), or a rule of a
+ * base chain; the value is the addresses that it may be translated to.
+ */
+function destinations(tables: readonly NftTable[]): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const table of tables) {
+    const chains = new Map(table.chains.map((chain) => [chain.name, targetsOf(chain.rules)]));
+    for (const map of table.maps) {
+      for (const [key, value] of Object.entries(map.elements))
+        found.set(
+          `${map.name} ${key}`,
+          chains.get(value.replace(/^goto /, "")) ?? addressesIn(map.value, value),
+        );
+    }
+    for (const { name, base, rules } of table.chains)
+      for (const rule of base === undefined ? [] : rules)
+        addSets(found, table, `${name} ${rule}`, targetsOf([rule]));
+  }
+  return found;
+}
+
+/** A rule that translates whatever is in a set does so for each of its elements. */
+function addSets(
+  found: Map<string, Set<string>>,
+  { sets }: NftTable,
+  key: string,
+  targets: Set<string>,
+): void {
+  const set = sets.find(({ name }) => new RegExp(`@${name}\\b`).test(key));
+  if (set === undefined) found.set(key, targets);
+  else for (const element of set.elements) found.set(`${set.name} ${element}`, targets);
+}
+
+function targetsOf(rules: readonly string[]): Set<string> {
+  return new Set(rules.flatMap((rule) => /\bdnat\b.*/.exec(rule)?.[0].match(ADDRESS_REGEXP) ?? []));
+}
+
+function addressesIn(type: string, value: string): Set<string> {
+  return new Set(type.startsWith("ipv4_addr") ? (value.match(ADDRESS_REGEXP) ?? []) : []);
+}
+
+/** The address or UDP port at which a map's or set's element stands. */
+function doorOf(from: string): (string | number)[] {
+  const [, key = ""] = /^\S+ (.*)$/.exec(from) ?? [];
+  const port = /^udp \. (\d+)$/.exec(key)?.[1];
+  if (port !== undefined) return [Number(port)];
+  return /^\d{1,3}(?:\.\d{1,3}){3}$/.test(key) ? [key] : [];
+}
