@@ -81,9 +81,13 @@ export function isWanted(task: Task): boolean {
   return stateRank(task.desiredState) <= stateRank("running");
 }
 
-/** The task once a manager heard this report of its node at `now`; undefined when it says nothing new or goes back. */
+/**
+ * The task once a manager heard this report of its node at `now`; undefined when it says nothing new. An end is final:
+ * a restarted agent that finds an old container must not rewrite history.
+ */
 export function withReport(task: Task, status: TaskStatus, now: Instant): Task | undefined {
-  if (stateRank(status.state) < stateRank(task.status.state) || equal(status, task.status)) return undefined;
+  const back = stateRank(status.state) < stateRank(task.status.state);
+  if (back || isTerminal(task) || equal(status, task.status)) return undefined;
   const next: Task = { ...task, status };
   return {
     ...next,
