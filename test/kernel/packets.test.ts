@@ -3,7 +3,16 @@ import { planNetwork } from "../../src/dataplane/index.ts";
 import type { Kernel } from "../../src/kernel/index.ts";
 import { joinHosts, makeTestHost, type TestHost } from "../support/netns.ts";
 import { type ClusterSketch, factsOf } from "../support/network-facts.ts";
-import { askOverUdp, connectTimes, pings, serve, type Talk, talkOverTcp, tally } from "../support/traffic.ts";
+import {
+  askOverUdp,
+  connectTimes,
+  pings,
+  serve,
+  sorted,
+  type Talk,
+  talkOverTcp,
+  tally,
+} from "../support/traffic.ts";
 
 /** Two nodes, tasks of `vote` on both; `lonely` on another network; `outside` is no node. */
 const SKETCH: ClusterSketch = {
