@@ -120,6 +120,8 @@ export class Agent {
   #handle(message: ManagerMessage): void {
     switch (message.kind) {
       case "welcome":
+        // What an earlier session asked for, it will ask for again.
+        this.#logs.cancelAll();
         this.#network.setDataPathPort(message.cluster.dataPathPort);
         this.#parts.onWelcome({ managers: message.managers, dataPathPort: message.cluster.dataPathPort });
         break;
@@ -128,6 +130,9 @@ export class Agent {
         break;
       case "log-request":
         void this.#logs.serve(message);
+        break;
+      case "log-taken":
+        this.#logs.taken(message.subscriptionId, message.batches);
         break;
       case "log-cancel":
         this.#logs.cancel(message.subscriptionId);

@@ -1,6 +1,13 @@
 import { type Log, messageOf, newId, type Random } from "../lib/index.ts";
-import { type Node, type NodeDescription, put, type TaskStatus } from "../model/index.ts";
-import type { AgentMessage, DispatcherService, PeerIdentity, SessionStream } from "../rpc/index.ts";
+import { type Node, put } from "../model/index.ts";
+import type {
+  AgentMessage,
+  DispatcherService,
+  HelloMessage,
+  PeerAddress,
+  PeerIdentity,
+  SessionStream,
+} from "../rpc/index.ts";
 import type { ObjectChange, Store } from "../store/index.ts";
 import { type AssignmentDiff, AssignmentFeed } from "./assignment-feed.ts";
 import type { Liveness } from "./liveness.ts";
@@ -38,16 +45,11 @@ export class Dispatcher implements DispatcherService {
   }
 
   /** Serves one agent until its stream ends. A newer session of the same node closes the older one. */
-  async session(
-    peer: PeerIdentity & { address: string },
-    stream: SessionStream,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async session(peer: PeerIdentity & PeerAddress, stream: SessionStream, signal: AbortSignal): Promise<void> {
     const { log, random } = this.#parts;
     const feed = new AssignmentFeed(peer.nodeId);
     const session: Session = { nodeId: peer.nodeId, stream, feed, sequence: 0 };
-    this.#sessions.get(peer.nodeId)?.stream.close("a newer session of this node took over");
-    this.#sessions.set(peer.nodeId, session);
+    this.#replace(session);
     try {
       for await (const message of stream.messages) {
         if (signal.aborted) return;
@@ -57,8 +59,10 @@ export class Dispatcher implements DispatcherService {
     } catch (error) {
       log.info("session broke", { node: peer.nodeId, error: messageOf(error) });
     } finally {
-      if (this.#sessions.get(peer.nodeId) === session) this.#sessions.delete(peer.nodeId);
-      this.#parts.logs.nodeLeft(peer.nodeId);
+      if (this.#isCurrent(session)) {
+        this.#sessions.delete(peer.nodeId);
+        this.#parts.logs.nodeLeft(peer.nodeId);
+      }
     }
   }
 
@@ -75,20 +79,31 @@ export class Dispatcher implements DispatcherService {
     for (const session of this.#sessions.values()) session.stream.close(reason);
   }
 
-  /** The stream to a node, for log subscriptions. */
+  /** The stream to a node that has been welcomed, for log subscriptions. */
   streamOf(nodeId: string): SessionStream | undefined {
-    return this.#sessions.get(nodeId)?.stream;
+    const session = this.#sessions.get(nodeId);
+    return session !== undefined && session.sequence > 0 ? session.stream : undefined;
   }
 
-  async #welcome(
-    session: Session,
-    sessionId: string,
-    address: string,
-    hello: Extract<AgentMessage, { kind: "hello" }>,
-  ): Promise<void> {
-    const { store, liveness } = this.#parts;
-    const description = hello.description as NodeDescription;
-    const found = await this.#markReady(session.nodeId, address, hello, description);
+  #isCurrent(session: Session): boolean {
+    return this.#sessions.get(session.nodeId) === session;
+  }
+
+  #replace(session: Session): void {
+    const { nodeId } = session;
+    const older = this.#sessions.get(nodeId);
+    this.#sessions.set(nodeId, session);
+    if (older === undefined) return;
+    older.stream.close("a newer session of this node took over");
+    this.#parts.logs.nodeLeft(nodeId);
+  }
+
+  async #welcome(session: Session, sessionId: string, address: string, hello: HelloMessage): Promise<void> {
+    const { store, liveness, logs } = this.#parts;
+    // Before and after: a node that is ready must not look silent while the write is under way.
+    liveness.heard(session.nodeId);
+    const found = await this.#markReady(session.nodeId, address, hello);
+    if (!this.#isCurrent(session)) return;
     if (!found) {
       session.stream.close("this node is not part of the cluster any more");
       return;
@@ -104,26 +119,26 @@ export class Dispatcher implements DispatcherService {
     });
     session.sequence = 0;
     this.#send(session, session.feed.begin(store.view));
+    logs.nodeCame(session.nodeId);
   }
 
   async #markReady(
     nodeId: string,
     address: string,
-    hello: Extract<AgentMessage, { kind: "hello" }>,
-    description: NodeDescription,
+    { description, advertiseAddress, dataPathAddress }: HelloMessage,
   ): Promise<boolean> {
     let found = false;
     await this.#parts.store.mutate((view) => {
       const node = view.get("node", nodeId);
       found = node !== undefined;
       if (node === undefined) return [];
-      const status = { state: "ready", message: "", address: hello.advertiseAddress || address } as const;
+      const status = { state: "ready", message: "", address: advertiseAddress || address } as const;
       return [
         put("node", {
           ...node,
           description,
           status,
-          dataPathAddress: hello.dataPathAddress || status.address,
+          dataPathAddress: dataPathAddress || status.address,
         }),
       ];
     });
@@ -139,7 +154,7 @@ export class Dispatcher implements DispatcherService {
         return;
       case "statuses":
         for (const { taskId, status } of message.statuses) {
-          statuses.add(session.nodeId, taskId, status as TaskStatus);
+          statuses.add(session.nodeId, taskId, status);
         }
         return;
       case "log-lines":
@@ -153,9 +168,15 @@ export class Dispatcher implements DispatcherService {
 
   /** The first message of a session holds the whole set, the later ones say to which set they apply. */
   #send(session: Session, { upserts, removals }: AssignmentDiff): void {
-    if (this.#parts.store.view.get("node", session.nodeId) === undefined) {
+    const node = this.#parts.store.view.get("node", session.nodeId);
+    if (node === undefined) {
       session.stream.send({ kind: "leave", reason: "this node was removed from the swarm" });
       session.stream.close("this node was removed from the swarm");
+      return;
+    }
+    if (node.status.state === "down") {
+      // Its tasks are being replaced: it must come anew and hear what is left of them.
+      session.stream.close("this node was declared down; begin a new session");
       return;
     }
     const complete = session.sequence === 0;

@@ -5,6 +5,6 @@
 export { AssignmentFeed } from "./assignment-feed.ts";
 export { joinTokens } from "./certificates.ts";
 export { type ClusterChoice, requireByRef } from "./control/index.ts";
-export type { LogOptions, LogSelector, ServiceLogLine } from "./log-broker.ts";
+export type { LogOptions, LogSelector, ServiceLogLine } from "./log-subscription.ts";
 export { Manager, type ManagerParts } from "./manager.ts";
 export { planCluster } from "./planner.ts";

@@ -1,46 +1,31 @@
-import { newId, Queue, type Random } from "../lib/index.ts";
+import { newId, type Random } from "../lib/index.ts";
 import type { Task } from "../model/index.ts";
-import type { LogRequest, SentLogLine, SessionStream } from "../rpc/index.ts";
+import { LOG_WINDOW, type SentLogLine, type SessionStream } from "../rpc/index.ts";
 import type { Store } from "../store/index.ts";
+import {
+  type LogOptions,
+  type LogSelector,
+  LogSubscription,
+  type ServiceLogLine,
+} from "./log-subscription.ts";
 
-/** Which tasks' logs, and how much of them. */
-export interface LogSelector {
-  readonly serviceId?: string;
-  readonly taskId?: string;
+export interface LogBrokerParts {
+  readonly store: Store;
+  readonly random: Random;
+  /** The session of a node that has been welcomed. */
+  readonly streamOf: (nodeId: string) => SessionStream | undefined;
 }
 
-export type LogOptions = Omit<LogRequest, "kind" | "subscriptionId" | "taskIds">;
+/** A node that has this much unread ignores the window; a node that begins a new request may be at twice the window. */
+const MAX_UNREAD = 4 * LOG_WINDOW;
 
-/** A line, and where it came from. */
-export interface ServiceLogLine extends SentLogLine {
-  readonly nodeId: string;
-  readonly serviceId: string;
-}
-
-interface Subscription {
-  readonly lines: Queue<ServiceLogLine>;
-  readonly asked: Set<string>;
-  readonly waitingFor: Map<string, number>;
-  readonly missing: Map<string, string>;
-  readonly options: LogOptions;
-  readonly selector: LogSelector;
-}
-
-/** Collects container logs from the nodes that have them (swarm-map 3.11). */
+/** Collects container logs from the nodes that have them, no faster than they are read (swarm-map 3.11). */
 export class LogBroker {
-  readonly #store: Store;
-  readonly #random: Random;
-  readonly #streamOf: (nodeId: string) => SessionStream | undefined;
-  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #parts: LogBrokerParts;
+  readonly #subscriptions = new Map<string, LogSubscription>();
 
-  constructor(parts: {
-    store: Store;
-    random: Random;
-    streamOf: (nodeId: string) => SessionStream | undefined;
-  }) {
-    this.#store = parts.store;
-    this.#random = parts.random;
-    this.#streamOf = parts.streamOf;
+  constructor(parts: LogBrokerParts) {
+    this.#parts = parts;
   }
 
   /**
@@ -52,95 +37,112 @@ export class LogBroker {
     options: LogOptions,
     signal: AbortSignal,
   ): AsyncGenerator<ServiceLogLine, string[]> {
-    const id = newId(this.#random);
-    const subscription: Subscription = {
-      lines: new Queue(),
-      asked: new Set(),
-      waitingFor: new Map(),
-      missing: new Map(),
-      options,
-      selector,
-    };
-    this.#subscriptions.set(id, subscription);
-    const stop = () => subscription.lines.close();
+    const { random, store } = this.#parts;
+    const subscription = new LogSubscription(newId(random), selector, options);
+    this.#subscriptions.set(subscription.id, subscription);
+    const stop = () => subscription.batches.close();
     signal.addEventListener("abort", stop, { once: true });
-    const unsubscribe = this.#store.subscribe(() => this.#ask(id, subscription));
+    if (signal.aborted) stop();
+    const unsubscribe = store.subscribe(() => this.#ask(subscription));
     try {
-      this.#ask(id, subscription);
-      yield* subscription.lines;
+      this.#ask(subscription);
+      for await (const batch of subscription.batches) {
+        yield* batch.lines;
+        subscription.read(batch);
+        this.#tell(batch.nodeId, { kind: "log-taken", subscriptionId: subscription.id, batches: 1 });
+      }
       return [...subscription.missing].map(([nodeId, why]) => `node ${nodeId} ${why}`);
     } finally {
       unsubscribe();
       signal.removeEventListener("abort", stop);
-      this.#cancel(id, subscription);
+      this.#cancel(subscription);
     }
   }
 
+  /** Lines from a node. It may speak only for the tasks it runs, and only as fast as it is read. */
   lines(nodeId: string, subscriptionId: string, lines: readonly SentLogLine[]): void {
     const subscription = this.#subscriptions.get(subscriptionId);
-    for (const line of lines) {
-      const task = this.#store.view.get("task", line.taskId);
-      // A node may speak only for the tasks it runs.
-      if (subscription === undefined || task?.nodeId !== nodeId) continue;
-      subscription.lines.push({ ...line, nodeId, serviceId: task.serviceId });
+    if (subscription === undefined) return;
+    if ((subscription.unread.get(nodeId) ?? 0) >= MAX_UNREAD) {
+      subscription.missing.set(nodeId, "sent more than it was asked for");
+      return;
     }
+    const own = lines.flatMap((line) => {
+      const task = this.#parts.store.view.get("task", line.taskId);
+      const selected = task?.nodeId === nodeId && isSelected(subscription.selector, task);
+      return selected ? [{ ...line, nodeId, serviceId: task.serviceId }] : [];
+    });
+    subscription.take({ nodeId, lines: own });
   }
 
+  /** A node has answered a request; `error` is empty when it sent all. */
   done(nodeId: string, subscriptionId: string, error: string): void {
     const subscription = this.#subscriptions.get(subscriptionId);
     if (subscription === undefined) return;
     if (error !== "") subscription.missing.set(nodeId, error);
-    const left = (subscription.waitingFor.get(nodeId) ?? 1) - 1;
-    if (left > 0) subscription.waitingFor.set(nodeId, left);
-    else subscription.waitingFor.delete(nodeId);
+    subscription.done(nodeId);
     this.#finishIfDone(subscription);
+  }
+
+  /** The node has a session: readers who follow its tasks go on. */
+  nodeCame(nodeId: string): void {
+    for (const subscription of this.#subscriptions.values()) {
+      if (!subscription.options.follow) continue;
+      subscription.missing.delete(nodeId);
+      this.#ask(subscription);
+    }
   }
 
   /** The node's session ended: nobody waits for it any longer. */
   nodeLeft(nodeId: string): void {
     for (const subscription of this.#subscriptions.values()) {
-      if (!subscription.waitingFor.delete(nodeId)) continue;
+      if (!subscription.left(nodeId)) continue;
       subscription.missing.set(nodeId, "is not available");
       this.#finishIfDone(subscription);
     }
   }
 
   /** Asks the nodes of tasks not asked about yet; with `follow` new tasks join as they come. */
-  #ask(id: string, subscription: Subscription): void {
-    const byNode = new Map<string, string[]>();
-    for (const task of this.#tasksOf(subscription.selector)) {
-      if (subscription.asked.has(task.id) || task.nodeId === undefined) continue;
-      if (subscription.asked.size > 0 && !subscription.options.follow) continue;
-      byNode.set(task.nodeId, [...(byNode.get(task.nodeId) ?? []), task.id]);
-    }
-    for (const [nodeId, taskIds] of byNode) {
-      for (const taskId of taskIds) subscription.asked.add(taskId);
-      const stream = this.#streamOf(nodeId);
+  #ask(subscription: LogSubscription): void {
+    const { id: subscriptionId, options } = subscription;
+    const { tail: _tail, since: _since, ...rest } = options;
+    for (const [nodeId, wants] of subscription.wants(this.#tasksOf(subscription.selector))) {
+      const stream = this.#parts.streamOf(nodeId);
       if (stream === undefined) {
         subscription.missing.set(nodeId, "is not available");
         continue;
       }
-      subscription.waitingFor.set(nodeId, (subscription.waitingFor.get(nodeId) ?? 0) + 1);
-      stream.send({ kind: "log-request", subscriptionId: id, taskIds, ...subscription.options });
+      for (const wanted of wants) {
+        subscription.asked(nodeId, wanted.taskIds);
+        stream.send({ kind: "log-request", subscriptionId, ...rest, ...wanted });
+      }
     }
     this.#finishIfDone(subscription);
   }
 
   #tasksOf({ serviceId, taskId }: LogSelector): Task[] {
-    const { view } = this.#store;
+    const { view } = this.#parts.store;
     if (serviceId !== undefined) return [...view.tasksByService(serviceId)];
     const task = taskId === undefined ? undefined : view.get("task", taskId);
     return task === undefined ? [] : [task];
   }
 
-  #finishIfDone(subscription: Subscription): void {
-    if (subscription.waitingFor.size === 0 && !subscription.options.follow) subscription.lines.close();
+  #finishIfDone({ waiting, options, batches }: LogSubscription): void {
+    if (waiting.size === 0 && !options.follow) batches.close();
   }
 
-  #cancel(id: string, subscription: Subscription): void {
-    this.#subscriptions.delete(id);
-    for (const nodeId of subscription.waitingFor.keys()) {
-      this.#streamOf(nodeId)?.send({ kind: "log-cancel", subscriptionId: id });
+  #cancel(subscription: LogSubscription): void {
+    this.#subscriptions.delete(subscription.id);
+    for (const nodeId of subscription.waiting.keys()) {
+      this.#tell(nodeId, { kind: "log-cancel", subscriptionId: subscription.id });
     }
   }
+
+  #tell(nodeId: string, message: Parameters<SessionStream["send"]>[0]): void {
+    this.#parts.streamOf(nodeId)?.send(message);
+  }
+}
+
+function isSelected({ serviceId, taskId }: LogSelector, task: Task): boolean {
+  return serviceId === undefined ? task.id === taskId : task.serviceId === serviceId;
 }

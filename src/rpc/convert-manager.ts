@@ -35,6 +35,7 @@ const TO_WIRE: { readonly [K in ManagerMessage["kind"]]: (message: Of<K>) => Wir
       ...definedOf({ tail, since, until }),
     },
   }),
+  "log-taken": ({ subscriptionId, batches }) => ({ case: "logTaken", value: { subscriptionId, batches } }),
   "log-cancel": ({ subscriptionId }) => ({ case: "logCancel", value: { subscriptionId } }),
   leave: ({ reason }) => ({ case: "leave", value: { reason } }),
 };
@@ -64,6 +65,7 @@ const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => ManagerMe
     ...{ subscriptionId, taskIds, follow, stdout, stderr },
     ...definedOf({ tail, since, until }),
   }),
+  logTaken: ({ subscriptionId, batches }) => ({ kind: "log-taken", subscriptionId, batches }),
   logCancel: ({ subscriptionId }) => ({ kind: "log-cancel", subscriptionId }),
   leave: ({ reason }) => ({ kind: "leave", reason }),
 };

@@ -102,6 +102,7 @@ const MANAGER: {
     },
     { requiredKeys: ["subscriptionId", "taskIds", "follow", "stdout", "stderr"] },
   ),
+  "log-taken": fc.record({ subscriptionId: id, batches: small }),
   "log-cancel": fc.record({ subscriptionId: id }),
   leave: fc.record({ reason: text }),
 };

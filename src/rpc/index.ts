@@ -13,6 +13,7 @@ export type {
   SentLogLine,
   WelcomeMessage,
 } from "./messages.ts";
+export { LOG_WINDOW } from "./messages.ts";
 export { RpcServer, type RpcServerParts } from "./rpc-server.ts";
 export type {
   AgentStream,

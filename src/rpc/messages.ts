@@ -27,6 +27,8 @@ export type ManagerMessage =
   /** Answers a heartbeat: how long to wait until the next. */
   | { readonly kind: "heartbeat"; readonly periodMs: number }
   | LogRequest
+  /** So many more "log-lines" messages have been read: as many more may come. */
+  | { readonly kind: "log-taken"; readonly subscriptionId: string; readonly batches: number }
   | { readonly kind: "log-cancel"; readonly subscriptionId: string }
   /** The node is in the cluster no more. */
   | { readonly kind: "leave"; readonly reason: string };
@@ -49,6 +51,9 @@ export interface AssignmentsMessage {
   readonly upserts: readonly { readonly key: string; readonly json: string }[];
   readonly removals: readonly string[];
 }
+
+/** "log-lines" messages that a node may have under way for one subscription, before the reader takes some. */
+export const LOG_WINDOW: number = 16;
 
 /** Which lines of which tasks' logs to send. */
 export interface LogRequest {

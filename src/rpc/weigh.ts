@@ -30,6 +30,7 @@ export function weighManager(message: ManagerMessage): number {
       return SMALL + 64 * message.taskIds.length;
     case "welcome":
     case "heartbeat":
+    case "log-taken":
     case "log-cancel":
     case "leave":
       return SMALL;
