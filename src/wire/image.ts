@@ -51,13 +51,11 @@ export function imageHistory(image: ImageInfo): Record<string, unknown>[] {
     Size: step["empty_layer"] === true ? 0 : (image.layerBytes[layer++] ?? 0),
     Comment: textOf(step["comment"]),
   }));
-  return rows
-    .reverse()
-    .map((row, i) => ({
-      Id: i === 0 ? image.id : "<missing>",
-      ...row,
-      Tags: i === 0 ? image.repoTags : null,
-    }));
+  return rows.reverse().map((row, i) => ({
+    Id: i === 0 ? image.id : "<missing>",
+    ...row,
+    Tags: i === 0 ? image.repoTags : null,
+  }));
 }
 
 /** GET /distribution/{name}/json. */

@@ -13,10 +13,13 @@ function orElse<T>(schema: z.ZodType<T>, zero: T): Field<T> {
   return schema.nullish().transform((value) => value ?? zero);
 }
 
-export const text: Field<string> = orElse(z.string(), "");
+/** No kernel interface takes a NUL; better said here than by a task on some node. */
+const plain = z.string().regex(/^[^\0]*$/, "must not hold a NUL character");
+
+export const text: Field<string> = orElse(plain, "");
 export const flag: Field<boolean> = orElse(z.boolean(), false);
-export const texts: Field<string[]> = orElse(z.array(z.string()), []);
-export const dict: Field<Record<string, string>> = orElse(z.record(z.string(), z.string()), {});
+export const texts: Field<string[]> = orElse(z.array(plain), []);
+export const dict: Field<Record<string, string>> = orElse(z.record(plain, plain), {});
 /** A whole number of any sign; 0 when absent. */
 export const whole: Field<number> = orElse(z.int(), 0);
 /** Go's uint64. */

@@ -4,6 +4,7 @@ import { dict, maybe, text } from "./json.ts";
 
 /** Docker's other drivers (moby daemon/logger). */
 const UNSERVED = [
+  "none",
   "local",
   "syslog",
   "journald",
@@ -32,7 +33,7 @@ export const logDriverSchema: z.ZodType<LogDriver> = maybe(
     context.issues.push({ code: "custom", message: refusal.message, input: wire, params: refusal });
     return z.NEVER;
   }
-  return { name: wire.Name === "none" ? "none" : "json-file", options: wire.Options };
+  return { name: "json-file", options: wire.Options };
 });
 
 interface Refusal {
@@ -42,18 +43,18 @@ interface Refusal {
 
 function refusalOf(name: string, options: Readonly<Record<string, string>>): Refusal | undefined {
   if (UNSERVED.includes(name)) {
-    const message = `cannot use --log-driver ${name}: json-file and none are the drivers that are served so far`;
+    const message = `cannot use --log-driver ${name}: json-file is the one that is served so far`;
     return { unsupported: true, message };
   }
-  if (!["", "json-file", "none"].includes(name)) {
+  if (!["", "json-file"].includes(name)) {
     return { unsupported: false, message: `logger: no log driver named '${name}' is registered` };
   }
   for (const [key, value] of Object.entries(options)) {
     const option = Object.hasOwn(OPTIONS, key) ? OPTIONS[key] : undefined;
-    if (option === undefined || name === "none") {
+    if (option === undefined) {
       return {
         unsupported: false,
-        message: `unknown log opt '${key}' for ${name || "json-file"} log driver`,
+        message: `unknown log opt '${key}' for json-file log driver`,
       };
     }
     if (!option.form.test(value)) {

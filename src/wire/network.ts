@@ -42,6 +42,9 @@ const createSchema = z.strictObject({
 /** Docker's drivers that Shoal does not make networks with. */
 const UNSERVED_DRIVERS = ["bridge", "macvlan", "ipvlan", "host", "null", "none"];
 
+/** Options of an overlay that are known; whether one can be had is the control's to say. */
+const DRIVER_OPTIONS = ["encrypted", "com.docker.network.driver.mtu"];
+
 /**
  * A network spec from `POST /networks/create`, checked as Swarm does.
  * Faults: "invalid"; "not-found" for an unknown driver, as Docker; "unsupported" for one of Docker's other drivers.
@@ -56,6 +59,13 @@ export function networkSpecFromWire(json: unknown): NetworkSpec {
     throw new Fault("unsupported", "cannot use more than one --subnet: one IPv4 subnet per network so far");
   }
   checkIpam(wire.IPAM?.Driver ?? "", ipam[0]);
+  const strange = Object.keys(wire.Options).find((key) => !DRIVER_OPTIONS.includes(key));
+  if (strange !== undefined) {
+    throw new Fault(
+      "unsupported",
+      `cannot use --opt ${strange}: it is not supported by overlay networks yet`,
+    );
+  }
   if (wire.Ingress && wire.Attachable) {
     const what = "ingress network cannot be attachable";
     throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);

@@ -108,6 +108,12 @@ function checkMounts(mounts: readonly Mount[]): void {
     targets.add(mount.target);
     const wrong = mountProblem(mount);
     if (wrong !== undefined) throw new Fault("invalid", wrong);
+    if (mount.type === "volume" && !["", "local"].includes(mount.driver)) {
+      throw new Fault(
+        "unsupported",
+        `cannot use volume-driver ${mount.driver}: local is the one that is served`,
+      );
+    }
   }
 }
 

@@ -1,0 +1,220 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type {
+  ContainerSpec,
+  Mount,
+  PortSpec,
+  RestartPolicy,
+  ServiceSpec,
+  TaskSpec,
+  UpdateConfig,
+} from "../model/index.ts";
+import { serviceSpecFromWire, serviceSpecToWire } from "./service-spec.ts";
+
+const word = fc.stringMatching(/^[a-z][a-z0-9_.-]{1,8}$/);
+const dict = fc.dictionary(word, fc.string({ maxLength: 8 }).filter(isPlain), { maxKeys: 3 });
+const words = fc.array(word, { maxLength: 3 });
+/** Whole nanoseconds, as the wire has them. */
+const ms = fc.nat(3_600_000_000).map((micros) => micros / 1000);
+const size = fc.oneof(fc.constant(0), fc.integer({ min: 4 << 20, max: 2 ** 40 }));
+const cpus = fc.oneof(fc.constant(0), fc.integer({ min: 1e6, max: 1e12 }));
+
+function isPlain(text: string): boolean {
+  return !text.includes("\0") && !text.includes("{{");
+}
+
+const mount: fc.Arbitrary<Mount> = fc.oneof(
+  fc.record(
+    {
+      type: fc.constant("bind" as const),
+      source: word.map((w) => `/${w}`),
+      target: word.map((w) => `/b/${w}`),
+      readOnly: fc.boolean(),
+      propagation: fc.constantFrom("rprivate", "rslave", "shared"),
+    },
+    { requiredKeys: ["type", "source", "target", "readOnly"] },
+  ),
+  fc.record(
+    {
+      type: fc.constant("tmpfs" as const),
+      source: fc.constant(""),
+      target: word.map((w) => `/t/${w}`),
+      readOnly: fc.boolean(),
+      sizeBytes: fc.integer({ min: 1, max: 2 ** 40 }),
+      mode: fc.integer({ min: 1, max: 0o7777 }),
+    },
+    { requiredKeys: ["type", "source", "target", "readOnly"] },
+  ),
+  fc.record({
+    type: fc.constant("volume" as const),
+    source: fc.oneof(fc.constant(""), word),
+    target: word.map((w) => `/v/${w}`),
+    readOnly: fc.boolean(),
+    noCopy: fc.boolean(),
+    labels: dict,
+    driver: fc.constantFrom("", "local"),
+    driverOptions: dict,
+  }),
+);
+
+const container: fc.Arbitrary<ContainerSpec> = fc.record(
+  {
+    image: fc.constantFrom("nginx", "redis:3.2", "reg.example:5000/a/b:v1", `x@sha256:${"a1".repeat(32)}`),
+    labels: dict,
+    command: words,
+    args: words,
+    hostname: fc.oneof(fc.constant(""), word),
+    env: fc.array(
+      word.map((w) => `${w}=x`),
+      { maxLength: 3 },
+    ),
+    dir: fc.constantFrom("", "/w"),
+    user: fc.constantFrom("", "me", "0:0"),
+    groups: words,
+    tty: fc.boolean(),
+    openStdin: fc.boolean(),
+    readOnly: fc.boolean(),
+    init: fc.boolean(),
+    stopSignal: fc.constantFrom("", "SIGINT"),
+    stopGraceMs: ms,
+    mounts: fc.uniqueArray(mount, { maxLength: 4, selector: (m) => m.target }),
+    hosts: fc.array(
+      word.map((w) => `10.0.0.1 ${w}`),
+      { maxLength: 2 },
+    ),
+    dns: fc.record({ nameservers: fc.constantFrom([], ["8.8.8.8"]), search: words, options: words }),
+    capabilityAdd: words,
+    capabilityDrop: words,
+    sysctls: dict,
+    ulimits: fc.array(fc.record({ name: word, soft: fc.integer({ min: -1, max: 9 }), hard: fc.nat(9) }), {
+      maxLength: 2,
+    }),
+    oomScoreAdj: fc.integer({ min: -1000, max: 1000 }),
+  },
+  { noNullPrototype: true, requiredKeys: requiredOf("init", "stopGraceMs") },
+) as fc.Arbitrary<ContainerSpec>;
+
+/** All keys of a container but these. */
+function requiredOf(...optional: string[]): never[] {
+  const keys =
+    "image labels command args hostname env dir user groups tty openStdin readOnly stopSignal mounts hosts dns capabilityAdd capabilityDrop sysctls ulimits oomScoreAdj";
+  return keys.split(" ").filter((key) => !optional.includes(key)) as never[];
+}
+
+const restart: fc.Arbitrary<RestartPolicy> = fc.record({
+  condition: fc.constantFrom("none", "on-failure", "any"),
+  delayMs: ms,
+  maxAttempts: fc.nat(100),
+  windowMs: ms,
+});
+
+const update: fc.Arbitrary<UpdateConfig> = fc.record({
+  parallelism: fc.nat(100),
+  delayMs: ms,
+  failureAction: fc.constantFrom("pause", "continue", "rollback"),
+  monitorMs: ms.map((n) => n + 1),
+  maxFailureRatio: fc.constantFrom(0, 0.25, 1),
+  order: fc.constantFrom("stop-first", "start-first"),
+});
+
+const port: fc.Arbitrary<PortSpec> = fc.record({
+  name: fc.constantFrom("", "web"),
+  protocol: fc.constantFrom("tcp", "udp", "sctp"),
+  target: fc.integer({ min: 1, max: 65535 }),
+  published: fc.nat(65535),
+  publishMode: fc.constantFrom("ingress", "host"),
+});
+
+const task: fc.Arbitrary<TaskSpec> = fc.record({
+  container,
+  resources: fc.record({
+    limits: fc.record({ nanoCpus: cpus, memoryBytes: size, pids: fc.nat(1000) }),
+    reservations: fc.record({ nanoCpus: cpus, memoryBytes: size }),
+  }),
+  restart,
+  placement: fc.record({
+    platforms: fc.array(fc.record({ architecture: fc.constantFrom("", "amd64"), os: fc.constant("linux") }), {
+      maxLength: 2,
+    }),
+  }),
+  networks: fc.uniqueArray(fc.record({ target: word, aliases: words }), {
+    maxLength: 3,
+    selector: (n) => n.target,
+  }),
+  log: fc.record({
+    name: fc.constant("json-file" as const),
+    options: fc.constantFrom({}, { "max-size": "10m", "max-file": "3" }),
+  }),
+  forceUpdate: fc.nat(9),
+});
+
+const spec: fc.Arbitrary<ServiceSpec> = fc.record(
+  {
+    name: fc.stringMatching(/^[a-z][a-z0-9]{0,20}$/),
+    labels: dict,
+    task,
+    mode: fc.record({ kind: fc.constant("replicated" as const), replicas: fc.nat(1000) }),
+    update,
+    endpoint: fc.record({
+      mode: fc.constant("vip" as const),
+      ports: fc.uniqueArray(port, { maxLength: 4, selector: (p) => `${p.published}/${p.protocol}` }),
+    }),
+  },
+  { requiredKeys: ["name", "labels", "task", "mode", "endpoint"] },
+);
+
+function throughJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}
+
+describe("service specs", () => {
+  test("what the API shows, it takes back unchanged", () => {
+    fc.assert(
+      fc.property(spec, (wanted) => {
+        expect(serviceSpecFromWire(throughJson(serviceSpecToWire(wanted)))).toEqual(wanted);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("with defaults filled in, all that was said stays, and it is taken back too", () => {
+    fc.assert(
+      fc.property(spec, (wanted) => {
+        const back = serviceSpecFromWire(throughJson(serviceSpecToWire(wanted, { defaults: true })));
+        const stopGraceMs = wanted.task.container.stopGraceMs ?? 10_000;
+        expect(back.task.container).toEqual({ ...wanted.task.container, stopGraceMs });
+        expect(back.update).toEqual(wanted.update ?? back.update);
+        expect({ ...back, task: {}, update: {} }).toEqual({ ...wanted, task: {}, update: {} });
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("credentials never reach the wire", () => {
+    fc.assert(
+      fc.property(spec, (wanted) => {
+        const container = { ...wanted.task.container, registryAuth: "c2VjcmV0LXdvcmRz" };
+        const withAuth = { ...wanted, task: { ...wanted.task, container } };
+        expect(JSON.stringify(serviceSpecToWire(withAuth))).not.toContain("c2VjcmV0LXdvcmRz");
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("garbage is refused with a Fault, never with anything else", () => {
+    const part = fc.constantFrom("Name", "Labels", "TaskTemplate", "Mode", "UpdateConfig", "EndpointSpec");
+    fc.assert(
+      fc.property(part, fc.jsonValue(), (key, value) => {
+        const body = { ...(serviceSpecToWire(GOOD) as object), [key]: value };
+        try {
+          serviceSpecFromWire(throughJson(body));
+        } catch (error) {
+          expect((error as Error).name).toBe("Fault");
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+const GOOD = fc.sample(spec, { numRuns: 1, seed: 1 })[0]!;
