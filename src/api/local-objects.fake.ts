@@ -69,6 +69,12 @@ export class FakeContainers implements ContainerBackend {
   }
 }
 
+/** "docker.io/library/redis" is "redis:latest". */
+function familiar(ref: string): string {
+  const name = ref.replace(/^docker\.io\/(library\/)?/, "");
+  return name.includes(":") ? name : `${name}:latest`;
+}
+
 interface Published {
   readonly image: ImageInfo;
   readonly steps: readonly PullProgress[];
@@ -88,7 +94,7 @@ export class FakeImages implements ImageBackend {
   }
 
   publish(name: string, published: Published): void {
-    this.#published.set(name, published);
+    this.#published.set(familiar(name), published);
   }
 
   async list(): Promise<ImageInfo[]> {
@@ -120,7 +126,7 @@ export class FakeImages implements ImageBackend {
   }
 
   #require(ref: string): Published {
-    const found = this.#published.get(ref);
+    const found = this.#published.get(familiar(ref));
     if (found !== undefined) return found;
     const reason = "repository does not exist or may require 'docker login'";
     throw new Fault("not-found", `pull access denied for ${ref}, ${reason}`);
@@ -136,7 +142,7 @@ export class FakeImages implements ImageBackend {
 
   async tag(source: string, target: string): Promise<void> {
     const image = await this.inspect(source);
-    const name = target.includes(":") ? target : `${target}:latest`;
+    const name = familiar(target);
     this.put({ ...image, repoTags: [...new Set([...image.repoTags, name])] });
   }
 

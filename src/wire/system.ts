@@ -100,11 +100,16 @@ export function infoToWire({
     Labels: info.labels,
     ServerVersion: info.version,
     Swarm: swarm,
-    ContainerdCommit: { ID: info.containerdVersion },
-    RuncCommit: { ID: info.runcVersion },
-    InitCommit: { ID: "" },
+    ContainerdCommit: commit(info.containerdVersion),
+    RuncCommit: commit(info.runcVersion),
+    InitCommit: commit(""),
     Warnings: null,
   };
+}
+
+/** CLIs before 27 compare the two. */
+function commit(version: string): Record<string, string> {
+  return { ID: version, Expected: version };
 }
 
 /** What is the same on every machine that runs Shoal. */
@@ -118,6 +123,9 @@ const CAPABILITIES = {
   CPUSet: true,
   PidsLimit: true,
   IPv4Forwarding: true,
+  // Old CLIs warn without these. Shoal's networks are routed and need no netfilter on bridges.
+  BridgeNfIptables: true,
+  BridgeNfIp6tables: true,
   OomKillDisable: false,
   Debug: false,
   LoggingDriver: "json-file",
