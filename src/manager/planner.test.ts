@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { stateRank, TASK_STATES, type Task, type TaskState } from "../model/index.ts";
-import { aNode } from "../model/objects.fake.ts";
+import {
+  DEFAULT_UPDATE,
+  put,
+  type Service,
+  stateRank,
+  TASK_STATES,
+  type Task,
+  type TaskState,
+} from "../model/index.ts";
+import { aNode, aService, aTask, T0 } from "../model/objects.fake.ts";
 import { newWorld, type World, webService } from "./world.fake.ts";
 
 test("one plan takes a new service all the way to assigned tasks", () => {
@@ -168,6 +176,130 @@ test("once faults stop, what is wanted equals what was asked", () => {
         .filter((t) => t.status.state === "running" && t.desiredState === "running");
       expect(running.length).toBe(service.spec.mode.replicas);
       expect(new Set(running.map((t) => t.slot)).size).toBe(running.length);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+/** Any state of affairs, also such as no history leads to: what a planner finds after a crash, a bug or an upgrade. */
+const anyTask = fc.record({
+  service: fc.constantFrom("web", "api", "gone"),
+  slot: fc.integer({ min: 1, max: 4 }),
+  node: fc.constantFrom("n1", "n2", "n3", "gone"),
+  state: fc.constantFrom(...TASK_STATES),
+  desiredState: fc.constantFrom("ready" as const, "running" as const, "shutdown" as const, "remove" as const),
+  specVersion: fc.constantFrom(1, 5),
+  forceUpdate: fc.constantFrom(0, 1),
+  born: fc.integer({ min: -120, max: 0 }),
+  notBefore: fc.option(fc.integer({ min: -20, max: 20 }), { nil: undefined }),
+  after: fc.option(fc.nat(9), { nil: undefined }),
+  address: fc.option(fc.integer({ min: 2, max: 250 }), { nil: undefined }),
+});
+const anyNode = fc.record({
+  state: fc.constantFrom("ready" as const, "down" as const, "unknown" as const),
+  availability: fc.constantFrom("active" as const, "pause" as const, "drain" as const),
+});
+const anyUpdate = fc.record({
+  order: fc.constantFrom("stop-first" as const, "start-first" as const),
+  failureAction: fc.constantFrom("pause" as const, "continue" as const, "rollback" as const),
+  parallelism: fc.nat(2),
+  delayMs: fc.constantFrom(0, 10_000),
+  status: fc.constantFrom(
+    undefined,
+    "updating" as const,
+    "paused" as const,
+    "rollback_started" as const,
+    "completed" as const,
+  ),
+});
+const anyWorld = fc.record({
+  nodes: fc.tuple(anyNode, anyNode, anyNode),
+  replicas: fc.tuple(fc.nat(5), fc.nat(5)),
+  update: anyUpdate,
+  condition: fc.constantFrom("any" as const, "none" as const, "on-failure" as const),
+  maxAttempts: fc.nat(2),
+  tasks: fc.array(anyTask, { maxLength: 10 }),
+});
+type AnyWorld = typeof anyWorld extends fc.Arbitrary<infer T> ? T : never;
+
+function worldFrom({ nodes, replicas, update, condition, maxAttempts, tasks }: AnyWorld): World {
+  const { status, ...rules } = update;
+  const services = ["web", "api"].map((name, i): Service => {
+    const base = webService(replicas[i] ?? 0);
+    const { task } = base.spec;
+    return {
+      ...base,
+      id: `svc-${name}`,
+      version: 5,
+      specVersion: 5,
+      previousSpec: base.spec,
+      spec: {
+        ...base.spec,
+        name,
+        update: { ...DEFAULT_UPDATE, ...rules },
+        task: { ...task, forceUpdate: 1, restart: { ...task.restart, condition, maxAttempts } },
+      },
+      ...(status !== undefined && { updateStatus: { state: status, startedAt: T0 - 60_000, message: "" } }),
+    };
+  });
+  const world = newWorld(
+    nodes.map(({ state, availability }, i) =>
+      aNode(`n${i + 1}`, {
+        status: { state, message: "", address: "" },
+        spec: { labels: {}, role: "worker", availability },
+      }),
+    ),
+    services,
+  );
+  for (const [i, t] of tasks.entries()) {
+    const service = services.find((s) => s.id === `svc-${t.service}`) ?? aService("gone");
+    const address =
+      t.address === undefined ? [] : [{ networkId: "net-front", address: `10.0.1.${t.address}` }];
+    world.view.put("task", {
+      ...aTask(service, t.slot),
+      id: `t${i}`,
+      createdAt: T0 + t.born * 1000,
+      desiredState: t.desiredState,
+      specVersion: t.forceUpdate === 0 ? 1 : t.specVersion,
+      spec: { ...service.spec.task, forceUpdate: t.forceUpdate },
+      status: { at: T0 + t.born * 500, state: t.state, message: "" },
+      attachments: address,
+      ...(stateRank(t.state) >= stateRank("assigned") && { nodeId: t.node }),
+      ...(t.notBefore !== undefined && { notBefore: T0 + t.notBefore * 1000 }),
+      ...(t.after !== undefined && { after: `t${t.after}` }),
+    });
+  }
+  return world;
+}
+
+test("a plan says everything: once it is written there is nothing more to say, whatever the state of affairs", () => {
+  fc.assert(
+    fc.property(anyWorld, (seed) => {
+      const world = worldFrom(seed);
+      world.write(world.plan().changes);
+      expect(world.plan().changes).toEqual([]);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("from any state of affairs a healthy cluster gets what was asked for", () => {
+  fc.assert(
+    fc.property(anyWorld, (seed) => {
+      const world = worldFrom({ ...seed, condition: "any", maxAttempts: 0 });
+      for (const id of ["n1", "n2", "n3"]) world.node(id, "ready");
+      for (const service of [...world.view.all("service")]) {
+        const { updateStatus: _, ...rest } = service;
+        world.write([put("service", rest)]);
+      }
+      world.run(300_000);
+      for (const service of world.view.all("service")) {
+        const running = world.running().filter((t) => t.serviceId === service.id);
+        expect(new Set(running.map((t) => t.slot)).size).toBe(service.spec.mode.replicas);
+        expect(running).toHaveLength(service.spec.mode.replicas);
+        expect(running.every((t) => t.spec.forceUpdate === 1)).toBe(true);
+      }
+      expect(world.tasks().filter((t) => t.serviceId === "svc-gone")).toEqual([]);
     }),
     { numRuns: 60 },
   );
