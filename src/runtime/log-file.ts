@@ -9,27 +9,28 @@ export interface LogFileLimits {
   readonly maxFiles: number;
 }
 
+export interface LogFileParts extends LogFileLimits {
+  readonly path: string;
+  /** The file is full, `written` entries of the batch are in it, and it is about to be rotated. */
+  beforeRotate(written: number): void;
+  /** A fresh file has the log's name and is still empty. */
+  afterRotate(): void;
+}
+
 /**
  * The end of a log where it grows. All writes are synchronous: when `append` returns, the kernel has the bytes, and a
  * killed daemon loses none of them.
  */
 export class LogFile {
-  readonly #path: string;
-  readonly #limits: LogFileLimits;
-  readonly #onRotate: (written: number) => void;
+  readonly #parts: LogFileParts;
   #fd: number;
   #size: number;
 
-  /**
-   * Opens the log, mends a torn last line. `onRotate` is called when a fresh file has taken the log's name, before it is written,
-   * with the number of entries that `append` has written so far.
-   */
-  constructor(path: string, limits: LogFileLimits, onRotate: (written: number) => void) {
-    this.#path = path;
-    this.#limits = limits;
-    this.#onRotate = onRotate;
-    dropOldFiles(path, Math.max(1, limits.maxFiles));
-    this.#fd = openSync(path, "a+", 0o640);
+  /** Opens the log, mends a torn last line. */
+  constructor(parts: LogFileParts) {
+    this.#parts = parts;
+    dropOldFiles(parts.path, Math.max(1, parts.maxFiles));
+    this.#fd = openSync(parts.path, "a+", 0o640);
     this.#size = mendTail(this.#fd);
   }
 
@@ -61,7 +62,7 @@ export class LogFile {
   }
 
   #isFull(more: number): boolean {
-    return this.#limits.maxBytes > 0 && this.#size + more > this.#limits.maxBytes;
+    return this.#parts.maxBytes > 0 && this.#size + more > this.#parts.maxBytes;
   }
 
   /** All or nothing as long as we live: what a full disk cut short is taken back. */
@@ -78,11 +79,13 @@ export class LogFile {
   }
 
   #rotate(written: number): void {
-    shiftFiles(this.#path, Math.max(1, this.#limits.maxFiles));
+    const { path, maxFiles } = this.#parts;
+    this.#parts.beforeRotate(written);
+    shiftFiles(path, Math.max(1, maxFiles));
     closeSync(this.#fd);
-    this.#fd = openSync(this.#path, "a+", 0o640);
+    this.#fd = openSync(path, "a+", 0o640);
     this.#size = 0;
-    this.#onRotate(written);
+    this.#parts.afterRotate();
   }
 }
 

@@ -1,6 +1,10 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { crc32 } from "node:zlib";
 
-const NEWLINE = 10;
+/** Two places in the file, written in turn; each holds a header and up to twice what one write to the log brings. */
+const SLOT_BYTES = 64 * 1024;
+const HEADER_REGEXP = /^(\d+) (\d+) (\d+) (\d+)\n/;
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /** Output of one stream that an earlier daemon had read, and the size of the log's newest file when it began. */
 export interface Unlogged {
@@ -9,16 +13,20 @@ export interface Unlogged {
 }
 
 /**
- * One stream's output that is read but not yet, or perhaps not yet, in the log: `<decimal offset>\n<bytes>`, empty when
- * there is none. It holds unfinished lines, and output for as long as it takes to write it to the log, so that a killed daemon has not
- * taken it out of the pipe for nothing. The stream's entries in the log from `offset` on are the first of the lines in `bytes`.
- * A rotation sets the offset to 0 before it writes; an offset beyond the end of the newest file means that the daemon was
- * killed just then.
+ * One stream's output that is read but not yet, or perhaps not yet, in the log. It holds unfinished lines, and output for as
+ * long as it takes to write it to the log, so that a killed daemon has not taken it out of the pipe for nothing.
+ *
+ * Its law: the stream's entries in the log's newest file from `offset` on are the first of the lines in `bytes`. An offset beyond
+ * the end of that file means that it was rotated just then, and that all of `bytes` is still to come.
+ *
+ * On disk: two slots of `<turn> <offset> <length> <CRC-32>\n<bytes>`; the valid one with the higher turn counts. One write
+ * makes each change, and one that a kill cuts short leaves the other slot as it was.
  */
 export class LogJournal {
   readonly #path: string;
   #fd: number | undefined;
-  #bytes: Buffer = Buffer.alloc(0);
+  #turn = 0;
+  #bytes: Buffer = NOTHING;
 
   constructor(path: string) {
     this.#path = path;
@@ -27,10 +35,12 @@ export class LogJournal {
   /** What an earlier daemon left here. */
   load(): Unlogged | undefined {
     const text = readIfThere(this.#path);
-    const newline = text?.indexOf(NEWLINE) ?? -1;
-    if (text === undefined || newline === -1) return undefined;
-    const offset = text.subarray(0, newline).toString();
-    return /^\d+$/.test(offset) ? { offset: Number(offset), bytes: text.subarray(newline + 1) } : undefined;
+    const slots = [0, 1].flatMap((n) => parseSlot(text.subarray(n * SLOT_BYTES)) ?? []);
+    const [newest] = slots.sort((a, b) => b.turn - a.turn);
+    if (newest === undefined) return undefined;
+    this.#turn = newest.turn;
+    this.#bytes = newest.bytes;
+    return newest;
   }
 
   get bytes(): Buffer {
@@ -38,21 +48,13 @@ export class LogJournal {
   }
 
   /** Keeps `bytes`, and nothing else, as output that begins where the log is `offset` bytes long. */
-  begin(bytes: Buffer, offset: number): void {
-    this.#bytes = Buffer.from(bytes);
-    if (bytes.length === 0 && this.#fd === undefined) return;
-    const fd = this.#open();
-    ftruncateSync(fd, 0);
-    if (bytes.length > 0) writeSync(fd, Buffer.concat([Buffer.from(`${offset}\n`), bytes]));
-  }
-
-  /** Keeps `bytes` behind what is kept already. */
-  extend(bytes: Buffer, offset: number): void {
-    if (this.#bytes.length === 0) this.begin(bytes, offset);
-    else {
-      this.#bytes = Buffer.concat([this.#bytes, bytes]);
-      writeSync(this.#open(), bytes);
-    }
+  put(bytes: Buffer, offset: number): void {
+    const isNews = bytes.length > 0 || this.#bytes.length > 0;
+    this.#bytes = bytes.length > 0 ? Buffer.from(bytes) : NOTHING;
+    if (!isNews) return;
+    this.#fd ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o640);
+    this.#turn++;
+    writeSync(this.#fd, formatSlot(this.#turn, this.#bytes, offset), 0, null, (this.#turn % 2) * SLOT_BYTES);
   }
 
   /** What is kept stays for the next daemon. */
@@ -61,18 +63,25 @@ export class LogJournal {
     this.#fd = undefined;
     if (this.#bytes.length === 0) rmSync(this.#path, { force: true });
   }
-
-  #open(): number {
-    this.#fd ??= openSync(this.#path, "a", 0o640);
-    return this.#fd;
-  }
 }
 
-function readIfThere(path: string): Buffer | undefined {
+function formatSlot(turn: number, bytes: Buffer, offset: number): Buffer {
+  return Buffer.concat([Buffer.from(`${turn} ${offset} ${bytes.length} ${crc32(bytes)}\n`), bytes]);
+}
+
+function parseSlot(slot: Buffer): (Unlogged & { turn: number }) | undefined {
+  const header = HEADER_REGEXP.exec(slot.subarray(0, 80).toString("latin1"));
+  if (header === null) return undefined;
+  const [turn = 0, offset = 0, length = 0, sum = 0] = header.slice(1).map(Number);
+  const bytes = slot.subarray(header[0].length, header[0].length + length);
+  return bytes.length === length && crc32(bytes) === sum ? { turn, offset, bytes } : undefined;
+}
+
+function readIfThere(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return NOTHING;
     throw error;
   }
 }

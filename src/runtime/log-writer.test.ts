@@ -1,11 +1,22 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { LogEntry } from "./container.ts";
-import { decodeEntry } from "./log-entry.ts";
+import { decodeEntry, encodeEntry } from "./log-entry.ts";
 import { logFilesOf, rotatedNumbers } from "./log-files.ts";
+import { LogJournal } from "./log-journal.ts";
 import { cutLines } from "./log-lines.ts";
 import { nanoStamps } from "./log-time.ts";
 import { LogWriter } from "./log-writer.ts";
@@ -106,20 +117,68 @@ test("a torn last line is cut off when the log is opened", () => {
 });
 
 test("what a killed daemon had written only in part is completed from its journal", () => {
-  const lines = Array.from({ length: 2000 }, (_, i) => `line ${i}\n`);
-  const chunk = Buffer.from(`${lines.join("")}unfinished`);
-  openAt(path).write("stdout", chunk);
+  const lines = Array.from({ length: 1500 }, (_, i) => `line ${i}\n`);
+  const bytes = Buffer.from(`${lines.join("")}unfinished`);
+  openAt(path).write("stdout", bytes);
   const whole = readFileSync(path);
+  const journal = `1 0 ${bytes.length} ${crc32(bytes)}\n${bytes}`;
   for (const size of [0, 10, 5000, 77_777, whole.length - 1, whole.length]) {
     writeFileSync(path, whole);
     truncateSync(path, size);
-    writeFileSync(`${path}.stdout-rest`, Buffer.concat([Buffer.from("0\n"), chunk]));
+    writeFileSync(`${path}.stdout-rest`, journal);
     const next = openAt(path);
     next.write("stdout", Buffer.from(" line\n"));
     next.close();
     expect(linesOf(path, "stdout")).toEqual([...lines, "unfinished line\n"]);
   }
 });
+
+test("what was in the log already does not come again after the log has rotated", () => {
+  const bytes = Buffer.from("1\n2\n");
+  writeFileSync(`${path}.stdout-rest`, `1 0 ${bytes.length} ${crc32(bytes)}\n${bytes}`);
+  const entry = (text: string) => encodeEntry({ at: 0n, stream: "stdout", line: Buffer.from(text) });
+  writeFileSync(path, entry("1\n") + entry("2\n"));
+  openAt(path).close();
+  renameSync(path, `${path}.1`);
+  openAt(path).close();
+  expect(linesOf(path, "stdout")).toEqual(["1\n", "2\n"]);
+});
+
+test("a journal whose last write was cut short is as it was before", () => {
+  const at = `${path}.stdout-rest`;
+  const journal = new LogJournal(at);
+  journal.put(Buffer.from("first"), 7);
+  journal.put(Buffer.from("second, longer"), 9);
+  const whole = readFileSync(at);
+  expect(new LogJournal(at).load()).toMatchObject({ offset: 9, bytes: Buffer.from("second, longer") });
+  const second = whole.indexOf("2 9 ");
+  for (let damage = 1; damage < "2 9 14 ".length + 20; damage++) {
+    const torn = Buffer.from(whole);
+    torn.fill(0, second === 0 ? damage : second + damage, second === 0 ? 60 : undefined);
+    writeFileSync(at, torn);
+    expect(new LogJournal(at).load()).toMatchObject({ offset: 7, bytes: Buffer.from("first") });
+  }
+  journal.close();
+});
+
+/** What a kill may leave of a rotation: nothing renamed, the fresh file not there, or there and empty. */
+test.each(["before", "between", "after"])(
+  "a kill %s the files of a rotation move loses and repeats nothing",
+  (when) => {
+    const first = openAt(path);
+    first.write("stdout", Buffer.from("1\n2\n"));
+    first.close();
+    const bytes = Buffer.from("3\n4\nunfin");
+    const size = statSync(path).size;
+    writeFileSync(`${path}.stdout-rest`, `1 ${size} ${bytes.length} ${crc32(bytes)}\n${bytes}`);
+    if (when !== "before") renameSync(path, `${path}.1`);
+    if (when === "after") writeFileSync(path, "");
+    const next = openAt(path, { maxBytes: size, maxFiles: 9 });
+    next.write("stdout", Buffer.from("ished\n"));
+    next.close();
+    expect(linesOf(path, "stdout")).toEqual(["1\n", "2\n", "3\n", "4\n", "unfinished\n"]);
+  },
+);
 
 /** A container's writes, with kills of the daemon in between. */
 const histories = fc.array(

@@ -11,10 +11,12 @@ export interface LogWriterParts extends LogFileLimits {
   readonly path: string;
   /** The time of the next entry, in nanoseconds. */
   stamp(): bigint;
-  /** A fresh file has taken the log's name and is still empty. */
+  /** A fresh file has the log's name and is still empty. */
   onRotate(): void;
 }
 
+/** Output is taken in parts of this size; a journal has room for two. */
+const PART_BYTES = 16 * 1024;
 /** A write of this many bytes to the log is about as quick as one to the journal, and makes that one needless. */
 const SMALL_BYTES = 4096;
 const STREAMS = ["stdout", "stderr"] as const;
@@ -35,19 +37,26 @@ export class LogWriter {
       stdout: new LogJournal(`${parts.path}.stdout-rest`),
       stderr: new LogJournal(`${parts.path}.stderr-rest`),
     };
-    this.#file = new LogFile(parts.path, parts, (written) => this.#rotated(written));
+    this.#file = new LogFile({
+      ...parts,
+      beforeRotate: (written) => this.#beforeRotate(written),
+      afterRotate: () => this.#afterRotate(),
+    });
     const left = STREAMS.map((stream) => this.#unlogged(stream));
-    STREAMS.forEach((stream, i) => void this.#journals[stream].begin(left[i] ?? NOTHING, this.#file.size));
+    STREAMS.forEach((stream, i) => void this.#journals[stream].put(left[i] ?? NOTHING, this.#file.size));
     for (const stream of STREAMS) this.#append(stream, this.#journals[stream].bytes);
   }
 
   write(stream: LogStream, chunk: Buffer): void {
     const journal = this.#journals[stream];
-    const bytes = journal.bytes.length > 0 ? Buffer.concat([journal.bytes, chunk]) : chunk;
-    try {
-      if (bytes.length > SMALL_BYTES || journal.bytes.length > 0) journal.extend(chunk, this.#file.size);
-    } finally {
-      this.#append(stream, bytes);
+    for (let at = 0; at < chunk.length; at += PART_BYTES) {
+      const part = chunk.subarray(at, at + PART_BYTES);
+      const bytes = journal.bytes.length > 0 ? Buffer.concat([journal.bytes, part]) : part;
+      try {
+        if (bytes.length > SMALL_BYTES || journal.bytes.length > 0) journal.put(bytes, this.#file.size);
+      } finally {
+        this.#append(stream, bytes);
+      }
     }
   }
 
@@ -74,18 +83,20 @@ export class LogWriter {
       this.#file.append(pieces.map((line) => encodeEntry({ at: this.#parts.stamp(), stream, line })));
     } finally {
       this.#writing = undefined;
-      this.#journals[stream].begin(rest, this.#file.size);
+      this.#journals[stream].put(rest, this.#file.size);
     }
   }
 
-  /** All that the journals hold is now to be looked for in the fresh file. `written`: entries of the batch in the old one. */
-  #rotated(written: number): void {
-    const { stream, pieces = [], rest = NOTHING } = this.#writing ?? {};
-    for (const other of STREAMS) {
-      const left =
-        other === stream ? Buffer.concat([...pieces.slice(written), rest]) : this.#journals[other].bytes;
-      if (left.length > 0) this.#journals[other].begin(left, 0);
-    }
+  /** What of the batch is in the full file is done with: nobody will look for it in the fresh one. */
+  #beforeRotate(written: number): void {
+    if (this.#writing === undefined) return;
+    const { stream, pieces, rest } = this.#writing;
+    this.#journals[stream].put(Buffer.concat([...pieces.slice(written), rest]), this.#file.size);
+  }
+
+  /** All that the journals hold is to be looked for in the fresh file from now on. */
+  #afterRotate(): void {
+    for (const journal of Object.values(this.#journals)) journal.put(journal.bytes, 0);
     this.#parts.onRotate();
   }
 

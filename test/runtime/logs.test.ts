@@ -306,19 +306,29 @@ test("a daemon killed while it writes loses, repeats and breaks no line; the con
   const pump = await open(store, { maxBytes: 1_000_000, maxFiles: 1000 });
   closeSync(shims.pop() ?? -1);
   await pump.close();
-  let [last, gaps] = [0, 0];
-  for await (const { line } of store.read(ID, ALL, running, never)) {
-    const said = Number(Buffer.from(line));
-    if (said !== last + 1) {
-      gaps++;
-      expect(said).toBeGreaterThan(last);
-    }
-    last = said;
-  }
+  const { last, gaps } = await checkCount();
   expect(last).toBeGreaterThan(10_000);
   if (gaps > 0) console.warn(`${gaps} of 5 kills came between a read and its write`);
   expect(gaps).toBeLessThanOrEqual(1);
 });
+
+/** Counts along with `seq`. What follows a gap is the end of a line whose beginning is lost; the last line may be unfinished. */
+async function checkCount(): Promise<{ last: number; gaps: number }> {
+  let [last, gaps, isAfterGap] = [0, 0, false];
+  for await (const { line } of store.read(ID, ALL, running, never)) {
+    const text = Buffer.from(line).toString();
+    const said = Number(text);
+    if (said === last + 1 || (isAfterGap && said > last)) {
+      last = said;
+      isAfterGap = false;
+    } else if (text.endsWith("\n")) {
+      expect(isAfterGap).toBe(false);
+      gaps++;
+      isAfterGap = true;
+    }
+  }
+  return { last, gaps };
+}
 
 async function runDaemonAndKill(fifos: readonly string[]): Promise<void> {
   const argv = ["--import", "tsx", DAEMON, folder, ID, ...fifos];

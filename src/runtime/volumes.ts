@@ -1,0 +1,110 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Clock, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
+import type { Volume, Volumes } from "./container.ts";
+import { KeyedLocks } from "./image-locks.ts";
+import { finishFill } from "./volume-fill.ts";
+import { checkUnused, checkVolume, noSuchVolume, type WantedVolume } from "./volume-rules.ts";
+
+export interface LocalVolumesOptions {
+  /** `<dir>/<name>/_data` is a volume, as in Docker. */
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Bytes in hex: the length of Docker's names for volumes that were given none. */
+const ANONYMOUS_BYTES = 32;
+const RECORD = "volume.json";
+/** No volume's name begins with a dot. */
+const REMOVED_PREFIX = ".removed-";
+
+type VolumeRecord = Omit<Volume, "path" | "driver" | "name">;
+
+/** Volumes as folders of this machine. A folder with a record is a volume; the record is written last and goes first. */
+export class LocalVolumes implements Volumes {
+  readonly #options: LocalVolumesOptions;
+  readonly #locks = new KeyedLocks();
+
+  private constructor(options: LocalVolumesOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the folder, clears away what was half removed. */
+  static async open(options: LocalVolumesOptions): Promise<LocalVolumes> {
+    const { dir, log } = options;
+    await mkdir(dir, { recursive: true, mode: 0o711 });
+    for (const name of await readdir(dir)) {
+      if (!name.startsWith(REMOVED_PREFIX)) continue;
+      await rm(join(dir, name), { recursive: true, force: true }).catch((error: unknown) => {
+        log.warn("removed volume's files stay", { path: join(dir, name), error: messageOf(error) });
+      });
+    }
+    return new LocalVolumes(options);
+  }
+
+  async list(): Promise<Volume[]> {
+    const names = (await readdir(this.#options.dir)).filter((name) => !name.startsWith(".")).sort();
+    const volumes = await Promise.all(names.map((name) => this.get(name)));
+    return volumes.filter((volume) => volume !== undefined);
+  }
+
+  async get(name: string): Promise<Volume | undefined> {
+    if (name === "" || /^\.|[/\0]/.test(name)) return undefined;
+    const text = await readFile(join(this.#folderOf(name), RECORD), "utf8").catch(unlessMissing);
+    return text === undefined ? undefined : this.#volumeOf(name, JSON.parse(text) as VolumeRecord);
+  }
+
+  create(wanted: WantedVolume): Promise<Volume> {
+    const anonymous = wanted.name === "";
+    const name = anonymous ? randomHex(this.#options.random, ANONYMOUS_BYTES) : wanted.name;
+    return this.#locks.with(name, async () => {
+      checkVolume(wanted, name);
+      const { labels, options } = wanted;
+      const volume =
+        (await this.get(name)) ??
+        (await this.#make(name, { createdAt: this.#options.clock.now(), labels, options, anonymous }));
+      await finishFill(volume.path);
+      return volume;
+    });
+  }
+
+  remove(name: string, { force, usedBy }: { force: boolean; usedBy: readonly string[] }): Promise<void> {
+    return this.#locks.with(name, async () => {
+      if ((await this.get(name)) === undefined) {
+        if (force) return;
+        throw noSuchVolume(name);
+      }
+      checkUnused(name, usedBy);
+      const { dir, random } = this.#options;
+      const removed = join(dir, REMOVED_PREFIX + randomHex(random, 8));
+      await rename(this.#folderOf(name), removed);
+      await rm(removed, { recursive: true, force: true });
+    });
+  }
+
+  async #make(name: string, record: VolumeRecord): Promise<Volume> {
+    const volume = this.#volumeOf(name, record);
+    const folder = this.#folderOf(name);
+    await mkdir(folder, { recursive: true, mode: 0o711 });
+    await mkdir(volume.path, { recursive: true, mode: 0o755 });
+    const fresh = join(folder, `.${RECORD}`);
+    await writeFile(fresh, JSON.stringify(record), { mode: 0o600, flush: true });
+    await rename(fresh, join(folder, RECORD));
+    return volume;
+  }
+
+  #volumeOf(name: string, record: VolumeRecord): Volume {
+    return { name, driver: "local", path: join(this.#folderOf(name), "_data"), ...record };
+  }
+
+  #folderOf(name: string): string {
+    return join(this.#options.dir, name);
+  }
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === "ENOENT" || error.code === "ENOTDIR" || error.code === "ENAMETOOLONG") return undefined;
+  throw error;
+}
