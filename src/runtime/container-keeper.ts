@@ -1,9 +1,11 @@
+import { mkdir } from "node:fs/promises";
 import type { GrpcClient } from "../grpc/index.ts";
-import { type Clock, type Instant, type Log, messageOf, sleep } from "../lib/index.ts";
+import { type Clock, type Instant, type Log, messageOf, type Random, sleep } from "../lib/index.ts";
 import type { ContainerEvent, ContainerState } from "./container.ts";
 import { ContainerEntry, UNKNOWN_EXIT } from "./container-entry.ts";
 import { followEvents, type TaskEvent } from "./container-events.ts";
 import { noSuchContainer } from "./container-faults.ts";
+import { FifoStore } from "./container-fifos.ts";
 import { folderOf } from "./container-folder.ts";
 import { readHistory } from "./container-history.ts";
 import type { ContainerRecord } from "./container-record.ts";
@@ -20,6 +22,7 @@ export interface KeeperParts {
   readonly runDir: string;
   readonly logs: Logs;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
 }
 
@@ -29,12 +32,14 @@ const RECONNECT_MS = 250;
 export class ContainerKeeper {
   readonly #parts: KeeperParts;
   readonly #entries = new Map<string, ContainerEntry>();
+  readonly #fifos: FifoStore;
   readonly #locks = new KeyedLocks();
   readonly #listeners = new Set<(event: ContainerEvent) => void>();
   readonly #inFlight = new Set<Promise<void>>();
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
+    this.#fifos = new FifoStore(parts.runDir, parts.random);
   }
 
   all(): ContainerEntry[] {
@@ -92,11 +97,16 @@ export class ContainerKeeper {
     return entry.state(this.#parts.logs.pathOf(entry.id));
   }
 
-  /** Goes on reading its output, or begins to. */
+  /** Goes on reading its output, or begins to; with no FIFOs yet, they are made. */
   async openPump(entry: ContainerEntry): Promise<void> {
     const { folder, record } = entry;
-    const { tty, logMaxBytes, logMaxFiles } = record.config;
-    entry.pump ??= await this.#parts.logs.open(entry.id, {
+    const { tty, openStdin, logMaxBytes, logMaxFiles } = record.config;
+    if (entry.pump !== undefined) return;
+    await mkdir(folder.runDir, { recursive: true, mode: 0o700 });
+    // Nobody opens the one for input: then it is open and silent for the container, through our restarts too.
+    const outputs = tty ? [folder.stdout] : [folder.stdout, folder.stderr];
+    await this.#fifos.put(openStdin ? [folder.stdin, ...outputs] : outputs);
+    entry.pump = await this.#parts.logs.open(entry.id, {
       stdoutFifo: folder.stdout,
       ...(!tty && { stderrFifo: folder.stderr }),
       maxBytes: logMaxBytes,
@@ -148,7 +158,13 @@ export class ContainerKeeper {
       }
     }
     await Promise.all(this.#inFlight);
-    for (const entry of this.#entries.values()) entry.pump?.detach();
+    await this.close();
+  }
+
+  /** Lets go of all; they run on. */
+  async close(): Promise<void> {
+    for (const { pump } of this.#entries.values()) pump?.detach();
+    await this.#fifos.close();
   }
 
   async #reconcileOne(id: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import type { GrpcClient } from "../grpc/index.ts";
 import { type Clock, Fault, type Log, messageOf, type Random } from "../lib/index.ts";
 import type { ContainerConfig, Volumes } from "./container.ts";
@@ -16,12 +16,13 @@ import {
 import { deleteTask } from "./container-task.ts";
 import type { Images, ResolvedImage } from "./image.ts";
 import type { Machine } from "./machine.ts";
-import { withLayers } from "./rootfs.ts";
+import { resolveIn, withLayers } from "./rootfs.ts";
 import { signalNumber } from "./signals.ts";
 import { specOf } from "./spec.ts";
 import { commandOf, imageProcessOf } from "./spec-process.ts";
 import { resolveUser } from "./user.ts";
 import type { UserFilesCache } from "./user-files.ts";
+import { fillVolume } from "./volume-fill.ts";
 
 export interface MakerParts {
   readonly client: GrpcClient;
@@ -154,7 +155,15 @@ class Layers {
 
   /** Empty volumes take over what the image has at their places. */
   async fill({ toFill }: ContainerMounts): Promise<void> {
-    if (toFill.length === 0) return;
+    const empty: (typeof toFill)[number][] = [];
+    for (const volume of toFill) if ((await readdir(volume.path)).length === 0) empty.push(volume);
+    if (empty.length === 0) return;
+    await this.#with(async (root) => {
+      for (const { path, target } of empty) {
+        const folder = await resolveIn(root, target);
+        if (folder !== undefined) await fillVolume(path, folder);
+      }
+    });
   }
 
   #with<T>(work: (root: string) => Promise<T>): Promise<T> {

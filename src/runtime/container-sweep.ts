@@ -2,14 +2,17 @@ import { readdir, rm, rmdir } from "node:fs/promises";
 import { type Log, messageOf } from "../lib/index.ts";
 import { exec } from "../sys/index.ts";
 import type { MakerParts } from "./container-maker.ts";
-import { listSnapshots, removeSnapshot } from "./container-store.ts";
+import { listContainers, listSnapshots, removeSnapshot } from "./container-store.ts";
 import { ROOTFS_PREFIX } from "./rootfs.ts";
 
-/** Takes away what containers left that a crash did not let be made or removed whole. Only while none is being made. */
-export async function sweep(
-  { client, dataDir, runDir, log }: Pick<MakerParts, "client" | "dataDir" | "runDir" | "log">,
-  known: ReadonlySet<string>,
-): Promise<void> {
+/** Takes away what containers left that a crash did not let be made or removed whole. Only before any is made or read. */
+export async function sweep({
+  client,
+  dataDir,
+  runDir,
+  log,
+}: Pick<MakerParts, "client" | "dataDir" | "runDir" | "log">): Promise<void> {
+  const known = new Set((await listContainers(client)).map(({ config }) => config.id));
   const isStray = (name: string): boolean => !known.has(name);
   for (const dir of [dataDir, runDir]) {
     for (const name of (await namesIn(dir)).filter(isStray)) await take(`${dir}/${name}`, log);

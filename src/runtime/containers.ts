@@ -70,11 +70,11 @@ export class ContainerdContainers implements Containers {
     const keeper = new ContainerKeeper({ ...rest, client, namespace: address.namespace, logs });
     try {
       const maker = { ...rest, client, machine: await readMachine(), userFiles: new UserFilesCache() };
+      await sweep(maker);
       await keeper.reconcile();
-      await sweep(maker, new Set(keeper.all().map(({ id }) => id)));
       return new ContainerdContainers(client, maker, logs, keeper);
     } catch (error) {
-      for (const { pump } of keeper.all()) pump?.detach();
+      await keeper.close();
       client.close();
       throw error;
     }

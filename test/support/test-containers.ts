@@ -80,7 +80,9 @@ export async function openNode(
       ...readFileSync("/proc/mounts", "utf8")
         .split("\n")
         .filter((line) => line.includes(`/${name}/`) || line.includes(dir)),
-      ...["data", "run"].flatMap((sub) => namesIn(`${dir}/${sub}`)),
+      ...["data", "run"]
+        .flatMap((sub) => namesIn(`${dir}/${sub}`))
+        .filter((path) => !path.includes("/.fifos-")),
       ...shimsOf(name),
     ],
     async end() {
@@ -127,4 +129,16 @@ function shimsOf(namespace: string): string[] {
         return [];
       }
     });
+}
+
+/** For tests that mount none. */
+export function noVolumes(): Volumes {
+  return {
+    list: async () => [],
+    get: async () => undefined,
+    create: async () => {
+      throw new Error("there are no volumes in this test");
+    },
+    remove: async () => {},
+  };
 }
