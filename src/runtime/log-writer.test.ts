@@ -138,9 +138,9 @@ test("what was in the log already does not come again after the log has rotated"
   writeFileSync(`${path}.stdout-rest`, `1 0 ${bytes.length} ${crc32(bytes)}\n${bytes}`);
   const entry = (text: string) => encodeEntry({ at: 0n, stream: "stdout", line: Buffer.from(text) });
   writeFileSync(path, entry("1\n") + entry("2\n"));
-  openAt(path).close();
+  openAt(path, { maxFiles: 2 }).close();
   renameSync(path, `${path}.1`);
-  openAt(path).close();
+  openAt(path, { maxFiles: 2 }).close();
   expect(linesOf(path, "stdout")).toEqual(["1\n", "2\n"]);
 });
 
