@@ -2,4 +2,6 @@
  * dns: answers to DNS questions of tasks, as a pure function of what the asker may know, and the messages' codec.
  * It opens no socket and knows no task.
  */
-export { plainName, reverseAddress, type Zone } from "./zone.ts";
+export { answerQuery, type Outcome } from "./answer.ts";
+export { fitUdp, type Query, type Rcode, readQuery, writeAnswer } from "./message.ts";
+export { plainName, type Zone } from "./zone.ts";
