@@ -2,7 +2,7 @@ import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import type { NetworkFacts } from "../dataplane/index.ts";
-import { answerQuery, fitUdp, type Query, readQuery, writeAnswer } from "../dns/index.ts";
+import { answerQuery, fitUdp, type Query, readQuery, writeAnswer, type Zone } from "../dns/index.ts";
 import { aborted, type Clock, type Log, messageOf, sleep } from "../lib/index.ts";
 import { forwardQuery, type Upstream } from "./dns-forwarder.ts";
 import { TcpFrames, withLength } from "./dns-frames.ts";
@@ -35,10 +35,13 @@ export class DnsServer {
   readonly #parts: DnsServerParts;
   readonly #upstreams: readonly Upstream[];
   #turn = 0;
+  /** What each asker may know, for as long as the facts are the same. */
+  #zones: { readonly of: NetworkFacts | undefined; readonly byAsker: Map<string, Zone | undefined> };
   #forwarded = 0;
 
   constructor(parts: DnsServerParts) {
     this.#parts = parts;
+    this.#zones = { of: undefined, byAsker: new Map() };
     const port = parts.upstreamPort;
     this.#upstreams = parts.upstreams.map((address) => ({ address, ...(port !== undefined && { port }) }));
   }
@@ -121,11 +124,19 @@ export class DnsServer {
   }
 
   async #answer(query: Query, message: Buffer, asker: string, over: "udp" | "tcp"): Promise<Buffer> {
-    const zone = zoneFor(this.#parts.facts(), asker);
+    const zone = this.#zoneOf(asker);
     if (zone === undefined) return writeAnswer(query, "refused");
     const outcome = answerQuery(query, zone, this.#turn++);
     if (outcome.kind === "answer") return outcome.bytes;
     return (await this.#forward(message, over)) ?? writeAnswer(query, "failed");
+  }
+
+  #zoneOf(asker: string): Zone | undefined {
+    const facts = this.#parts.facts();
+    if (this.#zones.of !== facts) this.#zones = { of: facts, byAsker: new Map() };
+    const { byAsker } = this.#zones;
+    if (!byAsker.has(asker)) byAsker.set(asker, zoneFor(facts, asker));
+    return byAsker.get(asker);
   }
 
   async #forward(message: Buffer, over: "udp" | "tcp"): Promise<Buffer | undefined> {

@@ -35,6 +35,7 @@ export class NetworkApplier {
   readonly #parts: NetworkApplierParts;
   #facts: ClusterFacts = NO_FACTS;
   #dataPathPort: number;
+  #known: NetworkFacts | undefined;
   readonly #tasks = new Map<string, TaskFact>();
   #waiters: Waiter[] = [];
   #dirty = false;
@@ -45,10 +46,14 @@ export class NetworkApplier {
     this.#dataPathPort = parts.settings.dataPathPort;
   }
 
-  /** The facts in force: what DNS answers from. */
+  /** The facts in force, the same value until they change: what DNS answers from. */
   facts(): NetworkFacts {
-    const self = { ...this.#parts.settings, dataPathPort: this.#dataPathPort };
-    return { self, ...this.#facts, tasks: [...this.#tasks.values()] };
+    this.#known ??= {
+      self: { ...this.#parts.settings, dataPathPort: this.#dataPathPort },
+      ...this.#facts,
+      tasks: [...this.#tasks.values()],
+    };
+    return this.#known;
   }
 
   /** The cluster's VXLAN port, once a manager has said it. */
@@ -79,6 +84,7 @@ export class NetworkApplier {
   /** Sandboxes that exist before the agent starts (their containers run): no waiting. */
   adopt(tasks: readonly TaskFact[]): void {
     for (const task of tasks) this.#tasks.set(task.taskId, task);
+    this.#known = undefined;
   }
 
   /** Resolves after the next complete application. */
@@ -119,6 +125,7 @@ export class NetworkApplier {
 
   #change(): void {
     this.#dirty = true;
+    this.#known = undefined;
     if (!this.#busy) queueMicrotask(() => this.#free());
   }
 
