@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FakeClock, Fault, seededRandom, silentLog } from "../lib/index.ts";
+import { type Change, isTerminal, put, type Task, type TaskState } from "../model/index.ts";
+import { aCluster, aNode, aService } from "../model/objects.fake.ts";
+import { MemoryBackend, openSeal, Store } from "../store/index.ts";
+import { runLeader } from "./leader.ts";
+
+/** The leader's loop over a real store, in fake time. */
+
+/** A backend that can be away for a while. */
+class Flaky extends MemoryBackend {
+  away = false;
+  commits = 0;
+
+  override async commit(writes: Parameters<MemoryBackend["commit"]>[0]): Promise<number> {
+    this.commits++;
+    if (this.away) throw new Fault("unavailable", "etcd is away");
+    return super.commit(writes);
+  }
+}
+
+let clock: FakeClock;
+let backend: Flaky;
+let store: Store;
+let stop: AbortController;
+let running: Promise<unknown>[];
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  backend = new Flaky({ clock, latencyMs: 1 });
+  store = await Store.open({ backend, seal: openSeal, clock, log: silentLog });
+  stop = new AbortController();
+  running = [store.run(stop.signal)];
+});
+
+afterEach(async () => {
+  stop.abort();
+  await clock.advance(20_000);
+  await Promise.all(running);
+});
+
+const parts = () => ({ store, clock, random: seededRandom(1), log: silentLog });
+const start = (run: (signal: AbortSignal) => Promise<void>) => running.push(run(stop.signal));
+const unsaved = <T extends { version: number }>(object: T): T => ({ ...object, version: 0 });
+const tasks = () => [...store.view.all("task")];
+
+async function seed(...changes: Change[]): Promise<void> {
+  const done = store.update(changes);
+  await clock.advance(5);
+  await done;
+}
+
+async function report(task: Task, state: TaskState): Promise<void> {
+  await seed(put("task", { ...task, status: { at: clock.now(), state, message: "" } }));
+}
+
+describe("runLeader()", () => {
+  const web = unsaved(aService("web", { mode: { kind: "replicated", replicas: 2 } }));
+
+  beforeEach(async () => {
+    await seed(put("cluster", unsaved(aCluster())), put("node", unsaved(aNode("n1"))));
+    start((signal) => runLeader(parts(), signal));
+  });
+
+  test("plans when the view moves, and sleeps when there is nothing to do", async () => {
+    await seed(put("service", web));
+    await clock.advance(20);
+    expect(tasks().map((t) => [t.status.state, t.nodeId])).toEqual(Array(2).fill(["assigned", "n1"]));
+    const { commits } = backend;
+    await clock.advance(60_000);
+    expect(backend.commits).toBe(commits);
+  });
+
+  test("wakes by itself when a delay runs out", async () => {
+    await seed(put("service", web));
+    await clock.advance(20);
+    await report(tasks()[0]!, "failed");
+    await clock.advance(4_900);
+    const heir = () => tasks().find((t) => t.notBefore !== undefined);
+    expect(heir()?.desiredState).toBe("ready");
+    await clock.advance(200);
+    expect(heir()?.desiredState).toBe("running");
+  });
+
+  test("goes on after the store was away, and does not hammer it meanwhile", async () => {
+    backend.away = true;
+    const refused = store.update([put("service", web)]).catch((error: unknown) => error);
+    await clock.advance(5);
+    expect(Fault.is(await refused, "unavailable")).toBe(true);
+    backend.away = false;
+    await seed(put("service", web));
+    backend.away = true;
+    const { commits } = backend;
+    await clock.advance(2_000);
+    expect(backend.commits - commits).toBeLessThanOrEqual(11);
+    backend.away = false;
+    await clock.advance(300);
+    expect(tasks().filter((t) => !isTerminal(t))).toHaveLength(2);
+  });
+
+  test("writers beside it cost it a new plan and no more", async () => {
+    await seed(put("service", web));
+    for (let i = 0; i < 5; i++) {
+      const now = store.view.get("service", web.id)!;
+      const labels = { round: String(i) };
+      await seed(put("service", { ...now, spec: { ...now.spec, labels } }));
+    }
+    await clock.advance(500);
+    expect(tasks().filter((t) => t.desiredState === "running")).toHaveLength(2);
+  });
+});
