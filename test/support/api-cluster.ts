@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { request as httpRequest, type OutgoingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -105,6 +106,15 @@ export class ApiCluster {
     }
   }
 
+  /** Resolves when the condition holds in the store. */
+  async until(condition: (store: Store) => boolean): Promise<void> {
+    const { store } = this;
+    if (store === undefined) throw new Error("no swarm was founded");
+    for (let seen = store.version; !condition(store); seen = store.version) {
+      await store.waitForChange(seen, this.#stop.signal);
+    }
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.daemons.map((daemon) => daemon.close()));
     this.#stop.abort(new Fault("unavailable", "the test ends"));
@@ -132,6 +142,14 @@ function played(task: Task): Task | undefined {
   return undefined;
 }
 
+export interface Answer {
+  readonly status: number;
+  readonly type: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into it as they please
+  readonly json: any;
+  readonly bytes: Buffer;
+}
+
 /** One daemon's API on a unix socket. */
 export class ApiDaemon {
   readonly socket: string;
@@ -153,6 +171,28 @@ export class ApiDaemon {
 
   async close(): Promise<void> {
     await this.#server.close();
+  }
+
+  /** One request to this daemon. JSON (or a Buffer as it is) goes in, and JSON comes out where the answer says it is JSON. */
+  ask(method: string, path: string, body?: unknown, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const request = httpRequest(
+        { socketPath: this.socket, method, path, headers, agent: false },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on("data", (chunk: Buffer) => chunks.push(chunk));
+          response.on("error", reject);
+          response.on("end", () => {
+            const bytes = Buffer.concat(chunks);
+            const type = response.headers["content-type"] ?? "";
+            const json = type === "application/json" ? JSON.parse(bytes.toString()) : undefined;
+            resolve({ status: response.statusCode ?? 0, type, json, bytes });
+          });
+        },
+      );
+      request.on("error", reject);
+      request.end(body === undefined || Buffer.isBuffer(body) ? body : JSON.stringify(body));
+    });
   }
 
   #backends(): Backends {
