@@ -17,8 +17,8 @@ export interface LogWriterParts extends LogFileLimits {
 
 /** Output is taken in parts of this size; a journal has room for two. */
 const PART_BYTES = 16 * 1024;
-/** A write of this many bytes to the log is about as quick as one to the journal, and makes that one needless. */
-const SMALL_BYTES = 4096;
+const SHORT_BYTES = 2048;
+const NEWLINE = 10;
 const STREAMS = ["stdout", "stderr"] as const;
 const NOTHING: Buffer = Buffer.alloc(0);
 
@@ -53,7 +53,7 @@ export class LogWriter {
       const part = chunk.subarray(at, at + PART_BYTES);
       const bytes = journal.bytes.length > 0 ? Buffer.concat([journal.bytes, part]) : part;
       try {
-        if (bytes.length > SMALL_BYTES || journal.bytes.length > 0) journal.put(bytes, this.#file.size);
+        if (!isShort(part) || journal.bytes.length > 0) journal.put(bytes, this.#file.size);
       } finally {
         this.#append(stream, bytes);
       }
@@ -108,6 +108,11 @@ export class LogWriter {
     const { pieces, rest } = cutLines(saved.bytes);
     return written > pieces.length ? NOTHING : Buffer.concat([...pieces.slice(written), rest]);
   }
+}
+
+/** Whole lines that go to the log in one short write: as quick as one to the journal, which makes that one needless. */
+function isShort(part: Buffer): boolean {
+  return part.length <= SHORT_BYTES && part.at(-1) === NEWLINE;
 }
 
 /** The entries of a stream in the newest file from `offset` on. */

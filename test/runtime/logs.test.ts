@@ -12,6 +12,8 @@ import { LogStore } from "../../src/runtime/log-store.ts";
 import { systemClock } from "../../src/sys/index.ts";
 
 const DAEMON = join(import.meta.dirname, "..", "support", "log-daemon.ts");
+/** What the daemon takes from a pipe at once. */
+const READ_BYTES = 16 * 1024;
 const ID = "c".repeat(64);
 const ALL: LogOptions = { follow: false, stdout: true, stderr: true };
 const FOLLOW: LogOptions = { ...ALL, follow: true };
@@ -288,8 +290,8 @@ test("a reader that lags behind the log's own reach skips whole files, and holds
 });
 
 /**
- * A kill may come in the microseconds between the return of read(2) and the next write(2): then that one read's bytes are gone.
- * One such in five kills is let pass; none was seen in 100.
+ * A kill may come in the microseconds between read(2) and the next write(2): then that one read is gone. Of a container that
+ * writes without pause about one kill in forty does that; more than two in five would be something else.
  */
 test("a daemon killed while it writes loses, repeats and breaks no line; the container never notices", async () => {
   const fifos = [input.stdoutFifo, input.stderrFifo ?? ""];
@@ -308,22 +310,24 @@ test("a daemon killed while it writes loses, repeats and breaks no line; the con
   await pump.close();
   const { last, gaps } = await checkCount();
   expect(last).toBeGreaterThan(10_000);
-  if (gaps > 0) console.warn(`${gaps} of 5 kills came between a read and its write`);
-  expect(gaps).toBeLessThanOrEqual(1);
+  if (gaps.length > 0) console.warn("kills that came between a read and its write:", gaps);
+  expect(gaps.length).toBeLessThanOrEqual(2);
 });
 
 /** Counts along with `seq`. What follows a gap is the end of a line whose beginning is lost; the last line may be unfinished. */
-async function checkCount(): Promise<{ last: number; gaps: number }> {
-  let [last, gaps, isAfterGap] = [0, 0, false];
+async function checkCount(): Promise<{ last: number; gaps: string[] }> {
+  const gaps: string[] = [];
+  let [last, isAfterGap] = [0, false];
   for await (const { line } of store.read(ID, ALL, running, never)) {
     const text = Buffer.from(line).toString();
     const said = Number(text);
     if (said === last + 1 || (isAfterGap && said > last)) {
+      expect((said - last - 1) * (text.length - 1)).toBeLessThan(READ_BYTES + 100);
       last = said;
       isAfterGap = false;
     } else if (text.endsWith("\n")) {
       expect(isAfterGap).toBe(false);
-      gaps++;
+      gaps.push(`after ${last}: ${text.trim()}`);
       isAfterGap = true;
     }
   }
