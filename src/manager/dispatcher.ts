@@ -54,10 +54,12 @@ export class Dispatcher implements DispatcherService {
       for await (const message of stream.messages) {
         if (signal.aborted) return;
         if (message.kind === "hello") await this.#welcome(session, newId(random), peer.address, message);
-        else this.#hear(session, message);
+        // Who has not said who he is has nothing to say.
+        else if (session.sequence > 0) this.#hear(session, message);
       }
     } catch (error) {
       log.info("session broke", { node: peer.nodeId, error: messageOf(error) });
+      stream.close(messageOf(error));
     } finally {
       if (this.#isCurrent(session)) {
         this.#sessions.delete(peer.nodeId);

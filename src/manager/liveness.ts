@@ -1,4 +1,12 @@
-import { type Clock, type Instant, type Log, type Random, randomFloat, sleep } from "../lib/index.ts";
+import {
+  type Clock,
+  type Instant,
+  type Log,
+  messageOf,
+  type Random,
+  randomFloat,
+  sleep,
+} from "../lib/index.ts";
 import { DEFAULT_CLUSTER_SPEC, HEARTBEAT_GRACE, put } from "../model/index.ts";
 import type { Store } from "../store/index.ts";
 
@@ -53,7 +61,7 @@ export class Liveness {
       (n) => n.status.state === "ready" && this.#isSilent(n.id),
     );
     if (silent.length === 0) return;
-    await store.mutate((view) =>
+    const marking = store.mutate((view) =>
       silent.flatMap(({ id }) => {
         const node = view.get("node", id);
         if (node === undefined || !this.#isSilent(id)) return [];
@@ -63,6 +71,7 @@ export class Liveness {
         ];
       }),
     );
+    await marking.catch((error: unknown) => log.warn("silent nodes not marked", { error: messageOf(error) }));
   }
 
   #isSilent(nodeId: string): boolean {

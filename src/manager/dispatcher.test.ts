@@ -1,0 +1,331 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FakeClock, Fault, seededRandom, silentLog } from "../lib/index.ts";
+import { type Change, type Node, put, remove, type Task } from "../model/index.ts";
+import { aCluster, aNode, aService, aTask, T0 } from "../model/objects.fake.ts";
+import { MemoryBackend, openSeal, Store, type Write } from "../store/index.ts";
+import { AgentSide, DESCRIPTION, turn } from "./agents.fake.ts";
+
+/** A backend whose writes can be made to fail. */
+class BrittleBackend extends MemoryBackend {
+  failure: Fault | undefined;
+  commits = 0;
+
+  override async commit(writes: readonly Write[]): Promise<number> {
+    if (this.failure !== undefined) throw this.failure;
+    this.commits += 1;
+    return super.commit(writes);
+  }
+}
+
+const HEARTBEAT_MS = 5_000;
+const unsaved = <T extends { version: number }>(object: T): T => ({ ...object, version: 0 });
+const web = aService("web");
+
+let backend: BrittleBackend;
+let store: Store;
+let side: AgentSide;
+
+beforeEach(async () => {
+  const clock = new FakeClock(T0);
+  backend = new BrittleBackend();
+  store = await Store.open({ backend, seal: openSeal, clock, log: silentLog });
+  side = new AgentSide(store, clock, seededRandom(1));
+  await seed(
+    put("cluster", unsaved(aCluster())),
+    put("node", unsaved(fresh("node-1"))),
+    put("node", unsaved({ ...fresh("node-2"), managerAddress: "10.9.0.2:2377" })),
+    put("service", unsaved(web)),
+  );
+});
+afterEach(() => side.close());
+
+const seed = (...changes: Change[]) => store.update(changes);
+
+/** A node as it is before its first session. */
+function fresh(id: string): Node {
+  const { description: _, ...node } = aNode(id, { status: { state: "unknown", message: "", address: "" } });
+  return node;
+}
+
+function node(id = "node-1"): Node {
+  const found = store.view.get("node", id);
+  if (found === undefined) throw new Error(`no node ${id}`);
+  return found;
+}
+
+function task(id = "web-1"): Task {
+  const found = store.view.get("task", id);
+  if (found === undefined) throw new Error(`no task ${id}`);
+  return found;
+}
+
+async function place(slot: number, nodeId: string): Promise<void> {
+  const status = { at: T0, state: "assigned", message: "" } as const;
+  await seed(put("task", unsaved(aTask(web, slot, { nodeId, status }))));
+  await turn();
+}
+
+describe("a session", () => {
+  test("begins with a welcome, then the whole set; the node is ready", async () => {
+    await place(1, "node-1");
+    const agent = await side.join("node-1");
+    const [welcome, assignments] = agent.heard;
+    expect(welcome).toMatchObject({
+      kind: "welcome",
+      managers: ["10.9.0.2:2377"],
+      cluster: { id: "cluster", dataPathPort: 4789 },
+    });
+    expect(assignments).toMatchObject({ kind: "assignments", complete: true, appliesTo: 0, resultsIn: 1 });
+    expect([...agent.assigned.keys()]).toContain("task/web-1");
+    expect(node()).toMatchObject({
+      description: DESCRIPTION,
+      status: { state: "ready", address: "10.9.0.7" },
+      dataPathAddress: "10.9.0.7",
+    });
+  });
+
+  test("the addresses that the node names count before the one it calls from", async () => {
+    const agent = side.connect("node-1");
+    agent.hello({ advertiseAddress: "10.9.0.8", dataPathAddress: "10.8.0.8" });
+    await turn();
+    expect(node()).toMatchObject({ status: { address: "10.9.0.8" }, dataPathAddress: "10.8.0.8" });
+  });
+
+  test("goes on with differences, each to the set before; what does not concern the node is not said", async () => {
+    const agent = await side.join("node-1");
+    await place(1, "node-1");
+    await place(2, "node-2");
+    await seed(put("task", { ...task(), desiredState: "shutdown" }));
+    await turn();
+    await seed(remove("task", task()));
+    await turn();
+    const diffs = agent.of("assignments").slice(1);
+    expect(diffs.map(({ complete, appliesTo, resultsIn }) => [complete, appliesTo, resultsIn])).toEqual([
+      [false, 1, 2],
+      [false, 2, 3],
+      [false, 3, 4],
+    ]);
+    expect(diffs.map(({ upserts }) => upserts.map(({ key }) => key))).toEqual([
+      ["task/web-1"],
+      ["task/web-1"],
+      [],
+    ]);
+    expect(diffs.map(({ removals }) => removals)).toEqual([[], [], ["task/web-1"]]);
+    expect(agent.assigned.has("task/web-1")).toBe(false);
+  });
+
+  test("a report of the node is not echoed to it", async () => {
+    const agent = await side.join("node-1");
+    await place(1, "node-1");
+    const before = agent.of("assignments").length;
+    agent.report("web-1", "preparing");
+    await side.pass(100);
+    expect(task().status.state).toBe("preparing");
+    expect(agent.of("assignments")).toHaveLength(before);
+  });
+
+  test("a second hello on it gets the whole set again", async () => {
+    const agent = await side.join("node-1");
+    await place(1, "node-1");
+    agent.hello();
+    await turn();
+    expect(agent.of("assignments").at(-1)).toMatchObject({ complete: true, appliesTo: 0, resultsIn: 1 });
+    expect([...agent.assigned.keys()]).toContain("task/web-1");
+  });
+
+  test("nothing is heard before the hello", async () => {
+    await place(1, "node-1");
+    const agent = side.connect("node-1");
+    agent.report("web-1", "running");
+    agent.send({ kind: "heartbeat" });
+    await side.pass(100);
+    expect(agent.heard).toEqual([]);
+    expect(task().status.state).toBe("assigned");
+  });
+
+  test("a newer one of the same node ends the older; the older's end does not touch the newer", async () => {
+    const older = await side.join("node-1");
+    const newer = await side.join("node-1");
+    await turn();
+    expect(older.ended).toBe("a newer session of this node took over");
+    await place(1, "node-1");
+    expect(newer.assigned.has("task/web-1")).toBe(true);
+    expect(older.assigned.has("task/web-1")).toBe(false);
+    newer.send({ kind: "heartbeat" });
+    await turn();
+    expect(newer.of("heartbeat")).toHaveLength(1);
+  });
+
+  test("of a node that is not in the cluster ends with that sentence", async () => {
+    const agent = await side.join("node-9");
+    await turn();
+    expect(agent.heard).toEqual([]);
+    expect(agent.ended).toBe("this node is not part of the cluster any more");
+  });
+
+  test("of a node that is removed ends, and the node is told to leave", async () => {
+    const agent = await side.join("node-1");
+    await seed(remove("node", node()));
+    await turn();
+    expect(agent.heard.at(-1)).toEqual({ kind: "leave", reason: "this node was removed from the swarm" });
+    expect(agent.ended).toBe("this node was removed from the swarm");
+  });
+
+  test("ends when the manager stops", async () => {
+    const agent = await side.join("node-1");
+    side.dispatcher.close("the manager stops");
+    await turn();
+    expect(agent.ended).toBe("the manager stops");
+  });
+
+  test("that cannot be written down ends with the reason, and the next one works", async () => {
+    backend.failure = new Fault("unavailable", "etcd does not answer");
+    const agent = await side.join("node-1");
+    await turn();
+    expect(agent.ended).toBe("etcd does not answer");
+    expect(node().status.state).toBe("unknown");
+    backend.failure = undefined;
+    expect((await side.join("node-1")).of("welcome")).toHaveLength(1);
+  });
+});
+
+describe("heartbeats", () => {
+  test("are answered with the next period, spread by a tenth", async () => {
+    const agent = await side.join("node-1");
+    for (let i = 0; i < 100; i++) agent.send({ kind: "heartbeat" });
+    await turn();
+    const periods = agent.of("heartbeat").map(({ periodMs }) => periodMs);
+    expect(periods).toHaveLength(100);
+    expect(Math.min(...periods)).toBeGreaterThanOrEqual(0.9 * HEARTBEAT_MS);
+    expect(Math.max(...periods)).toBeLessThanOrEqual(1.1 * HEARTBEAT_MS);
+    expect(new Set(periods).size).toBeGreaterThan(50);
+  });
+
+  test("three missed: down, and not before", async () => {
+    const agent = await side.join("node-1");
+    agent.stream.close();
+    await side.pass(3 * HEARTBEAT_MS - 300);
+    expect(node().status.state).toBe("ready");
+    await side.pass(900);
+    expect(node().status).toMatchObject({ state: "down", message: "heartbeat failure" });
+  });
+
+  test("in time: never down", async () => {
+    const agent = await side.join("node-1");
+    for (let i = 0; i < 10; i++) {
+      await side.pass(HEARTBEAT_MS);
+      agent.send({ kind: "heartbeat" });
+      await turn();
+    }
+    expect(node().status.state).toBe("ready");
+    expect(agent.ended).toBeUndefined();
+  });
+
+  test("a node declared down with its session open must begin a new one, and is ready then", async () => {
+    const agent = await side.join("node-1");
+    await side.pass(3 * HEARTBEAT_MS + 600);
+    expect(node().status.state).toBe("down");
+    expect(agent.ended).toBe("this node was declared down; begin a new session");
+    await side.join("node-1");
+    await side.pass(HEARTBEAT_MS);
+    expect(node().status.state).toBe("ready");
+  });
+
+  test("nodes that were ready under another manager have a full grace", async () => {
+    await seed(put("node", { ...node(), status: { ...node().status, state: "ready" } }));
+    await side.close();
+    await side.clock.advance(60_000);
+    store = await Store.open({ backend, seal: openSeal, clock: side.clock, log: silentLog });
+    side = new AgentSide(store, side.clock, seededRandom(2));
+    await side.pass(3 * HEARTBEAT_MS - 300);
+    expect(node().status.state).toBe("ready");
+    await side.pass(900);
+    expect(node().status.state).toBe("down");
+  });
+
+  test("the manager's own standstill is not the nodes' silence", async () => {
+    const agent = await side.join("node-1");
+    await side.pass(2 * HEARTBEAT_MS);
+    // The clock jumps, as after a stopped process: no timer fired in between.
+    Object.assign(side.clock, { now: () => T0 + 60_000 });
+    await turn();
+    await side.clock.advance(300);
+    await turn();
+    expect(node().status.state).toBe("ready");
+    agent.stream.close();
+  });
+
+  test("a store that refuses the mark does not stop the watch", async () => {
+    const agent = await side.join("node-1");
+    agent.stream.close();
+    await side.pass(3 * HEARTBEAT_MS - 300);
+    backend.failure = new Fault("unavailable", "etcd does not answer");
+    await side.pass(1_000);
+    expect(node().status.state).toBe("ready");
+    backend.failure = undefined;
+    await side.pass(500);
+    expect(node().status.state).toBe("down");
+  });
+});
+
+describe("reports", () => {
+  test("of the assigned node are written, a batch in one commit", async () => {
+    const agent = await side.join("node-1");
+    for (const slot of [1, 2, 3, 4]) await place(slot, "node-1");
+    const before = backend.commits;
+    for (const slot of [1, 2, 3, 4]) agent.report(`web-${slot}`, "preparing");
+    await side.pass(50);
+    expect([1, 2, 3, 4].map((slot) => task(`web-${slot}`).status.state)).toEqual(Array(4).fill("preparing"));
+    expect(backend.commits - before).toBe(1);
+  });
+
+  test("only go forwards", async () => {
+    const agent = await side.join("node-1");
+    await place(1, "node-1");
+    agent.report("web-1", "running");
+    await side.pass(50);
+    agent.report("web-1", "preparing");
+    await side.pass(50);
+    expect(task().status.state).toBe("running");
+    agent.report("web-1", "failed", { error: "exit 1" });
+    agent.report("web-1", "running");
+    await side.pass(50);
+    expect(task().status).toMatchObject({ state: "failed", error: "exit 1" });
+  });
+
+  test("of another node count for nothing, and displace nothing", async () => {
+    const agent = await side.join("node-1");
+    const other = await side.join("node-2");
+    await place(1, "node-1");
+    other.report("web-1", "failed");
+    await side.pass(50);
+    expect(task().status.state).toBe("assigned");
+    agent.report("web-1", "running");
+    other.report("web-1", "failed");
+    await side.pass(50);
+    expect(task().status.state).toBe("running");
+  });
+
+  test("of tasks that are gone are dropped, those beside them are written", async () => {
+    const agent = await side.join("node-1");
+    await place(1, "node-1");
+    agent.report("web-9", "running");
+    agent.report("web-1", "running");
+    await side.pass(50);
+    expect(task().status.state).toBe("running");
+  });
+
+  test("wait for a store that does not answer, and the latest is written", async () => {
+    const agent = await side.join("node-1");
+    await place(1, "node-1");
+    backend.failure = new Fault("unavailable", "etcd does not answer");
+    agent.report("web-1", "preparing");
+    await side.pass(300);
+    agent.report("web-1", "running");
+    await side.pass(300);
+    expect(task().status.state).toBe("assigned");
+    backend.failure = undefined;
+    await side.pass(500);
+    expect(task().status.state).toBe("running");
+  });
+});
