@@ -39,7 +39,7 @@ export async function runDaemon(
     clock,
   });
   const images = new ContainerdImages({ address, registry, log, clock, random });
-  const volumes = new LocalVolumes({ dir: join(dataRoot, "volumes"), clock, random, log });
+  const volumes = await LocalVolumes.open({ dir: join(dataRoot, "volumes"), clock, random, log });
   const containers = await ContainerdContainers.open({
     address,
     images,
