@@ -15,8 +15,9 @@ import { forgetConnections } from "./conntrack.ts";
 import type { ApplyFailure, ApplyReport, Kernel } from "./kernel.ts";
 import { Namespaces } from "./namespaces.ts";
 import type { RawLink } from "./netlink/links.ts";
+import { countOf, planRound, type RoundPlan } from "./plan-round.ts";
 import { type LinksOf, readNamespace } from "./read-namespace.ts";
-import { planRound, type RoundPlan, runRound, Slices } from "./round.ts";
+import { runRound, Slices } from "./round.ts";
 
 export interface LinuxKernelOptions {
   /** The swarm's prefix of devices and tables: what bears it in the host's namespace is ours. */
@@ -241,10 +242,6 @@ export class LinuxKernel implements Kernel {
     this.#turn = result.catch(() => undefined);
     return result;
   }
-}
-
-function countOf(plan: RoundPlan): number {
-  return [...plan.values()].reduce((sum, operations) => sum + operations.length, 0);
 }
 
 /** One failure for a namespace: the first thing that went wrong, which the others often follow from. */

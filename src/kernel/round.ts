@@ -1,49 +1,8 @@
 import { type Clock, messageOf } from "../lib/index.ts";
-import {
-  diffNamespace,
-  EMPTY_NAMESPACE,
-  LAST_STAGE,
-  lostLinks,
-  type NodeNetwork,
-  type ObservedNamespace,
-  type Operation,
-  stageOf,
-  withoutLostLinks,
-} from "../netstate/index.ts";
+import { LAST_STAGE, stageOf } from "../netstate/index.ts";
 import { execute, type Round, removeLinks } from "./execute.ts";
 import type { NamespaceHandle } from "./namespace-handle.ts";
-
-/** Operations by namespace, each in its order. */
-export type RoundPlan = ReadonlyMap<string, readonly Operation[]>;
-
-/** What has to be done in each namespace that was looked at. A veth that goes takes its other end along. */
-export function planRound(nows: ReadonlyMap<string, ObservedNamespace>, wanted: NodeNetwork): RoundPlan {
-  const dragged = draggedEnds(nows, wanted);
-  return new Map(
-    [...nows].map(([name, now]) => {
-      const left = withoutLostLinks(now, dragged.get(name) ?? new Set());
-      return [name, diffNamespace(left, wanted.namespaces[name] ?? EMPTY_NAMESPACE)];
-    }),
-  );
-}
-
-/** Ends that are wanted as they are, but vanish with their other end, which is made anew. By namespace. */
-function draggedEnds(
-  nows: ReadonlyMap<string, ObservedNamespace>,
-  wanted: NodeNetwork,
-): ReadonlyMap<string, Set<string>> {
-  const dragged = new Map<string, Set<string>>([...nows.keys()].map((name) => [name, new Set()]));
-  for (const [name, now] of nows) {
-    const lost = lostLinks(now.links, wanted.namespaces[name]?.links ?? []);
-    for (const link of now.links) {
-      if (link.kind !== "veth" || !lost.has(link.name) || dragged.get(name)?.has(link.name)) continue;
-      const { peer } = link;
-      const stays = wanted.namespaces[peer.namespace]?.links.some((other) => other.name === peer.name);
-      if (stays) dragged.get(peer.namespace)?.add(peer.name);
-    }
-  }
-  return dragged;
-}
+import type { RoundPlan } from "./plan-round.ts";
 
 /** How long changes may hold the thread before others get a turn. */
 const SLICE_MS = 8;

@@ -14,7 +14,7 @@ export function diffNamespace(now: ObservedNamespace, want: Namespace): Operatio
     ...diffAddresses(left, want),
     ...diffRoutes(left, want),
     ...diffRules(left, want),
-    ...diffNeighbours(left, want),
+    ...diffNeighbours(withoutFlushed(left, want), want),
     ...diffTables(now, want),
   ];
   return operations
@@ -143,6 +143,14 @@ function diffRules(left: ObservedNamespace, want: Namespace): Operation[] {
     ...gone.map((rule): Operation => ({ op: "remove-rule", rule })),
     ...fresh.map((rule): Operation => ({ op: "put-rule", rule })),
   ];
+}
+
+/** A new MAC makes the kernel forget all neighbours on the link, the permanent ones too (net/ipv4/arp.c, NETDEV_CHANGEADDR). */
+function withoutFlushed(left: ObservedNamespace, want: Namespace): ObservedNamespace {
+  const macs = new Map(left.links.map((link) => [link.name, link.mac]));
+  const changed = want.links.filter(({ name, mac }) => mac !== undefined && macs.get(name) !== mac);
+  const flushed = new Set(changed.map((link) => link.name));
+  return { ...left, neighbours: left.neighbours.filter(({ link }) => !flushed.has(link)) };
 }
 
 function diffNeighbours(left: ObservedNamespace, want: Namespace): Operation[] {

@@ -1,0 +1,85 @@
+import { Fault, messageOf } from "../lib/index.ts";
+import {
+  describeOperation,
+  EMPTY_NAMESPACE,
+  HOST,
+  LAST_STAGE,
+  type NodeNetwork,
+  type ObservedNamespace,
+  stageOf,
+} from "../netstate/index.ts";
+import type { ApplyReport, Kernel } from "./kernel.ts";
+import { FakeMachine } from "./machine.fake.ts";
+import { countOf, planRound, type RoundPlan } from "./plan-round.ts";
+
+/** A kernel in memory. Two on the same machine are an old shoald and its successor. */
+export class FakeKernel implements Kernel {
+  readonly machine: FakeMachine;
+
+  constructor(machine: FakeMachine = new FakeMachine()) {
+    this.machine = machine;
+  }
+
+  async apply(wanted: NodeNetwork): Promise<ApplyReport> {
+    const first = this.#round(wanted);
+    // What was in the way may be gone by the end of the first round.
+    const last = first.failed.size > 0 ? this.#round(wanted) : first;
+    const failures = [...last.failed].map(([namespace, error]) => ({ namespace, error }));
+    return { failures, changes: countOf(first.plan) + (last === first ? 0 : countOf(last.plan)) };
+  }
+
+  async sweep(wanted: NodeNetwork): Promise<string[]> {
+    const { plan, failed } = this.#round(wanted);
+    const repairs = [...plan].flatMap(([name, operations]) =>
+      operations.map((operation) => `${name}: ${describeOperation(operation)}`),
+    );
+    return [...repairs, ...[...failed].map(([namespace, error]) => `${namespace}: ${error}`)];
+  }
+
+  watch(signal: AbortSignal, onChange: () => void): void {
+    let told = false;
+    const stop = this.machine.onMeddled(() => {
+      if (told) return;
+      told = true;
+      queueMicrotask(() => {
+        told = false;
+        if (!signal.aborted) onChange();
+      });
+    });
+    signal.addEventListener("abort", stop, { once: true });
+  }
+
+  async destroy(): Promise<void> {
+    this.#round({ namespaces: { [HOST]: EMPTY_NAMESPACE } });
+  }
+
+  #round(wanted: NodeNetwork): { readonly plan: RoundPlan; readonly failed: Map<string, string> } {
+    const failed = new Map<string, string>();
+    for (const name of Object.keys(wanted.namespaces))
+      if (this.machine.read(name) === undefined) this.machine.create(name);
+    const plan = planRound(this.#nows(wanted), wanted);
+    for (let stage = 0; stage <= LAST_STAGE; stage++) this.#runStage(stage, plan, wanted, failed);
+    for (const name of this.machine.names()) if (!(name in wanted.namespaces)) this.machine.remove(name);
+    return { plan, failed };
+  }
+
+  #nows(wanted: NodeNetwork): Map<string, ObservedNamespace> {
+    return new Map(
+      Object.keys(wanted.namespaces).map((name) => [name, this.machine.read(name) ?? EMPTY_NAMESPACE]),
+    );
+  }
+
+  /** One namespace's trouble does not stop the others; the first is told. */
+  #runStage(stage: number, plan: RoundPlan, wanted: NodeNetwork, failed: Map<string, string>): void {
+    for (const [name, operations] of plan) {
+      for (const operation of operations.filter((o) => stageOf(o) === stage)) {
+        try {
+          this.machine.run(name, operation, wanted);
+        } catch (cause) {
+          const fault = new Fault("internal", `cannot ${describeOperation(operation)}: ${messageOf(cause)}`);
+          if (!failed.has(name)) failed.set(name, fault.message);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import { unlinkSync } from "node:fs";
+import { describeKernel } from "../../src/kernel/kernel.contract.ts";
+import { listPinned } from "../../src/kernel/netns.ts";
+import { HOST } from "../../src/netstate/index.ts";
+import { execOk } from "../../src/sys/index.ts";
+import { makeTestHost } from "../support/netns.ts";
+
+const ordered = (names: readonly string[]) => [...names].sort((a, b) => (a < b ? -1 : 1));
+
+describeKernel("LinuxKernel", async () => {
+  const host = await makeTestHost();
+  const at = (namespace: string) => (namespace === HOST ? undefined : namespace);
+  return {
+    kernel: host.kernel(),
+    successor: () => host.kernel(),
+    removeLink: async (namespace, name) => {
+      await host.run(["ip", "link", "delete", name], at(namespace));
+    },
+    removeTable: async (namespace, name) => {
+      await host.run(["nft", "delete", "table", "ip", name], at(namespace));
+    },
+    removeRoute: async (namespace, destination, link) => {
+      await host.run(["ip", "route", "delete", destination, "dev", link], at(namespace));
+    },
+    removeNamespace: async (namespace) => {
+      await execOk(["umount", "-l", host.path(namespace)]);
+      unlinkSync(host.path(namespace));
+    },
+    links: async (namespace) => {
+      const links: { ifname: string }[] = JSON.parse(await host.run(["ip", "-j", "link"], at(namespace)));
+      return ordered(links.map(({ ifname }) => ifname).filter((name) => name !== "lo"));
+    },
+    namespaces: async () => ordered(listPinned(host.folder)),
+    dispose: () => host.dispose(),
+  };
+});
