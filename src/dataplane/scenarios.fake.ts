@@ -173,6 +173,25 @@ no mesh, no balancer, the client's address untouched.`,
     ),
   },
   {
+    name: "udp",
+    title: "A published UDP port",
+    prose: `\`dns1\` publishes UDP 5353 for its port 53. A server that listens on every address would answer from the address
+of its default route. So in the task's namespace datagrams from the ingress leg are translated to the gateway leg's address
+(table \`sh-udp\`); the answers match the connection, get its mark, and leave by the ingress leg, as from the address that was
+asked.`,
+    facts: factsOf(
+      [ingress],
+      [node(1, ingress)],
+      [
+        service("dns", {
+          vips: { ingress: "10.0.0.5" },
+          ports: [{ protocol: "udp", published: 5353, target: 53 }],
+        }),
+      ],
+      [{ task: "dns1", on: 1, addresses: { ingress: "10.0.0.6" } }],
+    ),
+  },
+  {
     name: "two-networks",
     title: "A task on two networks",
     prose: `\`worker1\` is on \`front\` and \`back\`, so it reaches both sides; \`web1\` is on \`front\` only and has no route,
