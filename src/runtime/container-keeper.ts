@@ -187,12 +187,11 @@ export class ContainerKeeper {
       if (entry.status === "running") await this.#finish(entry, { exitCode: UNKNOWN_EXIT, at: undefined });
       return;
     }
-    if (task.status === "stopped") {
-      if (entry.status === "stopped") await this.dropTask(entry);
-      else await this.#finish(entry, task.exit ?? { exitCode: UNKNOWN_EXIT, at: undefined });
-      return;
-    }
+    if (task.status === "stopped" && entry.status === "stopped") return this.dropTask(entry);
     await this.openPump(entry);
+    if (task.status === "stopped") {
+      return this.#finish(entry, task.exit ?? { exitCode: UNKNOWN_EXIT, at: undefined });
+    }
     if (task.status === "created" || entry.status === "running") {
       entry.pid = task.pid;
       return;

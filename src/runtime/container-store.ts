@@ -11,7 +11,7 @@ import type { OciSpec } from "./oci.ts";
 /** How long containerd may take for a change of its records. */
 const DEADLINE = { deadlineMs: 30_000 };
 
-/** Marks the snapshots of containers; nothing else of ours has it. */
+/** Marks the snapshots of containers; nothing else of ours has it. containerd drops labels without a value. */
 const SNAPSHOT_LABEL = "shoal.container";
 
 /** Where a snapshot is, as containerd's own task service takes it. */
@@ -27,7 +27,7 @@ export async function prepareSnapshot(
   parent: string,
   now: Instant,
 ): Promise<SnapshotMounts> {
-  const labels = { "containerd.io/gc.root": rfc3339(now), [SNAPSHOT_LABEL]: "" };
+  const labels = { "containerd.io/gc.root": rfc3339(now), [SNAPSHOT_LABEL]: "true" };
   const request = { snapshotter: SNAPSHOTTER, key: id, parent, labels };
   return (await client.unary(Snapshots.method.prepare, request, DEADLINE)).mounts;
 }

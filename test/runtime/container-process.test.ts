@@ -130,13 +130,9 @@ describe("who and what process 1 is", () => {
       env: ["A=mine", "B", "C=c=d"],
       hostname: "h",
     });
-    expect(env.out.split("\n").toSorted()).toEqual([
-      "A=mine",
-      "C=c=d",
-      "HOME=/home/app",
-      "HOSTNAME=h",
-      "PATH=/bin",
-    ]);
+    expect(new Set(env.out.split("\n"))).toEqual(
+      new Set(["A=mine", "C=c=d", "HOME=/home/app", "HOSTNAME=h", "PATH=/bin"]),
+    );
     expect(
       (await run("pwd; id -u", { image: rich, entrypoint: ["sh"], args: ["-c", "pwd; id -u"], dir: "/tmp" }))
         .out,

@@ -8,6 +8,8 @@ import { join } from "node:path";
 export interface TestContainerd {
   readonly socket: string;
   readonly dir: string;
+  /** Kills the process; containers and their shims live on. */
+  kill(): Promise<void>;
   /** Kills the process and starts it again on the same data. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -48,6 +50,7 @@ export async function startContainerd(): Promise<TestContainerd> {
   return {
     socket,
     dir,
+    kill,
     async restart() {
       await kill();
       child = await start();

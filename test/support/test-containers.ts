@@ -25,6 +25,10 @@ export interface TestNode {
   put(name: string, image: MadeImage): Promise<string>;
   /** A config with an id of its own; `sh -c script` when a script is given. */
   config(image: string, script?: string, more?: Partial<ContainerConfig>): ContainerConfig;
+  /** containerd's own tool in this node's namespace; its lines. */
+  ctr(...args: string[]): string[];
+  /** Pids of the shims of this node's containers. */
+  shims(): number[];
   /** Names of what containerd and the machine still have of containers. */
   leftovers(): string[];
   /** Removes all containers and everything else. */
@@ -36,13 +40,13 @@ let count = 0;
 export async function openNode(
   containerd: TestContainerd,
   registry: { readonly url: string; readonly host: string },
-  makeVolumes: (dir: string) => Volumes,
+  makeVolumes: (dir: string) => Volumes | Promise<Volumes>,
   log: Log = silentLog,
 ): Promise<TestNode> {
   const name = `rt${process.pid}-${count++}`;
   const dir = mkdtempSync(join(tmpdir(), "shoal-containers-"));
   const { images, close } = openImages(containerd, name);
-  const volumes = makeVolumes(`${dir}/volumes`);
+  const volumes = await makeVolumes(`${dir}/volumes`);
   execFileSync("ip", ["netns", "add", name]);
   const open = (): Promise<ContainerdContainers> =>
     ContainerdContainers.open({
@@ -71,6 +75,8 @@ export async function openNode(
       return text;
     },
     config: (image, script, more = {}) => configOf(image, netns, script, more),
+    ctr,
+    shims: () => shimsOf(name),
     leftovers: () => [
       ...ctr("containers", "ls", "-q").map((id) => `container ${id}`),
       ...ctr("tasks", "ls", "-q").map((id) => `task ${id}`),
@@ -83,7 +89,7 @@ export async function openNode(
       ...["data", "run"]
         .flatMap((sub) => namesIn(`${dir}/${sub}`))
         .filter((path) => !path.includes("/.fifos-")),
-      ...shimsOf(name),
+      ...shimsOf(name).map((pid) => `shim ${pid}`),
     ],
     async end() {
       for (const { id } of await containers.list()) await containers.remove(id);
@@ -117,18 +123,19 @@ function namesIn(dir: string): string[] {
   return existsSync(dir) ? readdirSync(dir).map((name) => `${dir}/${name}`) : [];
 }
 
-/** Command lines of shims that serve this containerd namespace. */
-function shimsOf(namespace: string): string[] {
+/** Pids of the shims that serve this containerd namespace. */
+function shimsOf(namespace: string): number[] {
   return readdirSync("/proc")
     .filter((pid) => /^\d+$/.test(pid))
-    .flatMap((pid) => {
+    .filter((pid) => {
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-        return words[0]?.includes("containerd-shim") && words.includes(namespace) ? [words.join(" ")] : [];
+        return words[0]?.includes("containerd-shim") && words.includes(namespace);
       } catch {
-        return [];
+        return false;
       }
-    });
+    })
+    .map(Number);
 }
 
 /** For tests that mount none. */
