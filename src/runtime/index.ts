@@ -32,4 +32,4 @@ export type { ImageProgress, OnProgress } from "./image-progress.ts";
 export type { ImageUser, Removal } from "./image-remove.ts";
 export { ContainerdImages, type ImagesOptions } from "./images.ts";
 export type { LoadedImage } from "./load.ts";
-export { LocalVolumes, LocalVolumes, type LocalVolumesOptions, type LocalVolumesOptions } from "./volumes.ts";
+export { LocalVolumes, type LocalVolumesOptions } from "./volumes.ts";
