@@ -56,7 +56,6 @@ export interface Backends {
 export interface SystemBackend {
   /** Facts for `docker version` and `docker info`. */
   info(): Promise<SystemInfo>;
-  /** Checks credentials against a registry (`docker login`): the registry's word for success. */
   readonly startedAt: Instant;
 }
 

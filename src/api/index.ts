@@ -4,6 +4,4 @@
  */
 export type * from "./backends.ts";
 export * from "./route.ts";
-export { allRoutes } from "./routes/index.ts";
-export { ApiServer, type ApiServerOptions } from "./server.ts";
-export { MAX_API_VERSION, MIN_API_VERSION } from "./versions.ts";
+export { ApiServer } from "./server.ts";
