@@ -147,7 +147,7 @@ export class GrpcClient {
 }
 
 /** How a method's messages travel: protobuf in, protobuf out. */
-export function wire(method: DescMethod): {
+function wire(method: DescMethod): {
   path: string;
   encode(message: never): Buffer;
   decode(bytes: Buffer): unknown;

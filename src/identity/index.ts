@@ -4,13 +4,12 @@
  */
 export {
   type CertificateFacts,
-  type NodeCertificate,
   readNodeCertificate,
   verifyNodeCertificate,
 } from "./certificate-facts.ts";
-export { createNodeKey, type NodeKey } from "./csr.ts";
+export { createNodeKey } from "./csr.ts";
 export { IdentityFolder, type NodeIdentity, requireIdentity } from "./identity-folder.ts";
-export { issueNodeCertificate, type NodeCertificateRequest } from "./node-certificate.ts";
-export { type RenewalParts, renewalInstant, runRenewal } from "./renewal.ts";
+export { issueNodeCertificate } from "./node-certificate.ts";
+export { renewalInstant, runRenewal } from "./renewal.ts";
 export { createRootCa, type RootCa } from "./root-ca.ts";
-export { caDigest, formatToken, type JoinToken, newTokenSecret, parseToken, tokenGrants } from "./token.ts";
+export { caDigest, formatToken, newTokenSecret, parseToken, tokenGrants } from "./token.ts";

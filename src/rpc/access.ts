@@ -2,9 +2,6 @@ import { type CertificateFacts, type NodeIdentity, verifyNodeCertificate } from 
 import { Fault, type Instant } from "../lib/index.ts";
 import type { NodeRole } from "../model/index.ts";
 
-/** Who may call a method: nodes of these roles, or anybody who reaches the port. */
-export type Callers = "anyone" | readonly NodeRole[];
-
 /** Who is at the other end of a connection: nobody known, a node, or somebody whose certificate is refused. */
 export type Caller =
   | { readonly kind: "anonymous" }

@@ -2,7 +2,7 @@
  * rpc: what nodes say to each other, over gRPC and mutual TLS: certificates for those who join or stay, one session per
  * agent. It knows who calls and what each may call; it decides nothing else and keeps nothing.
  */
-export { connectDispatcher, type DispatcherTarget } from "./connect-dispatcher.ts";
+export { connectDispatcher } from "./connect-dispatcher.ts";
 export { fetchRoot, issueCertificate, renewCertificate } from "./join.ts";
 export type {
   AgentMessage,
@@ -11,10 +11,9 @@ export type {
   LogRequest,
   ManagerMessage,
   SentLogLine,
-  WelcomeMessage,
 } from "./messages.ts";
 export { LOG_WINDOW } from "./messages.ts";
-export { RpcServer, type RpcServerParts } from "./rpc-server.ts";
+export { RpcServer } from "./rpc-server.ts";
 export type {
   AgentStream,
   CertificatesService,
