@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { FAULT_KINDS } from "../src/lib/index.ts";
 
@@ -16,4 +16,40 @@ test("docs/dependencies.md has a sentence for exactly the runtime dependencies, 
   const listed = firstCells("docs/dependencies.md").filter((c) => c !== "package");
   expect(new Set(listed)).toEqual(new Set(Object.keys(dependencies)));
   expect(listed.length).toBeLessThan(12);
+});
+
+const pages = [
+  ...readdirSync(root).filter((name) => name.endsWith(".md")),
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join("docs", name)),
+];
+/** Written by the bench, on a machine with Docker's own engine. */
+const MADE_LATER = new Set(["bench/RESULTS.md"]);
+const textOf = (page: string): string => readFileSync(join(root, page), "utf8");
+
+test("every link between pages leads somewhere, and every file that a page names is there", () => {
+  const broken = pages.flatMap((page) => {
+    const links = [...textOf(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map((m) =>
+      join(dirname(page), m[1] ?? ""),
+    );
+    const named = [...textOf(page).matchAll(/`((?:src|test|scripts|bench)\/[\w./-]+)`/g)].map(
+      (m) => m[1] ?? "",
+    );
+    return [...links, ...named]
+      .filter((path) => !MADE_LATER.has(path) && !existsSync(join(root, path)))
+      .map((path) => `${page}: ${path}`);
+  });
+  expect(broken).toEqual([]);
+  expect(pages.length).toBeGreaterThan(10);
+});
+
+test("the journey in ARCHITECTURE.md has nine steps, and each function it names is in the file it names", () => {
+  const journey = textOf("ARCHITECTURE.md").split("## The journey of a service")[1]?.split("\n## ")[0] ?? "";
+  expect(journey.match(/^\d\. /gm)).toHaveLength(9);
+  const steps = [...journey.matchAll(/`(src\/[\w./-]+)` `(\w+)`/g)];
+  expect(steps.length).toBeGreaterThanOrEqual(9);
+  for (const [, file = "", name = ""] of steps) {
+    expect(textOf(file), `${file} has no ${name}`).toMatch(new RegExp(`\\b${name}\\b`));
+  }
 });
