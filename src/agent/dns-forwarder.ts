@@ -1,29 +1,37 @@
 import { createSocket } from "node:dgram";
-import { connect } from "node:net";
+import { connect, isIPv6 } from "node:net";
 import type { Clock } from "../lib/index.ts";
 import { TcpFrames, withLength } from "./dns-frames.ts";
 
 const DNS_PORT = 53;
 /** Docker's: extIOTimeout 4 s in all, some of it for each (moby libnetwork/resolver.go). */
 const TRY_MS = 2_000;
+/** SERVFAIL, NOTIMP, REFUSED: another upstream may do better (as glibc has it, resolv/res_send.c). */
+const WORTH_ANOTHER: ReadonlySet<number> = new Set([2, 4, 5]);
 
 export interface Upstream {
   readonly address: string;
   readonly port?: number;
 }
 
-/** The first answer of the upstreams, asked one after the other; undefined when none answers. The message goes as it is. */
+/**
+ * What the upstreams say, asked one after the other: the first real answer, or else the first refusal; undefined when none
+ * answers. The message goes and comes as it is, with the asker's EDNS.
+ */
 export async function forwardQuery(
   message: Uint8Array,
   upstreams: readonly Upstream[],
   over: "udp" | "tcp",
   clock: Clock,
 ): Promise<Buffer | undefined> {
+  let refusal: Buffer | undefined;
   for (const upstream of upstreams) {
     const answer = await (over === "udp" ? askUdp : askTcp)(message, upstream, clock);
-    if (answer !== undefined) return answer;
+    if (answer === undefined) continue;
+    if (!WORTH_ANOTHER.has((answer[3] ?? 0) & 0x0f)) return answer;
+    refusal ??= answer;
   }
-  return undefined;
+  return refusal;
 }
 
 /** A socket, and so a random port, for each question: answers are hard to forge (RFC 5452). */
@@ -33,10 +41,12 @@ function askUdp(
   clock: Clock,
 ): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
-    const socket = createSocket("udp4");
+    const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
+    let isOpen = true;
     const finish = (answer?: Buffer) => {
+      if (!isOpen) return;
+      isOpen = false;
       timer.cancel();
-      socket.removeAllListeners("message");
       socket.close();
       resolve(answer);
     };
@@ -45,8 +55,10 @@ function askUdp(
     socket.on("message", (answer) => {
       if (answers(answer, message)) finish(answer);
     });
-    // Connected: the kernel lets in nobody else's answers.
-    socket.connect(port, address, () => socket.send(message));
+    // Connected: the kernel lets in nobody else's answers, and tells when nobody listens there.
+    socket.connect(port, address, () => {
+      if (isOpen) socket.send(message);
+    });
   });
 }
 

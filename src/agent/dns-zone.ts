@@ -1,58 +1,108 @@
-import type { NetworkFact, NetworkFacts, TaskFact } from "../dataplane/index.ts";
-import { plainName, type Zone } from "../dns/index.ts";
+import type { EndpointFact, NetworkFact, NetworkFacts, ServiceFact, TaskFact } from "../dataplane/index.ts";
+import { type NetworkNames, plainName, type Zone } from "../dns/index.ts";
+import { parseCidr } from "../lib/index.ts";
 
-/**
- * What the task with this address on the gateway bridge may know: the names of the networks it is on, and of no other.
- * Of a name on several of its networks the first network's addresses count, in order of network id, ingress never.
- * Undefined for an address that is no task's.
- */
-export function zoneFor(facts: NetworkFacts, gatewayAddress: string): Zone | undefined {
-  const task = facts.tasks.find((t) => t.gatewayAddress === gatewayAddress);
-  if (task === undefined) return undefined;
-  const networks = networksOf(facts, task);
+/** What each task of this node may know of names, as one value of the facts has it. Built as it is asked for. */
+export class Zones {
+  readonly facts: NetworkFacts;
+  readonly #tasks: ReadonlyMap<string, TaskFact>;
+  readonly #networks: ReadonlyMap<string, NetworkFact>;
+  readonly #endpoints: ReadonlyMap<string, readonly EndpointFact[]>;
+  readonly #names = new Map<string, NetworkNames>();
+  readonly #zones = new Map<string, Zone>();
+
+  constructor(facts: NetworkFacts) {
+    this.facts = facts;
+    this.#tasks = new Map(facts.tasks.map((task) => [task.gatewayAddress, task]));
+    this.#networks = new Map(facts.networks.filter(({ ingress }) => !ingress).map((n) => [n.id, n]));
+    const endpoints = new Map<string, EndpointFact[]>();
+    for (const endpoint of facts.endpoints) {
+      const others = endpoints.get(endpoint.serviceId);
+      if (others === undefined) endpoints.set(endpoint.serviceId, [endpoint]);
+      else others.push(endpoint);
+    }
+    this.#endpoints = endpoints;
+  }
+
+  /**
+   * The names of the networks that the task with this address on the gateway bridge is on, in its own order, and of no other.
+   * Undefined for an address that is no task's.
+   */
+  zoneOf(gatewayAddress: string): Zone | undefined {
+    const task = this.#tasks.get(gatewayAddress);
+    if (task === undefined) return undefined;
+    const known = this.#zones.get(task.taskId);
+    if (known !== undefined) return known;
+    const networks = Object.keys(task.addresses).flatMap((id) => this.#networks.get(id) ?? []);
+    const forwards = networks.length === 0 || networks.some((network) => !network.internal);
+    const zone = { networks: networks.map((network) => this.#namesOn(network)), forwards };
+    this.#zones.set(task.taskId, zone);
+    return zone;
+  }
+
+  #namesOn(network: NetworkFact): NetworkNames {
+    const known = this.#names.get(network.id);
+    if (known !== undefined) return known;
+    const members = this.facts.services.flatMap((service) => membersOf(service, this.#endpoints, network.id));
+    const names = {
+      name: plainName(network.name),
+      subnet: parseCidr(network.subnet),
+      addresses: addressesByName(members, network.id),
+      names: namesByAddress(members, network),
+    };
+    this.#names.set(network.id, names);
+    return names;
+  }
+}
+
+/** A service on one network: its front is its VIP there, or its tasks. */
+interface Member {
+  readonly service: ServiceFact;
+  readonly vip: string | undefined;
+  readonly tasks: readonly { readonly name: string; readonly address: string }[];
+}
+
+function membersOf(
+  service: ServiceFact,
+  endpoints: ReadonlyMap<string, readonly EndpointFact[]>,
+  network: string,
+): Member[] {
+  const vip = service.vips[network];
+  const tasks = (endpoints.get(service.id) ?? []).flatMap(({ name, addresses }) => {
+    const address = addresses[network];
+    return address === undefined ? [] : [{ name, address }];
+  });
+  const isOn = vip !== undefined || service.aliases[network] !== undefined || tasks.length > 0;
+  return isOn ? [{ service, vip, tasks }] : [];
+}
+
+/** A name given first stands: services before aliases, which services may share, before tasks. */
+function addressesByName(members: readonly Member[], network: string): Map<string, readonly string[]> {
   const names = new Map<string, readonly string[]>();
-  const reverse = new Map<string, string>();
-  for (const network of networks) addNetwork(facts, network, names, reverse);
-  const forwards = networks.length === 0 || networks.some((network) => !network.internal);
-  return { names, reverse, forwards };
-}
-
-function networksOf(facts: NetworkFacts, task: TaskFact): NetworkFact[] {
-  return facts.networks
-    .filter((network) => !network.ingress && task.addresses[network.id] !== undefined)
-    .sort((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-function addNetwork(
-  facts: NetworkFacts,
-  network: NetworkFact,
-  names: Map<string, readonly string[]>,
-  reverse: Map<string, string>,
-): void {
   const add = (name: string, addresses: readonly string[]) => {
     const key = plainName(name);
-    if (addresses.length > 0 && !names.has(key)) names.set(key, addresses);
+    if (!names.has(key)) names.set(key, addresses);
   };
-  const { id } = network;
+  const all = ({ tasks }: Member) => tasks.map(({ address }) => address);
+  const front = (member: Member) => (member.vip === undefined ? all(member) : [member.vip]);
+  for (const member of members) add(member.service.name, front(member));
+  for (const member of members) add(`tasks.${member.service.name}`, all(member));
   const shared = new Map<string, string[]>();
-  for (const service of facts.services) {
-    const vip = service.vips[id];
-    const aliases = service.aliases[id];
-    if (vip === undefined && aliases === undefined) continue;
-    const tasks = facts.endpoints.filter((endpoint) => endpoint.serviceId === service.id);
-    const addresses = tasks.flatMap((endpoint) => endpoint.addresses[id] ?? []);
-    const front = vip === undefined ? addresses : [vip];
-    add(service.name, front);
-    add(`tasks.${service.name}`, addresses);
-    if (vip !== undefined) reverse.set(vip, `${service.name}.${network.name}`);
-    for (const alias of aliases ?? []) shared.set(alias, [...(shared.get(alias) ?? []), ...front]);
+  for (const member of members) {
+    for (const alias of new Set(member.service.aliases[network]?.map(plainName))) {
+      shared.set(alias, [...(shared.get(alias) ?? []), ...front(member)]);
+    }
   }
-  // Services may share an alias; a service's own name goes before anybody's alias.
   for (const [alias, addresses] of shared) add(alias, addresses);
-  for (const endpoint of facts.endpoints) {
-    const address = endpoint.addresses[id];
-    if (address === undefined) continue;
-    add(endpoint.name, [address]);
-    reverse.set(address, `${endpoint.name}.${network.name}`);
+  for (const { name, address } of members.flatMap(({ tasks }) => tasks)) add(name, [address]);
+  return names;
+}
+
+function namesByAddress(members: readonly Member[], network: NetworkFact): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const { service, vip, tasks } of members) {
+    if (vip !== undefined) names.set(vip, `${service.name}.${network.name}`);
+    for (const { name, address } of tasks) names.set(address, `${name}.${network.name}`);
   }
+  return names;
 }

@@ -1,14 +1,11 @@
-import type { Answer, Question } from "dns-packet";
-import { type Query, writeAnswer } from "./message.ts";
-import { plainName, reverseAddress, type Zone } from "./zone.ts";
+import { CLASSES, type DnsRecord, MAX_TCP_BYTES, type Query, TYPES, writeAnswer } from "./message.ts";
+import { addressesOf, namesOf, type Zone } from "./zone.ts";
 
 /**
  * Seconds that an answer may be kept. Docker's 600 outlive a service that is removed and made anew; a task's address
  * changes faster still, and asking again costs a tenth of a millisecond.
  */
 const TTL_S = 5;
-/** All zero in an ordinary query (RFC 1035, 4.1.1). */
-const OPCODE_BITS = 0x7800;
 
 /** What becomes of a query: its answer, or that somebody outside has to be asked. */
 export type Outcome = { readonly kind: "answer"; readonly bytes: Buffer } | { readonly kind: "forward" };
@@ -17,36 +14,31 @@ export type Outcome = { readonly kind: "answer"; readonly bytes: Buffer } | { re
  * Answers from the zone what is the zone's. `turn` rotates the order of several addresses.
  * A known name has no records but A (and NOERROR says so for AAAA: NXDOMAIN would make clients drop the A).
  */
-export function answerQuery(query: Query, zone: Zone, turn: number): Outcome {
-  const { questions = [], flags = 0 } = query.packet;
-  const [question] = questions;
-  if ((flags & OPCODE_BITS) !== 0) return answered(query, "unsupported");
-  if (question === undefined || questions.length > 1) return answered(query, "malformed");
-  const found = recordsOf(question, zone, turn);
-  if (found !== undefined) return { kind: "answer", bytes: writeAnswer(query, "ok", found) };
-  return zone.forwards ? { kind: "forward" } : answered(query, "nonexistent");
-}
-
-function answered(query: Query, rcode: Parameters<typeof writeAnswer>[1]): Outcome {
-  return { kind: "answer", bytes: writeAnswer(query, rcode) };
-}
-
-/** The records of a name of the zone, none when it has none of that type; undefined when the zone does not know it. */
-function recordsOf(
-  { name, type, class: of = "IN" }: Question,
-  zone: Zone,
-  turn: number,
-): Answer[] | undefined {
-  if (of !== "IN" && of !== "ANY") return undefined;
-  const asked = type as string;
-  if (asked === "PTR") {
-    const target = zone.reverse.get(reverseAddress(name) ?? "");
-    return target === undefined ? undefined : [{ type: "PTR", name, ttl: TTL_S, data: target }];
+export function answerQuery(query: Query, zone: Zone, turn: number, over: "udp" | "tcp"): Outcome {
+  const maxBytes = over === "udp" ? query.udpBytes : MAX_TCP_BYTES;
+  const answered = (...[rcode, records]: [Parameters<typeof writeAnswer>[1], DnsRecord[]?]): Outcome => ({
+    kind: "answer",
+    bytes: writeAnswer(query, rcode, records, maxBytes),
+  });
+  if (query.fault !== undefined) return answered(query.fault);
+  if (query.class === CLASSES.IN || query.class === CLASSES.ANY) {
+    const names = namesOf(zone, query.name);
+    if (names !== undefined)
+      return answered(names.length > 0 ? "ok" : "nonexistent", pointersOf(query, names));
+    const addresses = addressesOf(zone, query.name);
+    if (addresses !== undefined) return answered("ok", addressRecords(query, addresses, turn));
   }
-  const addresses = zone.names.get(plainName(name));
-  if (addresses === undefined) return undefined;
-  if (asked !== "A" && asked !== "ANY") return [];
-  return rotated(addresses, turn).map((data) => ({ type: "A", name, ttl: TTL_S, data }));
+  return zone.forwards ? { kind: "forward" } : answered("nonexistent");
+}
+
+function pointersOf({ type }: Query, names: readonly string[]): DnsRecord[] {
+  if (type !== TYPES.PTR && type !== TYPES.ANY) return [];
+  return names.map((data) => ({ type: "PTR", ttlS: TTL_S, data }));
+}
+
+function addressRecords({ type }: Query, addresses: readonly string[], turn: number): DnsRecord[] {
+  if (type !== TYPES.A && type !== TYPES.ANY) return [];
+  return rotated(addresses, turn).map((data) => ({ type: "A", ttlS: TTL_S, data }));
 }
 
 function rotated<T>(items: readonly T[], turn: number): T[] {

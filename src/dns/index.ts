@@ -3,5 +3,5 @@
  * It opens no socket and knows no task.
  */
 export { answerQuery, type Outcome } from "./answer.ts";
-export { fitUdp, type Query, type Rcode, readQuery, writeAnswer } from "./message.ts";
-export { plainName, type Zone } from "./zone.ts";
+export { type Query, type Rcode, readQuery, writeAnswer } from "./message.ts";
+export { type NetworkNames, plainName, type Zone } from "./zone.ts";

@@ -1,77 +1,147 @@
-import {
-  type Answer,
-  type DecodedPacket,
-  decode,
-  encode,
-  type Packet,
-  RECURSION_AVAILABLE,
-  RECURSION_DESIRED,
-  TRUNCATED_RESPONSE,
-} from "dns-packet";
+import { decode, RECURSION_AVAILABLE, RECURSION_DESIRED, TRUNCATED_RESPONSE } from "dns-packet";
+import { parseIpv4 } from "../lib/index.ts";
 
-/** RCODEs in header bits (RFC 1035, 4.1.1). dns-packet sets only the rest of the flags. */
-export const RCODES = { ok: 0, malformed: 1, failed: 2, nonexistent: 3, unsupported: 4, refused: 5 } as const;
+/** RCODEs in header bits (RFC 1035, 4.1.1). */
+const RCODES = { ok: 0, malformed: 1, failed: 2, nonexistent: 3, unsupported: 4, refused: 5 } as const;
 
 /** Why there is no answer, or that there is one. */
 export type Rcode = keyof typeof RCODES;
 
+/** Numbers of record types and classes (RFC 1035, 3.2; RFC 3596). */
+export const TYPES = { A: 1, PTR: 12, ANY: 255 } as const;
+export const CLASSES = { IN: 1, ANY: 255 } as const;
+
 /** What a message over UDP may measure when the asker says nothing (RFC 1035, 2.3.4), and at most (DNS flag day 2020). */
 const PLAIN_BYTES = 512;
 const MAX_UDP_BYTES = 1232;
+/** What a length of two bytes can say (RFC 1035, 4.2.2). */
+export const MAX_TCP_BYTES = 65_535;
+
 const HEADER_BYTES = 12;
+const MAX_LABEL = 63;
+const RESPONSE = 0x8000;
+/** All zero in an ordinary query (RFC 1035, 4.1.1). */
+const OPCODE_BITS = 0x7800;
+/** A record's name: the one in the question (RFC 1035, 4.1.4). */
+const SAME_NAME = 0xc000 | HEADER_BYTES;
+/** RFC 6891: an empty OPT record with our size. */
+const OPT: Buffer = Buffer.from([0, 0, 41, MAX_UDP_BYTES >> 8, MAX_UDP_BYTES & 0xff, 0, 0, 0, 0, 0, 0]);
 
 /** A question as it came in. */
 export interface Query {
-  readonly packet: DecodedPacket;
+  readonly id: number;
+  readonly flags: number;
+  /** The question as bytes, to be repeated; empty when there is not exactly one. */
+  readonly question: Buffer;
+  readonly name: string;
+  readonly type: number;
+  readonly class: number;
+  /** The asker speaks EDNS (RFC 6891), and is answered so. */
+  readonly edns: boolean;
   /** Bytes that an answer over UDP may have. */
   readonly udpBytes: number;
+  /** Why it cannot be answered. */
+  readonly fault: "malformed" | "unsupported" | undefined;
 }
 
-/** Reads a query; undefined for bytes that are none and must not even be refused (RFC 1035: answers, scraps). */
+/** A record that answers; its name is the question's. */
+export type DnsRecord = { readonly type: "A" | "PTR"; readonly ttlS: number; readonly data: string };
+
+/** Reads a query; undefined for bytes that are none and must not even be refused: responses, scraps. */
 export function readQuery(bytes: Uint8Array): Query | undefined {
-  if (bytes.length < HEADER_BYTES) return undefined;
-  const packet = attempt(() => decode(Buffer.from(bytes)));
-  if (packet === undefined || packet.type !== "query") return undefined;
-  return { packet, udpBytes: udpBytesOf(packet) };
+  const message = Buffer.from(bytes);
+  if (message.length < HEADER_BYTES || (message.readUInt16BE(2) & RESPONSE) !== 0) return undefined;
+  const packet = attempt(() => decode(message));
+  if (packet === undefined) return undefined;
+  const [asked, ...more] = packet.questions ?? [];
+  const end = asked === undefined || more.length > 0 ? undefined : questionEnd(message);
+  const opt = (packet.additionals ?? []).find((record) => record.type === "OPT");
+  const flags = message.readUInt16BE(2);
+  return {
+    id: message.readUInt16BE(0),
+    flags,
+    question: message.subarray(HEADER_BYTES, end ?? HEADER_BYTES),
+    name: asked?.name ?? "",
+    type: end === undefined ? 0 : message.readUInt16BE(end - 4),
+    class: end === undefined ? 0 : message.readUInt16BE(end - 2),
+    edns: opt !== undefined,
+    udpBytes: Math.min(Math.max(PLAIN_BYTES, opt?.udpPayloadSize ?? 0), MAX_UDP_BYTES),
+    fault: faultOf(flags, end),
+  };
 }
 
-function udpBytesOf({ additionals = [] }: Packet): number {
-  for (const record of additionals) {
-    if (record.type !== "OPT") continue;
-    return Math.min(Math.max(PLAIN_BYTES, record.udpPayloadSize), MAX_UDP_BYTES);
+/**
+ * The message that answers a query. Of records that do not fit into `maxBytes` the first stay, and the message says that it is cut:
+ * who can asks again by TCP, who cannot (musl before 1.2.4) has some of them.
+ */
+export function writeAnswer(
+  query: Query,
+  rcode: Rcode,
+  records: readonly DnsRecord[] = [],
+  maxBytes: number = query.udpBytes,
+): Buffer {
+  const tail = query.edns ? OPT : Buffer.alloc(0);
+  const encoded = records.map(encodeRecord).filter((record) => record !== undefined);
+  let room = maxBytes - HEADER_BYTES - query.question.length - tail.length;
+  const fitting: Buffer[] = [];
+  for (const record of encoded) {
+    if (record.length > room) break;
+    fitting.push(record);
+    room -= record.length;
   }
-  return PLAIN_BYTES;
+  const cut = fitting.length < encoded.length ? TRUNCATED_RESPONSE : 0;
+  const kept = query.flags & (OPCODE_BITS | RECURSION_DESIRED);
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt16BE(query.id, 0);
+  header.writeUInt16BE(RESPONSE | kept | cut | RECURSION_AVAILABLE | RCODES[rcode], 2);
+  header.writeUInt16BE(query.question.length > 0 ? 1 : 0, 4);
+  header.writeUInt16BE(fitting.length, 6);
+  header.writeUInt16BE(tail.length > 0 ? 1 : 0, 10);
+  return Buffer.concat([header, query.question, ...fitting, tail]);
 }
 
-/** The message that answers a query. `answers` have the question's own spelling of the name. */
-export function writeAnswer({ packet }: Query, rcode: Rcode, answers: readonly Answer[] = []): Buffer {
-  const asked = (packet.additionals ?? []).some((record) => record.type === "OPT");
-  return encode({
-    type: "response",
-    id: packet.id ?? 0,
-    flags: RCODES[rcode] | RECURSION_AVAILABLE | ((packet.flags ?? 0) & RECURSION_DESIRED),
-    questions: packet.questions ?? [],
-    answers: [...answers],
-    additionals: asked
-      ? [
-          {
-            type: "OPT",
-            name: ".",
-            udpPayloadSize: MAX_UDP_BYTES,
-            flags: 0,
-            options: [],
-          } as unknown as Answer,
-        ]
-      : [],
-  });
+/** Where the only question ends; undefined when it is cut off or its name is compressed, which nobody has a reason to do. */
+function questionEnd(message: Buffer): number | undefined {
+  let at = HEADER_BYTES;
+  for (let length = message[at]; length !== 0; length = message[at]) {
+    if (length === undefined || length > MAX_LABEL) return undefined;
+    at += length + 1;
+  }
+  return at + 5 <= message.length ? at + 5 : undefined;
 }
 
-/** The answer as it fits into UDP: as it is, or without records and with the word to ask again by TCP (RFC 2181, 9). */
-export function fitUdp(query: Query, answer: Buffer): Buffer {
-  if (answer.length <= query.udpBytes) return answer;
-  const short = writeAnswer(query, "ok");
-  short.writeUInt16BE(short.readUInt16BE(2) | TRUNCATED_RESPONSE, 2);
-  return short;
+function faultOf(flags: number, end: number | undefined): Query["fault"] {
+  if ((flags & OPCODE_BITS) !== 0) return "unsupported";
+  return end === undefined ? "malformed" : undefined;
+}
+
+function encodeRecord({ type, ttlS, data }: DnsRecord): Buffer | undefined {
+  const value = type === "A" ? encodeAddress(data) : encodeName(data);
+  if (value === undefined) return undefined;
+  const head = Buffer.alloc(12);
+  head.writeUInt16BE(SAME_NAME, 0);
+  head.writeUInt16BE(TYPES[type], 2);
+  head.writeUInt16BE(CLASSES.IN, 4);
+  head.writeUInt32BE(ttlS, 6);
+  head.writeUInt16BE(value.length, 10);
+  return Buffer.concat([head, value]);
+}
+
+function encodeAddress(text: string): Buffer | undefined {
+  const address = parseIpv4(text);
+  if (address === undefined) return undefined;
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(address);
+  return bytes;
+}
+
+/** A name in labels (RFC 1035, 3.1); undefined when it cannot be one. */
+function encodeName(name: string): Buffer | undefined {
+  const labels = name.split(".").map((label) => Buffer.from(label));
+  if (labels.some(({ length }) => length === 0 || length > MAX_LABEL)) return undefined;
+  const parts = labels.flatMap((label) => [Buffer.from([label.length]), label]);
+  const bytes = Buffer.concat([...parts, Buffer.from([0])]);
+  return bytes.length <= 255 ? bytes : undefined;
 }
 
 function attempt<T>(work: () => T): T | undefined {
