@@ -19,7 +19,12 @@ function query(name: string, type: string = "A", extra: object = {}): Query {
   return read;
 }
 
-function ask(name: string, type = "A", from: Zone = zone, turn = 0): { rcode: number; data: unknown[] } | "forward" {
+function ask(
+  name: string,
+  type = "A",
+  from: Zone = zone,
+  turn = 0,
+): { rcode: number; data: unknown[] } | "forward" {
   const outcome = answerQuery(query(name, type), from, turn);
   if (outcome.kind === "forward") return "forward";
   const packet = decode(outcome.bytes);
@@ -40,7 +45,9 @@ test.each([
 });
 
 test("several addresses come in turn", () => {
-  const firsts = [0, 1, 2, 3].map((turn) => ask("tasks.web", "A", zone, turn)).map((a) => a !== "forward" && a.data[0]);
+  const firsts = [0, 1, 2, 3]
+    .map((turn) => ask("tasks.web", "A", zone, turn))
+    .map((a) => a !== "forward" && a.data[0]);
   expect(firsts).toEqual(["10.0.1.5", "10.0.1.6", "10.0.1.7", "10.0.1.5"]);
 });
 
@@ -75,7 +82,9 @@ test("a UDP answer has at most what the asker takes, and says when it is cut", (
   const plain = query("x");
   const cut = decode(fitUdp(plain, writeAnswer(plain, "ok", many)));
   expect([cut.flag_tc, cut.answers]).toEqual([true, []]);
-  const roomy = query("x", "A", { additionals: [{ type: "OPT", name: ".", udpPayloadSize: 4096, options: [] }] });
+  const roomy = query("x", "A", {
+    additionals: [{ type: "OPT", name: ".", udpPayloadSize: 4096, options: [] }],
+  });
   expect(decode(fitUdp(roomy, writeAnswer(roomy, "ok", many))).answers?.length).toBe(60);
 });
 

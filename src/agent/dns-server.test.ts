@@ -1,0 +1,201 @@
+import { createSocket, type Socket } from "node:dgram";
+import { connect } from "node:net";
+import { type DecodedPacket, decode, encode, RECURSION_DESIRED, type RecordType } from "dns-packet";
+import { afterEach, expect, test } from "vitest";
+import type { NetworkFacts } from "../dataplane/index.ts";
+import { FakeClock, silentLog } from "../lib/index.ts";
+import { systemClock } from "../sys/index.ts";
+import { forwardQuery } from "./dns-forwarder.ts";
+import { TcpFrames, withLength } from "./dns-frames.ts";
+import { DnsServer } from "./dns-server.ts";
+
+const ends: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+/** An asker at 127.0.0.1 who is a task on one network with one service of many tasks. */
+function factsOf(tasks: number, internal = false): NetworkFacts {
+  const addresses = Array.from({ length: tasks }, (_, i) => `10.0.1.${i + 10}`);
+  return {
+    self: { nodeId: "n", dataPathAddress: "192.0.2.1", gatewaySubnet: "172.18.0.0/16", dataPathPort: 4789 },
+    networks: [
+      {
+        id: "net",
+        name: "front",
+        vni: 4097,
+        subnet: "10.0.1.0/24",
+        gateway: "10.0.1.1",
+        mtu: 1450,
+        ingress: false,
+        internal,
+      },
+    ],
+    nodes: [],
+    services: [{ id: "s", name: "web", vips: { net: "10.0.1.2" }, aliases: {}, ports: [] }],
+    endpoints: addresses.map((address, i) => ({
+      taskId: `t${i}`,
+      serviceId: "s",
+      name: `web.${i}.t${i}`,
+      nodeId: "n",
+      addresses: { net: address },
+    })),
+    attachments: [],
+    tasks: [
+      {
+        taskId: "me",
+        serviceId: "x",
+        addresses: { net: "10.0.1.9" },
+        gatewayAddress: "127.0.0.1",
+        hostPorts: [],
+      },
+    ],
+  };
+}
+
+async function freePort(): Promise<number> {
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(() => resolve()));
+  return port;
+}
+
+async function startServer(facts: NetworkFacts, upstreamPort = 9): Promise<number> {
+  const port = await freePort();
+  const stop = new AbortController();
+  const server = new DnsServer({
+    address: "127.0.0.1",
+    port,
+    upstreams: ["127.0.0.1"],
+    upstreamPort,
+    facts: () => facts,
+    clock: systemClock,
+    log: silentLog,
+  });
+  const running = server.run(stop.signal);
+  ends.push(() => {
+    stop.abort();
+    return running;
+  });
+  await connected(port);
+  return port;
+}
+
+/** Waits until somebody listens. */
+async function connected(port: number): Promise<void> {
+  const is = await new Promise<boolean>((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => resolve(true));
+    socket.on("error", () => resolve(false));
+    socket.on("close", () => resolve(false));
+    ends.push(() => socket.destroy());
+  });
+  if (!is) await connected(port);
+}
+
+/** A resolver of the outside that answers every question with one address. */
+async function startUpstream(): Promise<number> {
+  const socket: Socket = createSocket("udp4");
+  socket.on("message", (message, from) => {
+    const { id, questions = [] } = decode(message);
+    const answers = questions.map(({ name }) => ({ type: "A", name, data: "192.0.2.77" }) as const);
+    socket.send(encode({ type: "response", id: id ?? 0, questions, answers }), from.port, from.address);
+  });
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  ends.push(() => new Promise<void>((resolve) => socket.close(() => resolve())));
+  return socket.address().port;
+}
+
+function question(name: string, type: RecordType = "A"): Buffer {
+  return encode({ type: "query", id: 7, flags: RECURSION_DESIRED, questions: [{ type, name }] });
+}
+
+async function askUdp(port: number, message: Buffer): Promise<DecodedPacket> {
+  const answer = await forwardQuery(message, [{ address: "127.0.0.1", port }], "udp", systemClock);
+  if (answer === undefined) throw new Error("no answer");
+  return decode(answer);
+}
+
+async function askTcp(port: number, messages: readonly Buffer[]): Promise<DecodedPacket[]> {
+  const socket = connect(port, "127.0.0.1", () => {
+    for (const message of messages) socket.write(withLength(message));
+  });
+  ends.push(() => socket.destroy());
+  const frames = new TcpFrames();
+  const found: DecodedPacket[] = [];
+  for await (const chunk of socket) {
+    found.push(...frames.take(chunk).map((frame) => decode(frame)));
+    if (found.length >= messages.length) break;
+  }
+  return found;
+}
+
+const rcode = ({ flags = 0 }: DecodedPacket) => flags & 15;
+const data = ({ answers = [] }: DecodedPacket) => answers.map((a) => ("data" in a ? a.data : undefined));
+
+test("a task asks by UDP and by TCP, several questions on one connection", async () => {
+  const port = await startServer(factsOf(2));
+  expect(data(await askUdp(port, question("WEB")))).toEqual(["10.0.1.2"]);
+  const both = await askTcp(port, [question("web"), question("2.1.0.10.in-addr.arpa", "PTR")]);
+  expect(both.map(data)).toEqual([["10.0.1.2"], ["web.front"]]);
+});
+
+test("what does not fit into UDP is cut, and whole by TCP", async () => {
+  const port = await startServer(factsOf(60));
+  const cut = await askUdp(port, question("tasks.web"));
+  expect(cut.flag_tc).toBe(true);
+  expect(data(cut)).toEqual([]);
+  const [whole] = await askTcp(port, [question("tasks.web")]);
+  expect(data(whole as DecodedPacket).length).toBe(60);
+});
+
+test("names of the outside are asked outside, unless every network is internal", async () => {
+  const upstream = await startUpstream();
+  const open = await startServer(factsOf(1), upstream);
+  expect(data(await askUdp(open, question("example.org")))).toEqual(["192.0.2.77"]);
+  const closed = await startServer(factsOf(1, true), upstream);
+  expect(rcode(await askUdp(closed, question("example.org")))).toBe(3);
+});
+
+test("an outside that is not there is a failure said at once", async () => {
+  const port = await startServer(factsOf(1), await freePort());
+  expect(rcode(await askUdp(port, question("example.org")))).toBe(2);
+});
+
+test("a stranger is refused, garbage is passed over, and the next question is answered", async () => {
+  const facts = factsOf(1);
+  const stranger = await startServer({ ...facts, tasks: [] });
+  expect(rcode(await askUdp(stranger, question("web")))).toBe(5);
+  const port = await startServer(facts);
+  const socket = createSocket("udp4");
+  ends.push(() => socket.close());
+  for (const scrap of [Buffer.alloc(3), Buffer.alloc(40, 0xff), encode({ type: "response", id: 1 })]) {
+    await new Promise((resolve) => socket.send(scrap, port, "127.0.0.1", resolve));
+  }
+  expect(data(await askUdp(port, question("web")))).toEqual(["10.0.1.2"]);
+});
+
+test("the resolver waits for its address", async () => {
+  const clock = new FakeClock();
+  const stop = new AbortController();
+  // TEST-NET-1: no machine's own address.
+  const server = new DnsServer({
+    address: "192.0.2.1",
+    port: 5353,
+    upstreams: [],
+    facts: () => factsOf(1),
+    clock,
+    log: silentLog,
+  });
+  const running = server.run(stop.signal);
+  await clock.advance(1_000);
+  stop.abort();
+  await running;
+});
+
+test("TCP messages come whole from chunks of any size", () => {
+  const frames = new TcpFrames();
+  const bytes = Buffer.concat([withLength(Buffer.from("one")), withLength(Buffer.from("three"))]);
+  const found = [...bytes].flatMap((byte) => frames.take(Buffer.of(byte)));
+  expect(found.map(String)).toEqual(["one", "three"]);
+});
