@@ -24,6 +24,7 @@ conntrack|conntrack
 etcd|etcd-server
 nsenter|util-linux
 umount|mount
+/usr/bin/tini-static|tini
 docker|docker.io"
 demo_needs="docker-registry|docker-registry
 mmdebstrap|mmdebstrap

@@ -18,7 +18,7 @@ export class ContainerEntry {
   pump: LogPump | undefined;
   isRemoved = false;
   #history: ContainerHistory;
-  #waiters: (() => void)[] = [];
+  readonly #waiters = new Set<() => void>();
 
   constructor(record: ContainerRecord, folder: ContainerFolder, history: ContainerHistory) {
     this.record = record;
@@ -43,8 +43,8 @@ export class ContainerEntry {
 
   /** Wakes all that wait for a change of status. */
   changed(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
     for (const wake of waiters) wake();
   }
 
@@ -52,14 +52,7 @@ export class ContainerEntry {
   async ended(signal: AbortSignal): Promise<void> {
     while (this.status !== "stopped" && !this.isRemoved) {
       signal.throwIfAborted();
-      await new Promise<void>((resolve, reject) => {
-        const onAbort = (): void => reject(signal.reason);
-        signal.addEventListener("abort", onAbort, { once: true });
-        this.#waiters.push(() => {
-          signal.removeEventListener("abort", onAbort);
-          resolve();
-        });
-      });
+      await this.#change(signal);
     }
   }
 
@@ -84,6 +77,21 @@ export class ContainerEntry {
       mounts,
       logPath,
     };
+  }
+
+  #change(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const wake = (): void => {
+        signal.removeEventListener("abort", onAbort);
+        resolve();
+      };
+      const onAbort = (): void => {
+        this.#waiters.delete(wake);
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#waiters.add(wake);
+    });
   }
 }
 

@@ -48,7 +48,6 @@ export interface PullRequest {
 /** Pulls one image and makes its record; the image is whole and unpacked before it has a name. */
 export async function pullImage(parts: PullParts, request: PullRequest): Promise<Pulled> {
   const { ref, tell } = request;
-  tell({ status: `Pulling from ${ref.path}`, id: ref.tag ?? ref.digest ?? "" });
   const pulled = (await upToDate(parts, request)) ?? (await fetchImage(parts, request));
   tell({ status: `Digest: ${pulled.digest}` });
   const what = pulled.isNew ? "Downloaded newer image" : "Image is up to date";
@@ -56,16 +55,20 @@ export async function pullImage(parts: PullParts, request: PullRequest): Promise
   return pulled;
 }
 
+/** The first line, once the registry has said what the reference is: until then a failure is a plain refusal. */
+function tellStart({ ref, tell }: PullRequest): void {
+  tell({ status: `Pulling from ${ref.path}`, id: ref.tag ?? ref.digest ?? "" });
+}
+
 /** Asks only what the tag points to when there is something here that it may be. */
-async function upToDate(
-  parts: PullParts,
-  { ref, credentials, platform, signal }: PullRequest,
-): Promise<Pulled | undefined> {
+async function upToDate(parts: PullParts, request: PullRequest): Promise<Pulled | undefined> {
+  const { ref, credentials, platform, signal } = request;
   if (formatPlatform(platform) !== formatPlatform(parts.platform)) return undefined;
   const record = await getRecord(parts.client, recordNameOf(ref));
   if (record === undefined) return undefined;
   const { digest } = await parts.registry.head(ref, { credentials, signal });
   if (record.target.digest !== digest || !(await parts.isWhole(record))) return undefined;
+  tellStart(request);
   if (record.labels[ORIGIN_LABEL] !== "pull")
     await putRecord(parts.client, pulledRecord(record.name, record.target), parts.clock.now());
   return { digest, isNew: false };
@@ -74,6 +77,7 @@ async function upToDate(
 async function fetchImage(parts: PullParts, request: PullRequest): Promise<Pulled> {
   const { ref, credentials, platform, signal } = request;
   const resolved = await parts.registry.resolve(ref, { credentials, platform, signal });
+  tellStart(request);
   const lease = await openLease(parts.address, `shoal-pull-${newId(parts.random)}`, parts.clock.now());
   try {
     await bringIn(parts, request, resolved, lease);

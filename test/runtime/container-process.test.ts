@@ -162,6 +162,17 @@ describe("who and what process 1 is", () => {
     ]);
   });
 
+  test("an init is process 1 and passes the signal on", async () => {
+    expect((await run("cat /proc/1/comm", { init: true })).out).toBe("docker-init");
+    // As process 1 itself, sleep would take no notice of SIGTERM.
+    const { containers } = node;
+    const config = node.config(image, "exec sleep 100", { init: true });
+    await containers().create(config);
+    await containers().start(config.id);
+    await containers().stop(config.id, { graceMs: 60_000 });
+    expect(await containers().get(config.id)).toMatchObject({ exitCode: 143 });
+  });
+
   test("a terminal gives one stream, and TERM", async () => {
     const { out } = await run("echo $TERM; echo e >&2; test -t 1 && test -t 0 && echo tty", {
       tty: true,

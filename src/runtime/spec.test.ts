@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import type { ContainerConfig } from "./container.ts";
+import { folderOf, hostsFileOf, resolvFileOf } from "./container-folder.ts";
+import type { Machine } from "./machine.ts";
+import { encodeSpec, type SpecInput, specOf } from "./spec.ts";
+import { capabilitiesOf } from "./spec-capabilities.ts";
+import { imageProcessOf } from "./spec-process.ts";
+
+const machine: Machine = {
+  arch: "x64",
+  cgroupVersion: 1,
+  canLimitSwap: true,
+  capabilities: capabilitiesOf("1ffffffffff"),
+  hardLimits: { RLIMIT_CORE: -1 },
+};
+
+const config: ContainerConfig = {
+  ...{ id: "c0ffee", name: "web.1", image: "web:1", labels: {}, args: ["serve"], env: ["A=1"], groups: [] },
+  ...{ hostname: "web", tty: false, openStdin: false, readOnly: false, mounts: [], hosts: [] },
+  dns: { nameservers: ["127.0.0.11"], search: [], options: ["ndots:0"] },
+  ...{ capAdd: [], capDrop: [], sysctls: {}, ulimits: [], resources: { memoryBytes: 64 << 20 } },
+  ...{ netns: "/run/netns/web", logMaxBytes: 0, logMaxFiles: 1 },
+};
+
+const input = (more: Partial<ContainerConfig> = {}, rest: Partial<SpecInput> = {}): SpecInput => ({
+  config: { ...config, ...more },
+  image: imageProcessOf({ WorkingDir: "/srv" }),
+  command: ["web", "serve"],
+  user: { uid: 0, gid: 0, additionalGids: [10] },
+  mounts: [],
+  folder: folderOf("/data", "/run", "c0ffee"),
+  ...{ machine, init: undefined, ...rest },
+});
+
+test("a plain container's spec", async () => {
+  const { linux, ...spec } = specOf(input());
+  const { seccomp, ...rest } = linux;
+  expect(seccomp?.defaultAction).toBe("SCMP_ACT_ERRNO");
+  const text = `${JSON.stringify({ ...spec, linux: rest }, null, 2)}\n`;
+  await expect(text).toMatchFileSnapshot("testdata/spec.json");
+});
+
+test("others than root have capabilities only to be had by what they execute", () => {
+  const { capabilities } = specOf(input({}, { user: { uid: 5, gid: 5, additionalGids: [] } })).process;
+  expect(Object.keys(capabilities)).toEqual(["bounding"]);
+});
+
+test("an init is process 1 and runs the command", () => {
+  const spec = specOf(input({}, { init: "/usr/bin/tini-static" }));
+  expect(spec.process.args).toEqual(["/sbin/docker-init", "--", "web", "serve"]);
+  expect(spec.mounts.at(-1)?.source).toBe("/usr/bin/tini-static");
+});
+
+test("with unified cgroups a container has a cgroup namespace", () => {
+  const types = (version: 1 | 2) =>
+    specOf(input({}, { machine: { ...machine, cgroupVersion: version } })).linux.namespaces.map(
+      ({ type }) => type,
+    );
+  expect(types(1)).not.toContain("cgroup");
+  expect(types(2)).toContain("cgroup");
+});
+
+test("no limit is written as the number that means none, and only there", () => {
+  const text = Buffer.from(
+    encodeSpec(specOf(input({ ulimits: [{ name: "core", soft: -1, hard: -1 }], env: ['X="hard":-1'] }))),
+  ).toString();
+  expect(text).toContain('"soft":18446744073709551615,"hard":18446744073709551615');
+  expect(JSON.parse(text).process.env).toContain('X="hard":-1');
+});
+
+test("hosts and resolver files", () => {
+  const hosts = hostsFileOf([{ address: "10.0.0.2", names: ["web", "web.local"] }]);
+  expect(hosts.split("\n").slice(-2)).toEqual(["10.0.0.2\tweb web.local", ""]);
+  expect(hosts).toMatch(/^127\.0\.0\.1\tlocalhost\n::1\t/);
+  expect(
+    resolvFileOf({ nameservers: ["1.1.1.1", "8.8.8.8"], search: ["a", "b"], options: ["ndots:0"] }),
+  ).toBe("nameserver 1.1.1.1\nnameserver 8.8.8.8\nsearch a b\noptions ndots:0\n");
+});
