@@ -56,8 +56,10 @@ function askUdp(
       if (answers(answer, message)) finish(answer);
     });
     // Connected: the kernel lets in nobody else's answers, and tells when nobody listens there.
-    socket.connect(port, address, () => {
-      if (isOpen) socket.send(message);
+    // The callback also gets a failure (no route there), which dgram's documents leave out.
+    socket.connect(port, address, (failure?: Error) => {
+      if (failure !== undefined) finish();
+      else if (isOpen) socket.send(message, (unsent) => unsent && finish());
     });
   });
 }

@@ -144,7 +144,7 @@ test("what does not fit into UDP is cut, and whole by TCP", async () => {
   const port = await startServer(factsOf(60));
   const cut = await askUdp(port, question("tasks.web"));
   expect(cut.flag_tc).toBe(true);
-  expect(data(cut)).toEqual([]);
+  expect(data(cut).length).toBeLessThan(60);
   const [whole] = await askTcp(port, [question("tasks.web")]);
   expect(data(whole as DecodedPacket).length).toBe(60);
 });
