@@ -1,0 +1,215 @@
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ApiServer, type Backends } from "../../src/api/index.ts";
+import { containerBackend, tellContainerEvents } from "../../src/daemon/container-backend.ts";
+import { EventHub } from "../../src/daemon/event-hub.ts";
+import { imageBackend } from "../../src/daemon/image-backend.ts";
+import { volumeBackend } from "../../src/daemon/volume-backend.ts";
+import { Fault, silentLog } from "../../src/lib/index.ts";
+import { RegistryClient } from "../../src/registry/index.ts";
+import { LocalVolumes } from "../../src/runtime/volumes.ts";
+import { systemClock as clock, systemRandom as random } from "../../src/sys/index.ts";
+import { startContainerd, type TestContainerd } from "../support/containerd.ts";
+import { startDockerRegistry, type TestRegistry } from "../support/docker-registry.ts";
+import { busyboxFiles, makeImage, pushImage, tarOf } from "../support/image-maker.ts";
+import { openNode, type TestNode } from "../support/test-containers.ts";
+import { until } from "../support/until.ts";
+
+/** The stock CLI on a node's own objects, all of them real: containerd, a registry, volumes on disk. */
+
+let containerd: TestContainerd;
+let registry: TestRegistry;
+let node: TestNode;
+let server: ApiServer;
+let client: RegistryClient;
+let untell: () => void;
+
+interface Said {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** One command of the CLI; its standard input is `input`. */
+function docker(args: readonly string[], input?: Uint8Array): Promise<Said> {
+  const env = {
+    ...process.env,
+    DOCKER_HOST: `unix://${node.dir}/api.sock`,
+    DOCKER_CONFIG: node.dir,
+    TZ: "UTC",
+  };
+  return new Promise((resolve, reject) => {
+    const child = spawn("docker", args, { env });
+    let [out, err] = ["", ""];
+    child.stdout.on("data", (chunk) => (out += String(chunk)));
+    child.stderr.on("data", (chunk) => (err += String(chunk)));
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code: code ?? 128, out: out.trimEnd(), err: err.trimEnd() }));
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+  });
+}
+
+async function says(...args: string[]): Promise<string> {
+  const { code, out, err } = await docker(args);
+  expect([args, code, err]).toEqual([args, 0, ""]);
+  return out;
+}
+
+async function refuses(...args: string[]): Promise<string> {
+  const { code, err } = await docker(args);
+  expect(code).not.toBe(0);
+  return err;
+}
+
+beforeAll(async () => {
+  [containerd, registry] = await Promise.all([startContainerd(), startDockerRegistry()]);
+  node = await openNode(containerd, registry, (dir) =>
+    LocalVolumes.open({ dir, clock, random, log: silentLog }),
+  );
+  const events = new EventHub(clock);
+  const { images, volumes } = node;
+  const containers = node.containers();
+  client = new RegistryClient({ log: silentLog, clock });
+  untell = tellContainerEvents(containers, events);
+  const nothing = async () => {
+    throw new Fault("unsupported", "this test has no swarm");
+  };
+  const outside = {
+    nodeId: "",
+    nodeAddress: "",
+    state: "inactive",
+    isManager: false,
+    error: "",
+    managers: [],
+  } as const;
+  const backends: Backends = {
+    system: { startedAt: clock.now(), info: nothing },
+    swarm: { init: nothing, join: nothing, leave: nothing, state: () => outside },
+    manager: () => {
+      throw new Fault("unavailable", "This node is not a swarm manager.");
+    },
+    networks: { list: () => [] },
+    containers: containerBackend({ containers, facts: () => undefined }),
+    images: imageBackend({ images, containers, registry: client, events }),
+    volumes: volumeBackend({ volumes, containers, events }),
+    events,
+  };
+  server = new ApiServer({ backends, clock, log: silentLog, version: "0.1.0" });
+  await server.listen(`unix://${node.dir}/api.sock`);
+});
+
+afterAll(async () => {
+  await server?.close();
+  untell?.();
+  await client?.close();
+  await node?.end();
+  await Promise.all([containerd?.stop(), registry?.stop()]);
+});
+
+test("images: pulled, listed, told of, tagged, removed", async () => {
+  const image = await makeImage([
+    [{ name: "a", content: "x".repeat(100_000) }],
+    [{ name: "b", content: "b" }],
+  ]);
+  await pushImage(registry.url, "team/app", "1", [image]);
+  const name = `${registry.host}/team/app:1`;
+  const pulled = await says("pull", name);
+  expect(pulled.split("\n")[0]).toBe("1: Pulling from team/app");
+  expect(pulled).toContain(
+    `Digest: ${image.manifest.digest}\nStatus: Downloaded newer image for ${name}\n${name}`,
+  );
+  expect(await says("pull", name)).toContain(`Status: Image is up to date for ${name}`);
+  expect(await says("images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")).toBe(
+    `${name} ${image.config.digest.slice(7, 19)}`,
+  );
+  expect(await says("image", "inspect", name, "--format", "{{.Id}} {{.Created}} {{.RepoDigests}}")).toBe(
+    `${image.config.digest} 2026-01-02T03:04:05Z [${registry.host}/team/app@${image.manifest.digest}]`,
+  );
+  const history = (await says("history", name, "--format", "{{.ID}} {{.CreatedBy}} {{.Size}}")).split("\n");
+  expect(history[0]).toMatch(new RegExp(`^${image.config.digest.slice(7, 19)} layer 1 [\\d.]+kB$`));
+  expect(history[1]).toMatch(/^<missing> layer 0 1\d\dkB$/);
+  await says("tag", name, "mine:2");
+  expect(await says("rmi", "mine:2")).toBe("Untagged: mine:2");
+  expect(await says("rmi", name)).toMatch(/^Untagged: .*[\s\S]*Deleted: sha256:/);
+  expect(await says("images", "-q")).toBe("");
+});
+
+test("images that are not to be had are refused in Docker's words", async () => {
+  expect(await refuses("pull", `${registry.host}/no/such:1`)).toMatch(
+    /^Error response from daemon: .*(not found|manifest unknown|pull access denied)/,
+  );
+  expect(await refuses("pull", "127.0.0.1:1/x:1")).toMatch(/^Error response from daemon: .*connect/i);
+  expect(await refuses("rmi", "nowhere")).toBe("Error response from daemon: No such image: nowhere:latest");
+});
+
+test("an archive is loaded from standard input", async () => {
+  const image = await makeImage([[{ name: "a", content: "loaded" }]]);
+  const archive = await tarOf([
+    { name: "layer.tar", content: image.tars[0] ?? "" },
+    { name: "config.json", content: image.config.bytes },
+    {
+      name: "manifest.json",
+      content: JSON.stringify([{ Config: "config.json", RepoTags: ["loaded:1"], Layers: ["layer.tar"] }]),
+    },
+  ]);
+  expect(await docker(["load", "-q"], archive)).toEqual({ code: 0, out: "Loaded image: loaded:1", err: "" });
+  expect((await docker(["load", "-q"], Buffer.from("no archive"))).code).toBe(1);
+  writeFileSync(`${node.dir}/big.tar`, Buffer.alloc(30 << 20, "x"));
+  expect(await refuses("load", "-q", "-i", `${node.dir}/big.tar`)).toMatch(/./);
+  await says("rmi", "loaded:1");
+});
+
+test("containers: seen running, read, followed, and seen gone", async () => {
+  const image = await node.put("busybox", await makeImage([busyboxFiles()]));
+  const containers = node.containers();
+  const config = node.config(image, "echo hello; echo oops >&2; exec sleep 1000", {
+    name: "web.1.x",
+    labels: { "com.docker.swarm.task.id": "x" },
+  });
+  await containers.create(config);
+  expect(await says("ps", "-a", "--format", "{{.Names}} {{.State}} {{.Status}}")).toBe(
+    "web.1.x created Created",
+  );
+  await containers.start(config.id);
+  expect(await says("ps", "--format", "{{.ID}} {{.Image}} {{.Status}}")).toMatch(
+    new RegExp(`^${config.id.slice(0, 12)} ${image} Up (Less than a second|\\d seconds?)$`),
+  );
+  await until(async () => (await docker(["logs", "web.1.x"])).err === "oops");
+  expect(await docker(["logs", config.id.slice(0, 8)])).toEqual({ code: 0, out: "hello", err: "oops" });
+  expect(await says("inspect", "web.1.x", "--format", "{{.State.Running}} {{.Config.Image}}")).toBe(
+    `true ${image}`,
+  );
+  expect(await refuses("rmi", image)).toMatch(/conflict: unable to (remove|delete)/);
+  const following = docker(["logs", "-f", "web.1.x"]);
+  await containers.stop(config.id, { graceMs: 0 });
+  expect(await following).toEqual({ code: 0, out: "hello", err: "oops" });
+  await until(async () => (await says("ps", "-q")) === "");
+  expect(await says("ps", "-a", "--format", "{{.State}} {{.Status}}")).toMatch(
+    /^exited Exited \(137\) .* ago$/,
+  );
+  await until(async () => {
+    const events = await says(
+      "events",
+      "--since",
+      "1m",
+      "--until",
+      "0s",
+      "--format",
+      "{{.Type}} {{.Action}}",
+    );
+    return /container start[\s\S]*container die/.test(events);
+  });
+  await containers.remove(config.id);
+});
+
+test("volumes are real folders", async () => {
+  await says("volume", "create", "--label", "a=b", "data");
+  const path = await says("volume", "inspect", "data", "--format", "{{.Mountpoint}}");
+  writeFileSync(`${path}/file`, "kept");
+  expect(await says("volume", "ls", "--format", "{{.Name}} {{.Labels}}")).toBe("data a=b");
+  expect(await refuses("volume", "create", "-d", "nfs", "x")).toMatch(/^Error response from daemon: /);
+  expect(await says("volume", "rm", "data")).toBe("data");
+  expect(await refuses("volume", "inspect", "data")).toContain("get data: no such volume");
+});
