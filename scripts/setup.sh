@@ -33,6 +33,7 @@ curl|curl"
 test_needs="$demo_needs
 busybox|busybox-static
 skopeo|skopeo
+openssl|openssl
 ping|iputils-ping"
 bench_needs="$test_needs
 wrk|wrk

@@ -42,7 +42,10 @@ export interface DispatcherService {
 
 /** A manager's end of a session. */
 export interface SessionStream {
-  /** In order, until the agent closes; throws when the connection breaks. */
+  /**
+   * In order, until the agent closes or its connection is lost. Faults: "invalid" when it said what no agent says,
+   * "unavailable" when it reads nothing any more.
+   */
   readonly messages: AsyncIterable<AgentMessage>;
   /** Queues a message; after `close` it does nothing. */
   send(message: ManagerMessage): void;

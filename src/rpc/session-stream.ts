@@ -41,10 +41,7 @@ export class ServedSession implements SessionStream {
       breakOff: (fault) => this.end(fault),
       clock: parts.clock,
     });
-    call.on("cancelled", () => {
-      this.#stream.failWith(new Fault("unavailable", "the connection to the agent is lost"));
-      this.#stream.over();
-    });
+    call.on("cancelled", () => this.#stream.over());
     call.on("close", () => {
       this.#stream.over();
       this.#over.abort(new Fault("unavailable", "the session is over"));
