@@ -48,6 +48,8 @@ export class GrpcServer {
       "grpc.max_send_message_length": MESSAGE_LIMIT,
       "grpc.keepalive_time_ms": options.keepaliveMs,
       "grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs,
+      // A caller holds one stream and makes a call now and then.
+      "grpc.max_concurrent_streams": 100,
       "grpc.enable_channelz": 0,
     });
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());

@@ -28,8 +28,9 @@ export class StatusQueue {
     this.#log = log;
   }
 
-  /** A report to be written; a later one of the same node for the same task replaces it, unless it goes back. */
+  /** A report to be written, if it is of a task of that node; a later one of the same node for the same task replaces it, unless it goes back. */
   add(nodeId: string, taskId: string, status: TaskStatus): void {
+    if (this.#store.view.get("task", taskId)?.nodeId !== nodeId) return;
     const key = `${nodeId}/${taskId}`;
     const waiting = this.#waiting.get(key);
     if (waiting !== undefined && stateRank(status.state) < stateRank(waiting.status.state)) return;

@@ -3,7 +3,7 @@ import { connect as connectTls } from "node:tls";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Certificates } from "../gen/shoal/rpc_pb.ts";
 import { caDigest, type NodeIdentity, readNodeCertificate } from "../identity/index.ts";
-import { FakeClock, Fault, silentLog } from "../lib/index.ts";
+import { FakeClock, Fault, messageOf, silentLog } from "../lib/index.ts";
 import { systemClock as clock, systemRandom as random } from "../sys/index.ts";
 import { CertifiedCluster } from "./cluster.fake.ts";
 import { connectDispatcher } from "./connect-dispatcher.ts";
@@ -11,7 +11,7 @@ import { fetchRoot, issueCertificate, renewCertificate } from "./join.ts";
 import { managerClient } from "./manager-client.ts";
 import { NodeServer } from "./node-server.ts";
 import { RpcServer } from "./rpc-server.ts";
-import type { CertificatesService, DispatcherService, SessionStream } from "./services.ts";
+import type { AgentStream, CertificatesService, DispatcherService, SessionStream } from "./services.ts";
 
 const never = new AbortController().signal;
 const host = "127.0.0.1";
@@ -329,6 +329,34 @@ describe("the port", () => {
     expect(socket.closed).toBe(false);
     await fake.advance(1_000);
     await expect.poll(() => socket.closed).toBe(true);
+  });
+});
+
+describe("closing", () => {
+  test("lets sessions that were ended read why, then cuts what is left", async () => {
+    const server = await listen();
+    const open = async (name: string) => {
+      const identity = await cluster.identity(name, "worker");
+      return connectDispatcher({ address: where(server), identity, clock }, never);
+    };
+    const [told, cut] = [await open("node-1"), await open("node-2")];
+    sessions[0]!.send({ kind: "heartbeat", periodMs: 5 });
+    sessions[0]!.close("the manager stops");
+    const started = clock.now();
+    await server.close();
+    expect(clock.now() - started).toBeLessThan(4_000);
+    const read = async (agent: AgentStream) => {
+      const heard: unknown[] = [];
+      try {
+        for await (const message of agent.messages) heard.push(message.kind);
+      } catch (error) {
+        heard.push(messageOf(error));
+      }
+      agent.close();
+      return heard;
+    };
+    expect(await read(told)).toEqual(["heartbeat", "the manager stops"]);
+    expect(await read(cut)).toEqual([`the connection to the manager at ${where(server)} is lost`]);
   });
 });
 
