@@ -14,6 +14,8 @@ const version = (await exec(["docker", "--version"])).stdout;
 const major = /version (\d+)\./.exec(version)?.[1];
 const golden = join(import.meta.dirname, "testdata", `docker-swarm-${major}.txt`);
 
+const stack = join(import.meta.dirname, "testdata/stack.yml");
+
 let cluster: ApiCluster;
 let hosts: Record<string, ApiDaemon>;
 
@@ -45,7 +47,7 @@ function redact(text: string): string {
 async function say(command: string): Promise<string> {
   const [, host = "1", words = command] = /^(\d): (.*)$/.exec(command) ?? [];
   const token = cluster.manager === undefined ? "" : await workerToken();
-  const args = words.replace("TOKEN", token).split(" ");
+  const args = words.replace("TOKEN", token).replace("STACK", stack).split(" ");
   const socket = hosts[host]?.socket ?? "";
   const { code, stdout, stderr } = await exec(["docker", "-H", `unix://${socket}`, ...args]);
   const errors = stderr.replace(/^(?=.)/gm, "! ");
@@ -153,6 +155,14 @@ const COMMANDS: readonly string[] = [
   "secret ls",
   "service rm vote huge quick vote",
   "service ls",
+  "stack deploy -c STACK shop",
+  "stack deploy -c STACK shop",
+  "stack ls",
+  "stack services shop",
+  "stack ps shop",
+  "service inspect shop_web --format {{.Spec.TaskTemplate.Networks}}{{.Spec.Labels}}",
+  "stack rm shop",
+  "network ls --filter driver=overlay --format {{.Name}}",
   "network rm full",
   "2: swarm leave",
   "swarm leave",
