@@ -1,0 +1,182 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { NetworkFacts } from "../dataplane/index.ts";
+import { Zones } from "./dns-zone.ts";
+
+const network = (id: string, more: object = {}) => ({
+  id,
+  name: `${id}-name`,
+  vni: 4097,
+  subnet: "10.0.1.0/24",
+  gateway: "10.0.1.1",
+  mtu: 1450,
+  ingress: false,
+  internal: false,
+  ...more,
+});
+
+const endpoint = (taskId: string, serviceId: string, addresses: Record<string, string>) => ({
+  taskId,
+  serviceId,
+  name: `${serviceId}.1.${taskId}`,
+  nodeId: "n",
+  addresses,
+});
+
+const facts: NetworkFacts = {
+  self: { nodeId: "n", dataPathAddress: "192.0.2.1", gatewaySubnet: "172.18.0.0/16", dataPathPort: 4789 },
+  networks: [network("back"), network("front"), network("mesh", { ingress: true })],
+  nodes: [],
+  services: [
+    {
+      id: "web",
+      name: "Web",
+      vips: { front: "10.1.0.2", mesh: "10.9.0.2" },
+      aliases: { front: ["www", "site"] },
+      ports: [],
+    },
+    { id: "blog", name: "blog", vips: { front: "10.1.0.3" }, aliases: { front: ["site"] }, ports: [] },
+    { id: "db", name: "db", vips: {}, aliases: { back: [] }, ports: [] },
+    { id: "both", name: "both", vips: { front: "10.1.0.4", back: "10.2.0.4" }, aliases: {}, ports: [] },
+  ],
+  endpoints: [
+    endpoint("w1", "web", { front: "10.1.0.10", mesh: "10.9.0.10" }),
+    endpoint("w2", "web", { front: "10.1.0.11" }),
+    endpoint("d1", "db", { back: "10.2.0.10" }),
+    endpoint("d2", "db", { back: "10.2.0.11" }),
+  ],
+  attachments: [],
+  tasks: [
+    {
+      taskId: "w1",
+      serviceId: "web",
+      addresses: { front: "10.1.0.10", mesh: "10.9.0.10" },
+      gatewayAddress: "172.18.0.16",
+      hostPorts: [],
+    },
+    {
+      taskId: "b1",
+      serviceId: "both",
+      addresses: { front: "10.1.0.20", back: "10.2.0.20" },
+      gatewayAddress: "172.18.0.17",
+      hostPorts: [],
+    },
+    { taskId: "p1", serviceId: "plain", addresses: {}, gatewayAddress: "172.18.0.18", hostPorts: [] },
+  ],
+};
+
+const zoneFor = (of: NetworkFacts, asker: string) => new Zones(of).zoneOf(asker);
+
+/** Network by network, all names and addresses that an asker may know. */
+const names = (asker: string) =>
+  Object.fromEntries(
+    (zoneFor(facts, asker)?.networks ?? []).map(({ name, addresses }) => [
+      name,
+      Object.fromEntries(addresses),
+    ]),
+  );
+
+test("a task on one network knows the names there: services, aliases, tasks", () => {
+  expect(names("172.18.0.16")).toEqual({
+    "front-name": {
+      web: ["10.1.0.2"],
+      www: ["10.1.0.2"],
+      site: ["10.1.0.2", "10.1.0.3"],
+      blog: ["10.1.0.3"],
+      both: ["10.1.0.4"],
+      "tasks.web": ["10.1.0.10", "10.1.0.11"],
+      "tasks.blog": [],
+      "tasks.both": [],
+      "web.1.w1": ["10.1.0.10"],
+      "web.1.w2": ["10.1.0.11"],
+    },
+  });
+});
+
+test("a service without a VIP is its tasks; networks come in the task's own order", () => {
+  const of = names("172.18.0.17");
+  expect(Object.keys(of)).toEqual(["front-name", "back-name"]);
+  expect(of["back-name"]?.["db"]).toEqual(["10.2.0.10", "10.2.0.11"]);
+  expect(of["front-name"]?.["both"]).toEqual(["10.1.0.4"]);
+  expect(of["back-name"]?.["both"]).toEqual(["10.2.0.4"]);
+});
+
+test("a service's own name goes before anybody's alias, whoever comes first", () => {
+  const aliases = { front: ["WEB", "thief"] };
+  const thief = { id: "thief", name: "thief", vips: { front: "10.1.0.66" }, aliases, ports: [] };
+  const zone = zoneFor({ ...facts, services: [thief, ...facts.services] }, "172.18.0.16");
+  expect(zone?.networks[0]?.addresses.get("web")).toEqual(["10.1.0.2"]);
+  expect(zone?.networks[0]?.addresses.get("thief")).toEqual(["10.1.0.66"]);
+});
+
+test("askers on the same network share its names", () => {
+  const zones = new Zones(facts);
+  expect(zones.zoneOf("172.18.0.16")?.networks[0]).toBe(zones.zoneOf("172.18.0.17")?.networks[0]);
+  expect(zones.zoneOf("172.18.0.16")).toBe(zones.zoneOf("172.18.0.16"));
+});
+
+test("a task without a network knows no name and may ask outside; a stranger has no zone", () => {
+  expect(names("172.18.0.18")).toEqual({});
+  expect(zoneFor(facts, "172.18.0.18")?.forwards).toBe(true);
+  expect(zoneFor(facts, "172.18.0.99")).toBeUndefined();
+});
+
+test("only internal networks: nothing may be asked outside", () => {
+  const closed = { ...facts, networks: facts.networks.map((n) => ({ ...n, internal: true })) };
+  expect(zoneFor(closed, "172.18.0.16")?.forwards).toBe(false);
+});
+
+test("addresses have names in reverse", () => {
+  const [front] = zoneFor(facts, "172.18.0.16")?.networks ?? [];
+  expect(front?.names.get("10.1.0.2")).toBe("Web.front-name");
+  expect(front?.names.get("10.1.0.11")).toBe("web.1.w2.front-name");
+  expect(front?.names.get("10.2.0.10")).toBeUndefined();
+});
+
+const ids = ["front", "back", "mesh"] as const;
+const prefix = { front: "10.1.", back: "10.2.", mesh: "10.9." };
+const places = fc.subarray([...ids]);
+
+/** Services and endpoints anywhere, with names and aliases that clash. */
+const services = fc.array(
+  fc.record({
+    name: fc.constantFrom("a", "A", "b", "tasks.a", "a.front-name"),
+    vips: places,
+    aliases: places,
+    tasks: fc.array(places, { maxLength: 3 }),
+  }),
+  { maxLength: 5 },
+);
+
+const at = (on: readonly (typeof ids)[number][], end: string) =>
+  Object.fromEntries(on.map((id) => [id, prefix[id] + end]));
+
+test("never an address of a network that the asker is not on", () => {
+  fc.assert(
+    fc.property(services, places, (made, on) => {
+      const addresses = at(on, "9.9");
+      const task = { taskId: "x", serviceId: "x", addresses, gatewayAddress: "172.18.9.9", hostPorts: [] };
+      const mine: NetworkFacts = {
+        ...facts,
+        services: made.map(({ name, vips, aliases }, i) => ({
+          id: `s${i}`,
+          name,
+          vips: at(vips, `1.${i}`),
+          aliases: Object.fromEntries(aliases.map((id) => [id, ["a", "www"]])),
+          ports: [],
+        })),
+        endpoints: made.flatMap(({ tasks }, i) =>
+          tasks.map((where, j) => endpoint(`t${i}${j}`, `s${i}`, at(where, `2.${i * 10 + j}`))),
+        ),
+        tasks: [task],
+      };
+      const known = (zoneFor(mine, "172.18.9.9")?.networks ?? []).flatMap((network) => [
+        ...[...network.addresses.values()].flat(),
+        ...network.names.keys(),
+      ]);
+      for (const address of known) {
+        expect(on.some((id) => id !== "mesh" && address.startsWith(prefix[id]))).toBe(true);
+      }
+    }),
+  );
+});
