@@ -30,14 +30,17 @@ function redact(text: string): string {
 
 let node: ServedNode;
 
+/** Commands that change nothing for each other run side by side; the text is in their order. */
 async function tell(...commands: readonly string[]): Promise<string> {
-  let text = "";
-  for (const command of commands) {
-    const { code, stdout, stderr } = await node.docker(...command.split(" "));
-    const errors = stderr.replace(/^(?=.)/gm, "! ");
-    text += `$ docker ${command}\n${redact(stdout)}${redact(errors)}${code === 0 ? "" : `(exit ${code})\n`}\n`;
-  }
-  return text;
+  const said = await Promise.all(
+    commands.map(async (command) => {
+      const { code, stdout, stderr } = await node.docker(...command.split(" "));
+      const errors = stderr.replace(/^(?=.)/gm, "! ");
+      const end = code === 0 ? "" : `(exit ${code})\n`;
+      return `$ docker ${command}\n${redact(stdout)}${redact(errors)}${end}\n`;
+    }),
+  );
+  return said.join("");
 }
 
 function furnish({ backends }: ServedNode): void {
@@ -135,7 +138,7 @@ describe.skipIf(major === undefined)("the docker CLI", () => {
   test.runIf(existsSync(golden))(
     `version ${major} says what it always said`,
     async () => {
-      const all = await tell(
+      const reading = await tell(
         "version",
         "info",
         "ps",
@@ -152,20 +155,18 @@ describe.skipIf(major === undefined)("the docker CLI", () => {
         "images",
         "images -a -q --filter dangling=true",
         "images redis:*",
-        "pull redis:7",
-        "pull nowhere/at/all",
-        "tag redis:7 mine/redis",
+      );
+      const pulling = await tell("pull redis:7", "pull nowhere/at/all");
+      const tagging = await tell("tag redis:7 mine/redis");
+      const tagged = await tell(
         "images mine/redis --format {{.Repository}}:{{.Tag}}",
         "history redis:7 --format {{.ID}}:{{.CreatedBy}}:{{.Size}}",
-        "rmi mine/redis:latest redis:7",
-        "rmi nowhere",
-        "volume create --label a=b db",
-        "volume create other",
-        "volume ls",
-        "volume ls -q --filter dangling=true",
-        "volume inspect db",
-        "volume rm other",
-        "volume rm other",
+      );
+      const removing = await tell("rmi mine/redis:latest redis:7", "rmi nowhere");
+      const making = (await tell("volume create --label a=b db")) + (await tell("volume create other"));
+      const volumes = await tell("volume ls", "volume ls -q --filter dangling=true", "volume inspect db");
+      const gone = (await tell("volume rm other")) + (await tell("volume rm other"));
+      const rest = await tell(
         "events --since 10m --until 1s",
         "events --since 10m --until 1s --filter type=volume",
         "run redis:3.2",
@@ -174,7 +175,8 @@ describe.skipIf(major === undefined)("the docker CLI", () => {
         "system df",
         "service ls",
       );
-      await expect(all).toMatchFileSnapshot(golden);
+      const all = [reading, pulling, tagging, tagged, removing, making, volumes, gone, rest];
+      await expect(all.join("")).toMatchFileSnapshot(golden);
     },
     60_000,
   );
