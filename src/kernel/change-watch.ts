@@ -9,10 +9,8 @@ import { isSuspicious } from "./suspicion.ts";
 /** linux/rtnetlink.h: LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE; linux/netfilter/nfnetlink.h: NFTABLES. */
 const ROUTE_GROUPS = [1, 3, 5, 7, 8];
 const NFT_GROUPS = [7];
-/** Longest wait of the thread that listens; an exit of the process waits for it. */
-const WAIT_MS = 250;
-/** What comes within this time after the first note is looked at together. */
-const DEBOUNCE_MS = 30;
+/** How often the kernel's notes are fetched. They are kept meanwhile, and what comes together is looked at together. */
+const LISTEN_MS = 100;
 /** Waits between reminders while a change that was told of is not repaired; then the regular sweep has to do. */
 const REMIND_MS = [300, 600, 1200, 2400];
 
@@ -40,13 +38,14 @@ export class ChangeWatch {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { namespaces, log } = this.#parts;
+    const { namespaces, clock, log } = this.#parts;
     for (const handle of namespaces.handles()) this.#listen(handle);
     const stop = namespaces.onOpen((handle) => this.#listen(handle));
     try {
       while (!signal.aborted) {
-        for (const fd of await this.#epoll.wait(WAIT_MS)) this.#listeners.get(fd)?.();
-        if (this.#suspects.size > 0 && !this.#checking && !signal.aborted) void this.#check(signal);
+        for (const fd of this.#epoll.ready()) this.#listeners.get(fd)?.();
+        if (this.#suspects.size > 0 && !this.#checking) void this.#check(signal);
+        await sleep(clock, LISTEN_MS, signal).catch(() => undefined);
       }
     } catch (error) {
       log.error("kernel changes are no longer heard, only swept", { error: messageOf(error) });
@@ -91,10 +90,9 @@ export class ChangeWatch {
   }
 
   async #check(signal: AbortSignal): Promise<void> {
-    const { clock, log, findChanged } = this.#parts;
+    const { log, findChanged } = this.#parts;
     this.#checking = true;
     try {
-      await sleep(clock, DEBOUNCE_MS, signal);
       const suspects = [...this.#suspects];
       this.#suspects.clear();
       const changed = await findChanged(suspects);

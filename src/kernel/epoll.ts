@@ -1,5 +1,4 @@
 import { closeSync } from "node:fs";
-import { Fault } from "../lib/index.ts";
 import { checked, libc } from "./libc.ts";
 
 const EPOLL_CLOEXEC = 0o2000000;
@@ -11,8 +10,8 @@ const EVENT_BYTES = DATA_AT + 8;
 const MAX_EVENTS = 64;
 
 /**
- * Waits for descriptors that Node's own loop does not take (netlink sockets). The wait holds one thread of the pool, so it
- * is short: an exit of the process waits for it.
+ * Tells which of many descriptors have something to read, for those that Node's own loop does not take (netlink sockets).
+ * It is asked, and never waits: a waiting thread would be one of Node's four, and an exit of the process would wait too.
  */
 export class Epoll {
   readonly #fd: number = checked(libc().epoll_create1(EPOLL_CLOEXEC), "wait for the kernel");
@@ -26,15 +25,9 @@ export class Epoll {
     checked(libc().epoll_ctl(this.#fd, EPOLL_CTL_ADD, fd, event), "wait for the kernel");
   }
 
-  /** The descriptors that have something to read; none when the time is up. One wait at a time. */
-  wait(timeoutMs: number): Promise<number[]> {
-    return new Promise((resolve, reject) => {
-      libc().epoll_wait.async(this.#fd, this.#events, MAX_EVENTS, timeoutMs, (error, count) => {
-        if (error) reject(Fault.from(error, "cannot wait for the kernel"));
-        // Below zero: interrupted by a signal.
-        else resolve(Array.from({ length: Math.max(count, 0) }, (_, i) => this.#fdAt(i)));
-      });
-    });
+  ready(): number[] {
+    const count = libc().epoll_wait(this.#fd, this.#events, MAX_EVENTS, 0);
+    return Array.from({ length: Math.max(count, 0) }, (_, i) => this.#fdAt(i));
   }
 
   close(): void {

@@ -3,6 +3,7 @@ import { Fault, messageOf } from "../lib/index.ts";
 import {
   describeOperation,
   type Link,
+  type LinkSetting,
   type NodeNetwork,
   type Operation,
   type RouteRule,
@@ -65,7 +66,7 @@ const HANDLERS: { readonly [K in Operation["op"]]: Handler<K> } = {
   "remove-table": ({ table }, handle) => done(handle, () => handle.tables.remove(table)),
   "remove-link": ({ name }, handle) => removeLink(handle, name),
   "add-link": ({ link }, handle, round) => addLink(handle, link, round),
-  "set-link": ({ link }, handle) => setLink(handle, link),
+  "set-link": ({ link, changes }, handle) => setLink(handle, link, changes),
   "raise-link": ({ name }, handle) => ask(handle, RTM_NEWLINK, 0, name, linkUp),
   "remove-address": ({ address }, handle) =>
     ask(handle, RTM_DELADDR, 0, address.link, (link) => addressBody(link, address)),
@@ -119,7 +120,7 @@ function addLink(handle: NamespaceHandle, link: Link, round: Round): Refusal | u
   const refusal = makeLink(handle, link, round);
   if (refusal !== undefined) return refusal;
   if (handle.shared) handle.inside(() => disableIpv6(link.name));
-  return setLink(handle, link);
+  return setLink(handle, link, link.master === undefined ? [] : ["master"]);
 }
 
 function makeLink(handle: NamespaceHandle, link: Link, round: Round): Refusal | undefined {
@@ -154,12 +155,21 @@ function disableIpv6(link: string): void {
   }
 }
 
-function setLink(handle: NamespaceHandle, link: Link): Refusal | undefined {
-  const found = handle.indexOf(link.name);
-  const master = link.master === undefined ? 0 : handle.indexOf(link.master);
-  if (found === undefined) return noLink(link.name);
-  if (master === undefined) return noLink(link.master ?? "");
-  return handle.route.request(RTM_NEWLINK, 0, changeLink(found, link, master));
+function setLink(
+  handle: NamespaceHandle,
+  { name, mac, mtu, master }: Link,
+  changes: readonly LinkSetting[],
+): Refusal | undefined {
+  const found = handle.indexOf(name);
+  const bridge = master === undefined ? 0 : handle.indexOf(master);
+  if (found === undefined) return noLink(name);
+  if (bridge === undefined) return noLink(master ?? "");
+  const body = changeLink(found, {
+    ...(mac !== undefined && changes.includes("mac") && { mac }),
+    ...(mtu !== undefined && changes.includes("mtu") && { mtu }),
+    ...(changes.includes("master") && { master: bridge }),
+  });
+  return handle.route.request(RTM_NEWLINK, 0, body);
 }
 
 /** Removes links all at once: they are put in a group of the doomed, and the group is removed. */

@@ -20,13 +20,7 @@ interface Libc {
   recv(fd: number, data: Uint8Array, length: number, flags: number): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array | null): number;
-  epoll_wait: AsyncCall<[epoll: number, events: Uint8Array, count: number, timeoutMs: number]>;
-}
-
-/** A call that koffi can make on a thread of its own. */
-interface AsyncCall<A extends unknown[]> {
-  (...args: A): number;
-  async(...args: [...A, (error: unknown, result: number) => void]): void;
+  epoll_wait(epoll: number, events: Uint8Array, count: number, timeoutMs: number): number;
 }
 
 const SIGNATURES: readonly string[] = [

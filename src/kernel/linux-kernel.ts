@@ -102,7 +102,6 @@ export class LinuxKernel implements Kernel {
       const failures: ApplyFailure[] = [];
       const wanted: NodeNetwork = { namespaces: { [HOST]: EMPTY_NAMESPACE } };
       const { failed } = await this.#round(wanted, [HOST], false, failures);
-      this.#namespaces.removeStale();
       this.#applied.clear();
       for (const { namespace, error } of [...failures, ...failuresOf(failed)])
         this.#options.log.error("network not removed", { namespace, error });
@@ -172,6 +171,7 @@ export class LinuxKernel implements Kernel {
     const failed = await runRound(plan, round, this.#options.clock);
     for (const [name, now] of nows) this.#forgetStale(now, name, wanted.namespaces[name] ?? EMPTY_NAMESPACE);
     await this.#removeUnwanted(wanted, failures);
+    if (!trusting) this.#namespaces.removeStale();
     for (const name of plan.keys()) {
       const want = wanted.namespaces[name];
       if (want !== undefined && !failed.has(name)) this.#applied.set(name, want);

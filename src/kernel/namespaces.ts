@@ -51,9 +51,10 @@ export class Namespaces {
     return { handle: this.#openPinned(name), fresh: true };
   }
 
-  /** Pinned namespaces that are not among `wanted`. */
+  /** Namespaces of ours, pinned or still open, that are not among `wanted`. */
   unwanted(wanted: ReadonlySet<string>): string[] {
-    return listPinned(this.#folder).filter((name) => !wanted.has(name));
+    const all = new Set([...this.#open.keys(), ...listPinned(this.#folder)]);
+    return [...all].filter((name) => name !== HOST && !wanted.has(name));
   }
 
   /**
@@ -64,7 +65,7 @@ export class Namespaces {
     const handle = this.#open.get(name) ?? this.#openPinned(name);
     handle.route.request(RTM_DELLINK, 0, ourLinks());
     this.#close(name);
-    unpinNetns(this.#folder, name);
+    if (existsSync(`${this.#folder}/${name}`)) unpinNetns(this.#folder, name);
   }
 
   /** Removes what a reboot left of pinned namespaces. */

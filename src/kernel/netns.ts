@@ -16,7 +16,10 @@ const CURRENT = "/proc/thread-self/ns/net";
 /** Filesystem of namespace files (linux/magic.h). */
 const NSFS_MAGIC = 0x6e736673;
 
+/** Where the process was when it first asked. */
 let home: number | undefined;
+/** Where it is now, when it is not at home. */
+let here: number | undefined;
 
 /** A descriptor of the namespace that the caller is in now. */
 export function openCurrentNetns(): number {
@@ -35,16 +38,15 @@ export function openNetns(path: string): number {
  */
 export function inside<T>(netns: number, work: () => T): T {
   home ??= openSync(CURRENT, "r");
+  const before = here ?? home;
   checked(joinNetns(netns), "enter a network namespace");
+  here = netns;
   try {
     return work();
   } finally {
-    comeHome();
+    here = before;
+    if (joinNetns(before) !== 0) process.abort();
   }
-}
-
-function comeHome(): void {
-  if (home === undefined || joinNetns(home) !== 0) process.abort();
 }
 
 /** Names of the namespaces pinned in a folder; a file that nothing is mounted on (a reboot) does not count. */
@@ -57,7 +59,10 @@ function isPinned(path: string): boolean {
   return statfsSync(path).type === NSFS_MAGIC;
 }
 
-/** Makes a namespace that lives as long as the mount at `path`, whoever is in it. */
+/**
+ * Makes a namespace that lives as long as the mount at its path, whoever is in it. Links made in it get no IPv6 address and
+ * ask for none; its loopback keeps ::1.
+ */
 export function pinNewNetns(folder: string, name: string): void {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name))
     throw new Fault("invalid", `cannot pin namespace "${name}": bad name`);
@@ -69,11 +74,20 @@ export function pinNewNetns(folder: string, name: string): void {
     checked(newNetns(), "make a network namespace");
     try {
       bindMount(CURRENT, path);
+      prepare();
     } finally {
       if (joinNetns(back) !== 0) process.abort();
     }
   } finally {
     closeSync(back);
+  }
+}
+
+function prepare(): void {
+  try {
+    writeFileSync("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+  } catch {
+    // A kernel without IPv6 has nothing to disable.
   }
 }
 

@@ -2,7 +2,7 @@ import type { Namespace } from "../netstate/index.ts";
 import type { NamespaceHandle } from "./namespace-handle.ts";
 import type { NetlinkMessage } from "./netlink/codec.ts";
 import { RTM_DELADDR, RTM_NEWADDR, readAddress } from "./netlink/ip-addresses.ts";
-import { RTM_DELLINK, RTM_NEWLINK, readLink } from "./netlink/links.ts";
+import { type RawLink, RTM_DELLINK, RTM_NEWLINK, readLink } from "./netlink/links.ts";
 import { RTM_DELNEIGH, RTM_NEWNEIGH, readNeighbour } from "./netlink/neighbours.ts";
 import { RTM_DELROUTE, RTM_DELRULE, RTM_NEWROUTE, RTM_NEWRULE, readRoute } from "./netlink/routes.ts";
 
@@ -35,11 +35,17 @@ export function isSuspicious(message: NetlinkMessage, scene: Scene): boolean {
   return JUDGES.get(message.type)?.(message, scene) ?? false;
 }
 
-/** That a link is up, with a carrier or without, comes from the kernel itself and often. */
+/** That a link of ours is up, with a carrier or without, comes from the kernel itself and often. */
 function judgeLink(message: NetlinkMessage, scene: Scene): boolean {
   const link = readLink(message);
-  if (message.type === RTM_NEWLINK && message.port === 0 && link.up) return false;
-  return mayBeOurs(link.name, scene);
+  const usual = message.type === RTM_NEWLINK && message.port === 0 && link.up && isAsMade(link, scene);
+  return !usual && mayBeOurs(link.name, scene);
+}
+
+function isAsMade({ name, mac, mtu }: RawLink, { applied }: Scene): boolean {
+  const made = applied?.links.find((link) => link.name === name);
+  if (made === undefined) return name === "lo";
+  return (made.mac === undefined || made.mac === mac) && (made.mtu === undefined || made.mtu === mtu);
 }
 
 function judgeAddress(message: NetlinkMessage, scene: Scene): boolean {

@@ -1,6 +1,12 @@
 import { equal } from "../lib/index.ts";
 import type { Link, Namespace, Route, RouteRule } from "./node-network.ts";
-import { type ObservedNamespace, type Operation, stageOf, type TableName } from "./operations.ts";
+import {
+  type LinkSetting,
+  type ObservedNamespace,
+  type Operation,
+  stageOf,
+  type TableName,
+} from "./operations.ts";
 
 /**
  * The steps that make `now` into `want`, in the order in which they are due. Empty when nothing differs. What `want` leaves
@@ -77,7 +83,8 @@ function diffLinks(now: ObservedNamespace, want: Namespace): Operation[] {
   const changed = mastersFirst(want.links).flatMap((link): Operation[] => {
     const is = there.get(link.name);
     if (is === undefined) return [{ op: "add-link", link }];
-    if (!sameSettings(is, link)) return [{ op: "set-link", link }];
+    const changes = changedSettings(is, link);
+    if (changes.length > 0) return [{ op: "set-link", link, changes }];
     return down.has(link.name) ? [{ op: "raise-link", name: link.name }] : [];
   });
   return [...removed, ...raised, ...changed];
@@ -91,12 +98,12 @@ function mastersFirst(links: readonly Link[]): Link[] {
   ];
 }
 
-function sameSettings(is: Link, to: Link): boolean {
-  return (
-    (to.mac === undefined || is.mac === to.mac) &&
-    (to.mtu === undefined || is.mtu === to.mtu) &&
-    is.master === to.master
-  );
+function changedSettings(is: Link, to: Link): LinkSetting[] {
+  return [
+    ...(to.mac !== undefined && is.mac !== to.mac ? (["mac"] as const) : []),
+    ...(to.mtu !== undefined && is.mtu !== to.mtu ? (["mtu"] as const) : []),
+    ...(is.master !== to.master ? (["master"] as const) : []),
+  ];
 }
 
 /** What concerns no link that we make comes early: new links inherit it. */

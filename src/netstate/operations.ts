@@ -19,6 +19,9 @@ export interface ObservedNamespace extends Namespace {
 
 export type TableName = Pick<NftTable, "family" | "name">;
 
+/** What of a link can be changed while it lives. */
+export type LinkSetting = "mac" | "mtu" | "master";
+
 /** One step from what a namespace is to what it must be. "put" makes or replaces. */
 export type Operation =
   | { readonly op: "set-sysctl"; readonly key: string; readonly value: string; readonly early: boolean }
@@ -27,7 +30,7 @@ export type Operation =
   | { readonly op: "remove-table"; readonly table: TableName }
   | { readonly op: "remove-link"; readonly name: string; readonly again: boolean }
   | { readonly op: "add-link"; readonly link: Link }
-  | { readonly op: "set-link"; readonly link: Link }
+  | { readonly op: "set-link"; readonly link: Link; readonly changes: readonly LinkSetting[] }
   | { readonly op: "raise-link"; readonly name: string }
   | { readonly op: "remove-address"; readonly address: Address }
   | { readonly op: "put-address"; readonly address: Address }

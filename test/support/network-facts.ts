@@ -14,6 +14,8 @@ export interface ClusterSketch {
   readonly tasks: readonly TaskSketch[];
   readonly services?: readonly ServiceSketch[];
   readonly dataPathPort?: number;
+  /** First two bytes of the gateway subnet, "172.18" when absent. */
+  readonly gateway?: string;
 }
 
 export interface TaskSketch {
@@ -85,7 +87,7 @@ export function factsOf(sketch: ClusterSketch, self: number): NetworkFacts {
     self: {
       nodeId: `node-${self}`,
       dataPathAddress: `192.168.7.${self}`,
-      gatewaySubnet: "172.18.0.0/16",
+      gatewaySubnet: `${sketch.gateway ?? "172.18"}.0.0/16`,
       dataPathPort: sketch.dataPathPort ?? 4789,
     },
     networks: NETWORKS.map(network),
@@ -101,7 +103,7 @@ export function factsOf(sketch: ClusterSketch, self: number): NetworkFacts {
         taskId,
         serviceId,
         addresses,
-        gatewayAddress: `172.18.0.${task.number}`,
+        gatewayAddress: `${sketch.gateway ?? "172.18"}.0.${task.number}`,
         hostPorts: task.hostPorts ?? [],
       })),
   };

@@ -76,7 +76,8 @@ export async function talkOverTcp(netns: string, host: string, port: number): Pr
 }
 
 async function start(netns: string, args: readonly string[]): Promise<Talk> {
-  const child = spawn("nsenter", [`--net=${netns}`, "--", process.execPath, "-e", ...args], {
+  const [file, ...rest] = ["nsenter", `--net=${netns}`, "--", process.execPath, "-e", ...args];
+  const child = spawn(file, rest, {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const lines = linesOf(child);

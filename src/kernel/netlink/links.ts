@@ -122,14 +122,19 @@ function commonAttributes({ name, mac, mtu }: Link): Buffer[] {
   ];
 }
 
-/** Body of the request that gives a link its MAC, MTU and bridge (index 0: none), and sets it up. */
-export function changeLink(index: number, { mac, mtu }: Link, master: number): Buffer {
+/**
+ * Body of the request that sets a link up and changes the settings given; master is an index, 0 for none. To give a link
+ * the MAC that it has would make the kernel forget its neighbours.
+ */
+export function changeLink(
+  index: number,
+  { mac, mtu, master }: { readonly mac?: string; readonly mtu?: number; readonly master?: number },
+): Buffer {
   return Buffer.concat([
     linkUp(index),
-    attribute(IFLA_GROUP, u32(OUR_GROUP)),
     ...(mac === undefined ? [] : [attribute(IFLA_ADDRESS, macBytes(mac))]),
     ...(mtu === undefined ? [] : [attribute(IFLA_MTU, u32(mtu))]),
-    attribute(IFLA_MASTER, u32(master)),
+    ...(master === undefined ? [] : [attribute(IFLA_MASTER, u32(master))]),
   ]);
 }
 
