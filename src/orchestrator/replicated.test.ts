@@ -155,6 +155,20 @@ describe("lost tasks", () => {
     expect(plan(web, [done], T0, [drained]).changes).toEqual([]);
   });
 
+  test.each(["none", "on-failure"] as const)(
+    "losing its node is no fault of a task: condition %s",
+    (condition) => {
+      const base = aService("web");
+      const restart = { ...base.spec.task.restart, condition, maxAttempts: 1 };
+      const web = aService("web", { task: { ...base.spec.task, restart } });
+      for (const at of [[drained, aNode("n2")], [down("n1"), aNode("n2")], [aNode("n2")]]) {
+        expect(plan(web, [aRunning(web, 1, "n1")], T0, at).changes).toHaveLength(2);
+      }
+      const orphaned = aRunning(web, 1, "gone", ended("orphaned"));
+      expect(plan(web, [orphaned], T0).changes).toHaveLength(2);
+    },
+  );
+
   test("a successor goes at once when the node of its predecessor is down, else after a minute at most", () => {
     const web = aService("web");
     const first = aRunning(web, 1, "n2", { desiredState: "shutdown" });
@@ -335,6 +349,33 @@ describe("rolling update", () => {
     const done = [1, 2, 3].map((slot) => fresh(slot, "running"));
     expect(plan(web, done, T0 + 20).again).toBe(T0 + 5010);
     expect(lines(plan(web, done, T0 + 5010))).toEqual(["service completed"]);
+  });
+
+  test("a slot whose task is lost is mended with the new words, and not taken besides", () => {
+    const down = aNode("n1", { status: { state: "down", message: "", address: "" } });
+    const at = [down, aNode("n2"), aNode("n3")];
+    expect(lines(plan(updated(), running, T0, at))).toEqual([
+      "service updating",
+      "task web-1 slot 1 shutdown",
+      "task id-1 slot 1 ready not before +0 after web-1",
+      "task web-2 slot 2 shutdown",
+      "task id-2 slot 2 ready after web-2",
+    ]);
+  });
+
+  test("the new task waits for the one that runs, when an older update left two in a slot", () => {
+    const half = aTask(base, 1, {
+      id: "half",
+      createdAt: T0 + 1,
+      nodeId: "n2",
+      spec: { ...newTaskSpec, forceUpdate: 9 },
+    });
+    const found = lines(plan(updated(), [half, ...running]));
+    expect(found.filter((l) => l.includes("slot 1"))).toEqual([
+      "task half slot 1 shutdown",
+      "task web-1 slot 1 shutdown",
+      "task id-1 slot 1 ready after web-1",
+    ]);
   });
 
   test("pauses when an updated task fails within the monitor time", () => {
