@@ -28,10 +28,11 @@ umount|mount
 docker|docker.io"
 demo_needs="docker-registry|docker-registry
 mmdebstrap|mmdebstrap
+busybox|busybox-static
+perl|perl-base
 tar|tar
 curl|curl"
 test_needs="$demo_needs
-busybox|busybox-static
 skopeo|skopeo
 openssl|openssl
 ping|iputils-ping"

@@ -92,8 +92,10 @@ async function lockOrWait(name: string): Promise<(() => Promise<void>) | undefin
     waiting.add(socket.on("error", () => undefined));
   });
   if (!(await listened(server, path))) {
-    const holder = connect(path).on("error", () => undefined);
-    await once(holder.resume(), "close");
+    const holder = connect(path);
+    // However it ends, the holder let go. (`once` would throw for an "error".)
+    holder.on("error", () => undefined).resume();
+    await new Promise((resolve) => holder.on("close", resolve));
     return undefined;
   }
   return async () => {

@@ -5,15 +5,7 @@ import { type AppName, BASE_PACKAGES, DEBIAN_STAGES, type LayerName } from "./ca
 import { type Archive, bootstrap, extend, isNeeded } from "./debian.ts";
 import { packLayer } from "./layer.ts";
 import type { Layer } from "./oci.ts";
-import {
-  busyboxNames,
-  makeFolder,
-  putFile,
-  putLink,
-  putPerlModules,
-  putProgram,
-  putText,
-} from "./staging.ts";
+import { busyboxNames, makeFolder, putLink, putPerlModules, putProgram, putText } from "./staging.ts";
 import { compareTrees, pathsIn, whiteoutOf } from "./tree.ts";
 
 /** What fills each layer of the catalogue. */
@@ -88,7 +80,7 @@ const FILLERS: Readonly<
   },
   async busybox(tree) {
     const busybox = "/bin/busybox";
-    putFile(tree, busybox, busybox, 0o755);
+    await putProgram(tree, busybox, busybox);
     for (const name of await busyboxNames(busybox)) {
       if (name !== "busybox") putLink(tree, `/bin/${name}`, "busybox");
     }

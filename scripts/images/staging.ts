@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { execOk } from "../../src/sys/index.ts";
+import { exec, execOk } from "../../src/sys/index.ts";
 
 /** Puts files of this machine together as the content of a layer. Everything belongs to root. */
 
@@ -53,9 +53,12 @@ export async function putProgram(
   }
 }
 
-/** Absolute paths of the libraries a program or library is linked with, the loader among them. */
-export async function librariesOf(program: string): Promise<string[]> {
-  return librariesIn(await execOk(["ldd", program]));
+/** Absolute paths of the libraries a program is linked with, the loader among them; none for a static one. */
+async function librariesOf(program: string): Promise<string[]> {
+  const { code, stdout, stderr } = await exec(["ldd", program]);
+  if (code === 0) return librariesIn(stdout);
+  if (stderr.includes("not a dynamic executable")) return [];
+  throw new Error(`cannot tell what ${program} is linked with: ${stderr.trim()}`);
 }
 
 /** Reads what `ldd` prints: `libm.so.6 => /lib/libm.so.6 (0x…)` and `/lib64/ld-linux-x86-64.so.2 (0x…)`. */

@@ -1,7 +1,9 @@
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
+import { blobOf, descriptorOf, type Blob as MadeBlob, sha256 } from "../../scripts/images/oci.ts";
+
+export { blobOf, descriptorOf, type MadeBlob, sha256 };
 
 const OCI = "application/vnd.oci.image";
 const DOCKER = "application/vnd.docker";
@@ -14,13 +16,6 @@ export interface LayerFile {
   readonly mode?: number;
 }
 
-export interface MadeBlob {
-  readonly mediaType: string;
-  readonly digest: string;
-  readonly size: number;
-  readonly bytes: Uint8Array;
-}
-
 /** An image in memory: what a registry or an archive holds of it. */
 export interface MadeImage {
   readonly config: MadeBlob;
@@ -29,19 +24,6 @@ export interface MadeImage {
   readonly tars: readonly Uint8Array[];
   readonly manifest: MadeBlob;
   readonly platform: { readonly os: string; readonly architecture: string };
-}
-
-export function sha256(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-}
-
-export function blobOf(mediaType: string, content: Uint8Array | object): MadeBlob {
-  const bytes = content instanceof Uint8Array ? content : Buffer.from(JSON.stringify(content));
-  return { mediaType, digest: sha256(bytes), size: bytes.length, bytes };
-}
-
-export function descriptorOf({ mediaType, digest, size }: MadeBlob): object {
-  return { mediaType, digest, size };
 }
 
 /** The files as an uncompressed tar. */
