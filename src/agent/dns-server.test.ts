@@ -1,4 +1,5 @@
 import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { type DecodedPacket, decode, encode, RECURSION_DESIRED, type RecordType } from "dns-packet";
 import { afterEach, expect, test } from "vitest";
@@ -61,7 +62,11 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function startServer(facts: NetworkFacts, upstreamPort = 9): Promise<number> {
+async function startServer(
+  start: NetworkFacts,
+  upstreamPort = 9,
+  facts: () => NetworkFacts = () => start,
+): Promise<number> {
   const port = await freePort();
   const stop = new AbortController();
   const server = new DnsServer({
@@ -69,7 +74,7 @@ async function startServer(facts: NetworkFacts, upstreamPort = 9): Promise<numbe
     port,
     upstreams: ["127.0.0.1"],
     upstreamPort,
-    facts: () => facts,
+    facts,
     clock: systemClock,
     log: silentLog,
   });
@@ -160,6 +165,105 @@ test("names of the outside are asked outside, unless every network is internal",
 test("an outside that is not there is a failure said at once", async () => {
   const port = await startServer(factsOf(1), await freePort());
   expect(rcode(await askUdp(port, question("example.org")))).toBe(2);
+});
+
+/** An upstream that answers every question with one RCODE and no record; `heard` resolves at the first question. */
+async function startRefusal(code: number | "silence"): Promise<{ port: number; heard: Promise<void> }> {
+  const socket = createSocket("udp4");
+  const heard = new Promise<void>((resolve) => socket.once("message", () => resolve()));
+  socket.on("message", (message, from) => {
+    if (code === "silence") return;
+    const answer = Buffer.from(message);
+    answer.writeUInt16BE(0x8000 | code, 2);
+    socket.send(answer, from.port, from.address);
+  });
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  ends.push(() => new Promise<void>((resolve) => socket.close(() => resolve())));
+  return { port: socket.address().port, heard };
+}
+
+const local = (port: number) => ({ address: "127.0.0.1", port });
+
+test("an upstream that fails or refuses makes way for the next, and is heard when there is no better", async () => {
+  const [failing, refusing] = [await startRefusal(2), await startRefusal(5)];
+  const ups = [failing, refusing].map(({ port }) => local(port));
+  const good = local(await startUpstream());
+  const asked = question("example.org");
+  const answer = await forwardQuery(asked, [...ups, good], "udp", systemClock);
+  expect(data(decode(answer ?? Buffer.alloc(0)))).toEqual(["192.0.2.77"]);
+  const worst = await forwardQuery(asked, ups, "udp", systemClock);
+  expect(rcode(decode(worst ?? Buffer.alloc(0)))).toBe(2);
+  const nonexistent = local((await startRefusal(3)).port);
+  const no = await forwardQuery(asked, [nonexistent, good], "udp", systemClock);
+  expect(rcode(decode(no ?? Buffer.alloc(0)))).toBe(3);
+});
+
+test("an upstream that says nothing for two seconds makes way for the next", async () => {
+  const clock = new FakeClock();
+  const mute = await startRefusal("silence");
+  const asked = forwardQuery(question("x"), [local(mute.port), local(await startUpstream())], "udp", clock);
+  await mute.heard;
+  await clock.advance(1999);
+  await clock.advance(1);
+  expect(data(decode((await asked) ?? Buffer.alloc(0)))).toEqual(["192.0.2.77"]);
+});
+
+test("an address that is no IPv4 address is passed over", async () => {
+  const good = local(await startUpstream());
+  const answer = await forwardQuery(question("x"), [{ address: "::1", port: 9 }, good], "udp", systemClock);
+  expect(answer).toBeDefined();
+});
+
+test("what changes is known at the next question", async () => {
+  let facts = factsOf(1);
+  const port = await startServer(factsOf(1), 9, () => facts);
+  expect(data(await askUdp(port, question("web")))).toEqual(["10.0.1.2"]);
+  facts = { ...facts, services: facts.services.map((s) => ({ ...s, vips: { net: "10.0.1.200" } })) };
+  expect(data(await askUdp(port, question("web")))).toEqual(["10.0.1.200"]);
+  facts = { ...facts, tasks: [] };
+  expect(rcode(await askUdp(port, question("web")))).toBe(5);
+});
+
+test("many questions on one connection are answered in order, however late the asker reads", async () => {
+  const port = await startServer(factsOf(60));
+  const ids = Array.from({ length: 2000 }, (_, i) => i);
+  const socket = connect(port, "127.0.0.1");
+  ends.push(() => socket.destroy());
+  const name = "tasks.web";
+  for (const id of ids)
+    socket.write(withLength(encode({ type: "query", id, questions: [{ type: "A", name }] })));
+  const frames = new TcpFrames();
+  const answered: (number | undefined)[] = [];
+  for await (const chunk of socket) {
+    answered.push(...frames.take(chunk).map((frame) => decode(frame).id));
+    if (answered.length === ids.length) break;
+  }
+  expect(answered).toEqual(ids);
+});
+
+test("one asker cannot take all connections", async () => {
+  const port = await startServer(factsOf(1));
+  let closed = 0;
+  const opened = Array.from({ length: 40 }, () => {
+    const socket = connect(port, "127.0.0.1");
+    ends.push(() => socket.destroy());
+    return new Promise<void>((resolve) => {
+      socket.on("error", () => undefined);
+      socket.on("close", () => {
+        closed++;
+        resolve();
+      });
+      socket.on("data", () => resolve());
+      socket.write(withLength(question("web")));
+    });
+  });
+  await Promise.all(opened);
+  expect(closed).toBeGreaterThanOrEqual(8);
+  const other = connect({ port, host: "127.0.0.1", localAddress: "127.0.0.2" });
+  ends.push(() => other.destroy());
+  other.write(withLength(question("web")));
+  const [chunk] = (await once(other, "data")) as [Buffer];
+  expect(rcode(decode(new TcpFrames().take(chunk)[0] ?? Buffer.alloc(0)))).toBe(5);
 });
 
 test("a stranger is refused, garbage is passed over, and the next question is answered", async () => {
