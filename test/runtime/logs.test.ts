@@ -291,7 +291,7 @@ test("a reader that lags behind the log's own reach skips whole files, and holds
 
 /**
  * A kill may come in the microseconds between read(2) and the next write(2): then that one read is gone. Of a container that
- * writes without pause about one kill in forty does that; more than two in five would be something else.
+ * writes without pause about one kill in fifty does that; more than two in five would be something else.
  */
 test("a daemon killed while it writes loses, repeats and breaks no line; the container never notices", async () => {
   const fifos = [input.stdoutFifo, input.stderrFifo ?? ""];
