@@ -18,4 +18,5 @@ export { serviceSpecFromWire } from "./service-spec.ts";
 export * from "./system.ts";
 export * from "./task.ts";
 export * from "./time.ts";
+export { tlsInfoToWire } from "./tls-info.ts";
 export * from "./volume.ts";

@@ -6,7 +6,7 @@ import { checkName } from "./service-check.ts";
 import { formatTime } from "./time.ts";
 
 /** Where Docker shows a network's VNI. */
-export const VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list";
+const VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list";
 
 const V6 = "cannot use --ipv6: overlay networks carry IPv4 only so far";
 

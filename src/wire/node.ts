@@ -2,7 +2,6 @@ import { z } from "zod";
 import type { Availability, Node, NodeDescription, NodeRole, NodeSpec } from "../model/index.ts";
 import { dict, omitEmpty, oneOf, readJson, text } from "./json.ts";
 import { formatTime } from "./time.ts";
-import { tlsInfoToWire } from "./tls-info.ts";
 
 const ROLES: readonly NodeRole[] = ["worker", "manager"];
 const AVAILABILITIES: readonly Availability[] = ["active", "pause", "drain"];
@@ -31,8 +30,8 @@ export function nodeSpecFromWire(json: unknown): NodeSpec {
 /** What a node's JSON needs beside the node. */
 export interface NodeView {
   readonly leaderId: string | undefined;
-  /** The cluster's root certificate in PEM. */
-  readonly rootPem: string;
+  /** The cluster's `tlsInfoToWire`, which every node shows. */
+  readonly tls: Record<string, unknown>;
 }
 
 /** A node in Docker's JSON. */
@@ -48,7 +47,7 @@ export function nodeToWire(node: Node, view: NodeView): Record<string, unknown> 
       Role: node.spec.role,
       Availability: node.spec.availability,
     },
-    Description: descriptionToWire(node.description, view.rootPem),
+    Description: descriptionToWire(node.description, view.tls),
     Status: {
       State: node.status.state,
       ...omitEmpty({ Message: node.status.message }),
@@ -60,9 +59,8 @@ export function nodeToWire(node: Node, view: NodeView): Record<string, unknown> 
 
 function descriptionToWire(
   description: NodeDescription | undefined,
-  rootPem: string,
+  tls: Record<string, unknown>,
 ): Record<string, unknown> {
-  const tls = tlsInfoToWire(rootPem);
   if (description === undefined) return { Platform: {}, Resources: {}, Engine: {}, TLSInfo: tls };
   const { hostname, platform, resources, engineVersion, engineLabels, plugins } = description;
   return {

@@ -8,6 +8,7 @@ import {
   nodeToWire,
   parseFilters,
   someFits,
+  tlsInfoToWire,
 } from "../../wire/index.ts";
 import type { Backends, ManagerBackend } from "../backends.ts";
 import { versionOf } from "../query.ts";
@@ -42,10 +43,8 @@ function fits(node: Node, filters: Filters): boolean {
 }
 
 function wireOf(manager: ManagerBackend): (node: Node) => Record<string, unknown> {
-  const view = {
-    leaderId: manager.leaderId(),
-    rootPem: manager.cluster.get().rootCa.certificatePem,
-  };
+  const { certificatePem } = manager.cluster.get().rootCa;
+  const view = { leaderId: manager.leaderId(), tls: tlsInfoToWire(certificatePem) };
   return (node) => nodeToWire(node, view);
 }
 

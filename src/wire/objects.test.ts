@@ -1,0 +1,271 @@
+import { describe, expect, test } from "vitest";
+import {
+  aCluster,
+  aContainer,
+  aNetwork,
+  aNode,
+  aRunning,
+  aService,
+  aTask,
+  aTaskSpec,
+  T0,
+} from "../model/objects.fake.ts";
+import { clusterToWire, initFromWire, swarmInspectToWire } from "./cluster.ts";
+import { localNetworkToWire, networkToWire } from "./network.ts";
+import { nodeSpecFromWire, nodeToWire } from "./node.ts";
+import { serviceStatus, serviceToWire } from "./service.ts";
+import { taskToWire } from "./task.ts";
+
+const AT = "2023-11-14T22:13:20Z";
+const front = aNetwork("front", {}, { state: { subnet: "10.0.1.0/24", gateway: "10.0.1.1", vni: 4097 } });
+const networks = new Map([[front.id, front]]);
+
+describe("a service", () => {
+  const service = aService(
+    "web",
+    { endpoint: { mode: "vip", ports: [] } },
+    {
+      endpoint: {
+        spec: { mode: "vip", ports: [] },
+        ports: [{ name: "", protocol: "tcp", target: 80, published: 30000, publishMode: "ingress" }],
+        vips: [
+          { networkId: front.id, address: "10.0.1.2" },
+          { networkId: "gone", address: "10.0.9.2" },
+        ],
+      },
+      updateStatus: { state: "completed", startedAt: T0, completedAt: T0 + 1500, message: "done" },
+    },
+  );
+
+  test("shows its addresses with their prefix, and what it was given", () => {
+    expect(serviceToWire(service, { networks })).toMatchObject({
+      ID: "svc-web",
+      Version: { Index: 1 },
+      CreatedAt: AT,
+      Endpoint: {
+        Spec: { Mode: "vip" },
+        Ports: [{ Protocol: "tcp", TargetPort: 80, PublishedPort: 30000, PublishMode: "ingress" }],
+        VirtualIPs: [
+          { NetworkID: front.id, Addr: "10.0.1.2/24" },
+          { NetworkID: "gone", Addr: "10.0.9.2" },
+        ],
+      },
+      UpdateStatus: {
+        State: "completed",
+        StartedAt: AT,
+        CompletedAt: "2023-11-14T22:13:21.5Z",
+        Message: "done",
+      },
+    });
+  });
+
+  test("that nobody served yet has an empty endpoint", () => {
+    const shown = serviceToWire(aService("new"), { networks });
+    expect(shown["Endpoint"]).toEqual({ Spec: {} });
+    expect(shown).not.toHaveProperty("PreviousSpec");
+    expect(shown).not.toHaveProperty("UpdateStatus");
+    expect(shown).not.toHaveProperty("ServiceStatus");
+  });
+
+  test("counts its running tasks", () => {
+    const three = aService("three", { mode: { kind: "replicated", replicas: 3 } });
+    const tasks = [aRunning(three, 1, "n1"), aRunning(three, 2, "n1"), aTask(three, 3)];
+    expect(serviceStatus(three, tasks)).toEqual({ running: 2, desired: 3 });
+  });
+});
+
+describe("a task", () => {
+  test("shows its state, container, ports and places", () => {
+    const service = aService("web");
+    const task = aRunning(service, 2, "n1", {
+      attachments: [
+        { networkId: front.id, address: "10.0.1.5" },
+        { networkId: "gone", address: "10.0.9.5" },
+      ],
+      status: {
+        at: T0,
+        state: "failed",
+        message: "started",
+        error: "task: non-zero exit (137)",
+        container: { id: "c1", pid: 0, exitCode: 137 },
+        ports: [{ name: "", protocol: "tcp", target: 80, published: 8080, publishMode: "host" }],
+      },
+    });
+    expect(taskToWire(task, networks)).toMatchObject({
+      ID: task.id,
+      ServiceID: service.id,
+      Slot: 2,
+      NodeID: "n1",
+      DesiredState: "running",
+      Status: {
+        Timestamp: AT,
+        State: "failed",
+        Message: "started",
+        Err: "task: non-zero exit (137)",
+        ContainerStatus: { ContainerID: "c1", PID: 0, ExitCode: 137 },
+        PortStatus: { Ports: [{ TargetPort: 80, PublishedPort: 8080, PublishMode: "host" }] },
+      },
+      NetworksAttachments: [
+        {
+          Addresses: ["10.0.1.5/24"],
+          Network: {
+            ID: front.id,
+            Spec: { Name: "front", DriverConfiguration: { Name: "overlay" }, Scope: "swarm" },
+            DriverState: { Options: { "com.docker.network.driver.overlay.vxlanid_list": "4097" } },
+            IPAMOptions: { Configs: [{ Subnet: "10.0.1.0/24", Gateway: "10.0.1.1" }] },
+          },
+        },
+      ],
+    });
+    expect(taskToWire(task, networks)["NetworksAttachments"]).toHaveLength(1);
+  });
+
+  test("that waits says why, and has no node", () => {
+    const status = {
+      at: T0,
+      state: "pending",
+      message: "pending task scheduling",
+      error: "no room",
+    } as const;
+    const shown = taskToWire(aTask(aService("web"), 1, { status }), networks);
+    expect(shown).not.toHaveProperty("NodeID");
+    expect(shown["Status"]).toMatchObject({ State: "pending", Err: "no room", PortStatus: {} });
+  });
+
+  test("never shows registry credentials", () => {
+    const container = { ...aContainer, registryAuth: "c2VjcmV0" };
+    const service = aService("web", { task: { ...aTaskSpec, container } });
+    expect(JSON.stringify(taskToWire(aTask(service, 1), networks))).not.toContain("c2VjcmV0");
+  });
+});
+
+describe("a node", () => {
+  const view = { leaderId: "m1", tls: {} };
+
+  test("that manages shows who leads and whom one can reach", () => {
+    const lead = aNode("m1", { role: "manager", managerAddress: "10.9.0.1:2377" });
+    expect(nodeToWire(lead, view)["ManagerStatus"]).toEqual({
+      Leader: true,
+      Reachability: "reachable",
+      Addr: "10.9.0.1:2377",
+    });
+    const status = { state: "down", message: "heartbeat failure", address: "10.9.0.2" } as const;
+    const lost = aNode("m2", { role: "manager", managerAddress: "10.9.0.2:2377", status });
+    expect(nodeToWire(lost, view)).toMatchObject({
+      Status: { State: "down", Message: "heartbeat failure" },
+      ManagerStatus: { Reachability: "unreachable" },
+    });
+    expect(nodeToWire(lost, view)["ManagerStatus"]).not.toHaveProperty("Leader");
+  });
+
+  test("that works, and one whose agent has not spoken yet", () => {
+    const { description: _, ...silent } = aNode("w1");
+    const shown = nodeToWire(silent, view);
+    expect(shown).not.toHaveProperty("ManagerStatus");
+    expect(shown["Description"]).toEqual({ Platform: {}, Resources: {}, Engine: {}, TLSInfo: {} });
+  });
+
+  test("spec comes back as it was shown", () => {
+    const spec = { name: "x", labels: { a: "b" }, role: "manager", availability: "pause" } as const;
+    expect(nodeSpecFromWire(nodeToWire(aNode("n", { spec }), view)["Spec"])).toEqual(spec);
+  });
+
+  test.each([
+    [{ Role: "boss" }, 'invalid Role: "boss"'],
+    [{ Availability: "gone" }, 'invalid Availability: "gone"'],
+    [{ Labels: { a: 1 } }, "invalid node spec: Labels.a: invalid input: expected string, received number"],
+    [{ Foo: 1 }, "invalid node spec: unknown field Foo"],
+  ])("spec %j is refused", (body, refusal) => {
+    expect(() => nodeSpecFromWire(body)).toThrow(refusal);
+  });
+});
+
+describe("a network", () => {
+  test("shows what it was given, with what was asked beside it", () => {
+    const asked = { subnet: "10.0.1.0/24", auxAddresses: { router: "10.0.1.9" } };
+    const state = { subnet: "10.0.1.0/24", gateway: "10.0.1.1", ipRange: "10.0.1.128/25", vni: 4100 };
+    const network = aNetwork("full", { ipam: [asked], internal: true }, { state });
+    expect(networkToWire(network)).toMatchObject({
+      Id: "net-full",
+      Created: AT,
+      Internal: true,
+      IPAM: {
+        Config: [
+          {
+            Subnet: "10.0.1.0/24",
+            Gateway: "10.0.1.1",
+            IPRange: "10.0.1.128/25",
+            AuxiliaryAddresses: { router: "10.0.1.9" },
+          },
+        ],
+      },
+      Options: { "com.docker.network.driver.overlay.vxlanid_list": "4100" },
+    });
+  });
+
+  test("that nobody served yet shows what was asked for", () => {
+    const shown = networkToWire(aNetwork("new", { ipam: [{ subnet: "10.8.0.0/24" }] }));
+    expect(shown).toMatchObject({ IPAM: { Config: [{ Subnet: "10.8.0.0/24" }] }, Options: {} });
+  });
+
+  test("of the node", () => {
+    expect(
+      localNetworkToWire({
+        id: "f",
+        name: "docker_gwbridge",
+        driver: "bridge",
+        scope: "local",
+        subnet: "172.18.0.0/16",
+        gateway: "172.18.0.1",
+        internal: false,
+        ingress: false,
+      }),
+    ).toMatchObject({
+      Name: "docker_gwbridge",
+      Scope: "local",
+      Driver: "bridge",
+      IPAM: { Config: [{ Subnet: "172.18.0.0/16", Gateway: "172.18.0.1" }] },
+    });
+  });
+});
+
+describe("the cluster", () => {
+  const cluster = aCluster({
+    rootCa: { certificatePem: "", keyPem: "-----BEGIN PRIVATE KEY-----" },
+    joinSecrets: { worker: "wsecret", manager: "msecret" },
+  });
+
+  test("never shows its secrets, and its tokens only to who asks for the swarm", () => {
+    const info = JSON.stringify(clusterToWire(cluster));
+    expect(info).not.toMatch(/PRIVATE KEY|wsecret|msecret|JoinTokens/);
+    expect(swarmInspectToWire(cluster, { worker: "W", manager: "M" })).toEqual({
+      ...clusterToWire(cluster),
+      JoinTokens: { Worker: "W", Manager: "M" },
+    });
+  });
+
+  test("is founded with Swarm's defaults for what nobody said", () => {
+    expect(initFromWire({})).toEqual({
+      listenAddress: "0.0.0.0:2377",
+      advertiseAddress: "",
+      dataPathAddress: "",
+      dataPathPort: 0,
+      addressPools: [],
+      subnetSize: 0,
+      forceNewCluster: false,
+      availability: "active",
+      spec: {
+        name: "default",
+        labels: {},
+        taskHistoryLimit: 5,
+        heartbeatMs: 5000,
+        nodeCertExpiryMs: 7_776_000_000,
+      },
+    });
+  });
+
+  test("keeps no history when it is told so", () => {
+    const spec = { Orchestration: { TaskHistoryRetentionLimit: 0 } };
+    expect(initFromWire({ Spec: spec }).spec.taskHistoryLimit).toBe(0);
+  });
+});
