@@ -6,7 +6,7 @@ import { exitOf, type TaskExit } from "./container-task.ts";
 
 /** What containerd tells of processes. */
 export type TaskEvent =
-  | { readonly kind: "exit"; readonly id: string; readonly exit: TaskExit }
+  | { readonly kind: "exit"; readonly id: string; readonly pid: number; readonly exit: TaskExit }
   | { readonly kind: "oom"; readonly id: string };
 
 const EXIT = "/tasks/exit";
@@ -75,8 +75,8 @@ function eventOf({ topic, event, timestamp }: Envelope): TaskEvent | undefined {
   if (value === undefined) return undefined;
   if (topic === OOM) return { kind: "oom", id: fromBinary(TaskOOMSchema, value).containerId };
   if (topic !== EXIT) return undefined;
-  const { containerId, id, exitStatus, exitedAt } = fromBinary(TaskExitSchema, value);
+  const { containerId, id, pid, exitStatus, exitedAt } = fromBinary(TaskExitSchema, value);
   // Programs that were executed in a container beside process 1 end with events too.
   if (id !== containerId) return undefined;
-  return { kind: "exit", id, exit: exitOf(exitStatus, exitedAt ?? timestamp) };
+  return { kind: "exit", id, pid, exit: exitOf(exitStatus, exitedAt ?? timestamp) };
 }

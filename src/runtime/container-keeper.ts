@@ -7,7 +7,7 @@ import { followEvents, type TaskEvent } from "./container-events.ts";
 import { noSuchContainer } from "./container-faults.ts";
 import { FifoStore } from "./container-fifos.ts";
 import { folderOf } from "./container-folder.ts";
-import { readHistory } from "./container-history.ts";
+import { type ContainerHistory, readHistory } from "./container-history.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { getContainer, listContainers } from "./container-store.ts";
 import { deleteTask, getTask, killTask, listTasks, type TaskExit, type TaskState } from "./container-task.ts";
@@ -203,7 +203,7 @@ export class ContainerKeeper {
   async started(entry: ContainerEntry, pid: number, startedAt: Instant): Promise<void> {
     entry.pid = pid;
     entry.status = "running";
-    await entry.note({ startedAt });
+    await this.#note(entry, { startedAt });
     entry.changed();
     this.emit("start", entry);
   }
@@ -224,9 +224,10 @@ export class ContainerKeeper {
     const entry = this.#entries.get(event.id);
     if (entry === undefined) return;
     if (event.kind === "exit") {
-      if (entry.status === "running") await this.#finish(entry, event.exit);
+      // An event of an earlier run may come late.
+      if (entry.status === "running" && entry.pid === event.pid) await this.#finish(entry, event.exit);
     } else if (entry.history.oomKilled !== true) {
-      await entry.note({ ...entry.history, oomKilled: true });
+      await this.#note(entry, { ...entry.history, oomKilled: true });
       this.emit("oom", entry);
     }
   }
@@ -234,7 +235,7 @@ export class ContainerKeeper {
   /** Notes how it ended, then takes its process away: only containerd would know otherwise. */
   async #finish(entry: ContainerEntry, { exitCode, at }: TaskExit): Promise<void> {
     const { clock, log } = this.#parts;
-    await entry.note({ ...entry.history, exitCode, finishedAt: at ?? clock.now() });
+    await this.#note(entry, { ...entry.history, exitCode, finishedAt: at ?? clock.now() });
     await this.dropTask(entry).catch(async (error: unknown) => {
       // The next reconcile finds the process again.
       log.warn("ended process not removed yet", { container: entry.id, error: messageOf(error) });
@@ -243,6 +244,13 @@ export class ContainerKeeper {
     entry.status = "stopped";
     entry.changed();
     this.emit("die", entry);
+  }
+
+  /** A full disk must not keep anybody from learning what happened. */
+  async #note(entry: ContainerEntry, history: ContainerHistory): Promise<void> {
+    await entry.note(history).catch((error: unknown) => {
+      this.#parts.log.error("container's history not kept", { container: entry.id, error: messageOf(error) });
+    });
   }
 
   async #closePump(entry: ContainerEntry): Promise<void> {

@@ -192,6 +192,7 @@ export class ContainerdContainers implements Containers {
 
   async #start(entry: ContainerEntry): Promise<number> {
     if (entry.status === "running") return entry.pid;
+    if (entry.status === "stopped" && entry.hasTask) await this.#keeper.dropTask(entry);
     if (!entry.hasTask) await this.#makeTask(entry, await snapshotMounts(this.#client, entry.id));
     const now = this.#maker.clock.now();
     try {
