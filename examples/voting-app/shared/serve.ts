@@ -29,8 +29,8 @@ export function page(status: number, body: string): Answer {
 
 /** `a=1; b=2` → `{ a: "1", b: "2" }` */
 export function readCookies(header: string | undefined): Record<string, string> {
-  const pairs = (header ?? "").split(";").map((pair) => pair.trim().split("="));
-  return Object.fromEntries(pairs.map(([name = "", ...value]) => [name, value.join("=")]));
+  const pairs = (header ?? "").matchAll(/(?:^|;)\s*([^=;\s]+)=([^;]*)/g);
+  return Object.fromEntries([...pairs].map(([, name = "", value = ""]) => [name, value.trim()]));
 }
 
 /** The other end's address; IPv4 as IPv4, also where the socket is one for both. */
