@@ -90,6 +90,16 @@ const REFUSED: readonly (readonly [path: string, value: unknown, refusal: string
     "unsupported: cannot use volume-driver nfs: local is the one that is served",
   ],
   [
+    `${C}.Mounts`,
+    [{ ...volume("vol"), VolumeOptions: { DriverConfig: { Options: { type: "nfs" } } } }],
+    "unsupported: cannot use volume-opt type: options of the local driver are not supported yet",
+  ],
+  [
+    `${C}.Mounts`,
+    [volume("v".repeat(256))],
+    "invalid: volume name is too long, at most 255 characters are allowed",
+  ],
+  [
     `${C}.Hostname`,
     "{{.Node.Hostname}}",
     'unsupported: cannot use the template "{{.Node.Hostname}}": templates are not supported yet',

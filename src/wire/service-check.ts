@@ -7,6 +7,7 @@ import type {
   Resources,
   ServiceSpec,
   UpdateConfig,
+  VolumeMount,
 } from "../model/index.ts";
 import { isImageReference } from "./image-name.ts";
 
@@ -99,7 +100,8 @@ function volumeWords(mount: Mount): string[] {
     : [];
 }
 
-const VOLUME_REGEXP = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+/** A volume's name is a folder's too (NAME_MAX). */
+const VOLUME_REGEXP = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}$/;
 
 function checkMounts(mounts: readonly Mount[]): void {
   const targets = new Set<string>();
@@ -108,12 +110,20 @@ function checkMounts(mounts: readonly Mount[]): void {
     targets.add(mount.target);
     const wrong = mountProblem(mount);
     if (wrong !== undefined) throw new Fault("invalid", wrong);
-    if (mount.type === "volume" && !["", "local"].includes(mount.driver)) {
-      throw new Fault(
-        "unsupported",
-        `cannot use volume-driver ${mount.driver}: local is the one that is served`,
-      );
-    }
+    if (mount.type === "volume") checkVolumeDriver(mount);
+  }
+}
+
+function checkVolumeDriver({ driver, driverOptions }: VolumeMount): void {
+  if (!["", "local"].includes(driver)) {
+    throw new Fault("unsupported", `cannot use volume-driver ${driver}: local is the one that is served`);
+  }
+  const [option] = Object.keys(driverOptions);
+  if (option !== undefined) {
+    throw new Fault(
+      "unsupported",
+      `cannot use volume-opt ${option}: options of the local driver are not supported yet`,
+    );
   }
 }
 
@@ -136,6 +146,7 @@ function mountProblem({ type, source, target }: Mount): string | undefined {
 }
 
 function volumeNameProblem(name: string): string {
+  if (name.length > 255) return "volume name is too long, at most 255 characters are allowed";
   if (name.length === 1)
     return "volume name is too short, names should be at least two alphanumeric characters";
   return `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`;
