@@ -39,9 +39,9 @@ export class ChangeWatch {
 
   async run(signal: AbortSignal): Promise<void> {
     const { namespaces, clock, log } = this.#parts;
-    for (const handle of namespaces.handles()) this.#listen(handle);
     const stop = namespaces.onOpen((handle) => this.#listen(handle));
     try {
+      for (const handle of namespaces.handles()) this.#listen(handle);
       while (!signal.aborted) {
         for (const fd of this.#epoll.ready()) this.#listeners.get(fd)?.();
         if (this.#suspects.size > 0 && !this.#checking) void this.#check(signal);

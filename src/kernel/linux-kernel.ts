@@ -1,4 +1,4 @@
-import { type Clock, equal, type Log, messageOf } from "../lib/index.ts";
+import { type Clock, equal, type Log, messageOf, type Timer } from "../lib/index.ts";
 import {
   describeOperation,
   diffNamespace,
@@ -28,6 +28,8 @@ export interface LinuxKernelOptions {
   readonly log: Log;
 }
 
+const QUIET_MS = 250;
+
 interface RoundResult {
   readonly plan: RoundPlan;
   readonly failed: ReadonlyMap<string, readonly string[]>;
@@ -43,6 +45,7 @@ export class LinuxKernel implements Kernel {
   /** What is known to be true, by namespace. */
   readonly #applied = new Map<string, Namespace>();
   #turn: Promise<unknown> = Promise.resolve();
+  #catchUp: Timer | undefined;
 
   constructor(options: LinuxKernelOptions) {
     this.#options = options;
@@ -70,6 +73,7 @@ export class LinuxKernel implements Kernel {
         changes += countOf(second.plan);
         failed = second.failed;
       }
+      if (changes > 0) this.#catchUpLater();
       return { failures: [...failures, ...failuresOf(failed)], changes };
     });
   }
@@ -99,12 +103,30 @@ export class LinuxKernel implements Kernel {
 
   destroy(): Promise<void> {
     return this.#inTurn(async () => {
+      this.#catchUp?.cancel();
       const failures: ApplyFailure[] = [];
       const wanted: NodeNetwork = { namespaces: { [HOST]: EMPTY_NAMESPACE } };
       const { failed } = await this.#round(wanted, [HOST], false, failures);
       this.#applied.clear();
       for (const { namespace, error } of [...failures, ...failuresOf(failed)])
         this.#options.log.error("network not removed", { namespace, error });
+    });
+  }
+
+  /** What has waited so that an application is quick is done when there has been a moment of quiet. */
+  #catchUpLater(): void {
+    this.#catchUp?.cancel();
+    this.#catchUp = this.#options.clock.after(QUIET_MS, () => {
+      this.#catchUp = undefined;
+      this.#inTurn(async () => {
+        const slices = new Slices(this.#options.clock);
+        for (const handle of this.#namespaces.handles()) {
+          handle.inside(() => handle.tables.catchUp());
+          await slices.pause();
+        }
+      }).catch((error: unknown) => {
+        this.#options.log.warn("nftables not listed", { error: messageOf(error) });
+      });
     });
   }
 

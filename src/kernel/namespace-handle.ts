@@ -33,7 +33,7 @@ export class NamespaceHandle {
     ]);
     this.route = route;
     this.netfilter = netfilter;
-    this.tables = new NftTables(netfilter, options.tag);
+    this.tables = new NftTables(netfilter, options);
   }
 
   /** Runs synchronous work in the namespace. */

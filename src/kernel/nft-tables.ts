@@ -6,53 +6,54 @@ import { readGeneration } from "./nft-generation.ts";
 
 interface KnownTable {
   readonly table: NftTable;
-  /** How nft printed it when we had just made it. Undefined when somebody else was at work in that moment. */
+  /** How nft prints it, once that was asked for and while it was as we made it. */
   readonly listing: string | undefined;
 }
 
 /**
- * Our tables in one namespace. nft prints a table in its own words, so equality is judged by what it printed right after
- * we made it; and not even that is read again while the ruleset's generation is the one that we left. Every method has to be
- * called inside the namespace.
+ * Our tables in one namespace. While the ruleset's generation is the one that we left, they are as we made them. When others
+ * have changed something, nft is asked for its print of each; nft prints in its own words, so the print is compared with an
+ * earlier one of a time when all was ours. Every method but `isSettled` has to be called inside the namespace.
  */
 export class NftTables {
   readonly #netfilter: NetlinkSocket;
   /** Prefix of the names of our tables. */
   readonly #prefix: string;
+  readonly #shared: boolean;
   readonly #known = new Map<string, KnownTable>();
   #context: NftContext | undefined;
-  /** The generation at which all was as known. */
+  /** The generation at which all known tables were as known; undefined when one may not be. */
   #generation: number | undefined;
 
-  constructor(netfilter: NetlinkSocket, tag: string) {
+  /** `shared`: others often change tables there, so each table is printed as soon as it is made. */
+  constructor(netfilter: NetlinkSocket, options: { readonly tag: string; readonly shared: boolean }) {
     this.#netfilter = netfilter;
-    this.#prefix = `${tag}-`;
+    this.#prefix = `${options.tag}-`;
+    this.#shared = options.shared;
   }
 
   /** Makes the table, or replaces all of it. */
   put(table: NftTable): void {
-    this.#commit(table, replaceTable(table));
+    this.#commit(replaceTable(table), table);
   }
 
-  /** Changes what differs, when the table is known to be as `from`; else replaces all of it. */
+  /** Changes what differs, when the table is as `from`; else replaces all of it. */
   change(from: NftTable, table: NftTable): void {
-    const known = this.#known.get(keyOf(table));
-    const delta = known?.listing !== undefined && equal(known.table, from);
-    this.#commit(table, delta ? changeTable(from, table) : replaceTable(table));
+    this.#commit(this.#isIntact(from) ? changeTable(from, table) : replaceTable(table), table);
   }
 
   remove(table: TableName): void {
-    const before = readGeneration(this.#netfilter);
-    this.#run(removeTable(table));
+    this.#commit(removeTable(table), undefined);
     this.#known.delete(keyOf(table));
-    this.#settle(before);
   }
 
   /** Our tables that are there: those that are as we made them, and the others. */
   read(): { readonly tables: NftTable[]; readonly strange: TableName[] } {
-    const generation = readGeneration(this.#netfilter);
-    if (generation !== undefined && generation === this.#generation)
+    const generation = this.#read();
+    if (generation !== undefined && generation === this.#generation) {
+      this.catchUp();
       return { tables: [...this.#known.values()].map(({ table }) => table), strange: [] };
+    }
     const tables: NftTable[] = [];
     const strange: TableName[] = [];
     for (const name of this.#list()) {
@@ -60,16 +61,23 @@ export class NftTables {
       if (known?.listing !== undefined && this.#print(name) === known.listing) tables.push(known.table);
       else strange.push(name);
     }
-    this.#known.forEach(({ table }, key) => {
-      if (!tables.includes(table)) this.#known.delete(key);
-    });
+    for (const [key, { table }] of this.#known) if (!tables.includes(table)) this.#known.delete(key);
     this.#generation = strange.length === 0 ? generation : undefined;
     return { tables, strange };
   }
 
-  /** Whether the ruleset is as we left it, judged by its generation alone: may be asked from anywhere. */
+  /** Makes the prints that have waited, for the day when the generation does not tell any more. */
+  catchUp(): void {
+    const missing = [...this.#known].filter(([, { listing }]) => listing === undefined);
+    if (missing.length === 0 || !this.isSettled()) return;
+    const prints = missing.map(([key, { table }]) => [key, { table, listing: this.#print(table) }] as const);
+    // A print that others' work may be in is not kept.
+    if (this.isSettled()) for (const [key, known] of prints) this.#known.set(key, known);
+  }
+
+  /** Whether the ruleset is as we left it, judged by its generation alone. */
   isSettled(): boolean {
-    return this.#generation !== undefined && readGeneration(this.#netfilter) === this.#generation;
+    return this.#generation !== undefined && this.#read() === this.#generation;
   }
 
   close(): void {
@@ -77,20 +85,28 @@ export class NftTables {
     this.#context = undefined;
   }
 
-  #commit(table: NftTable, commands: string): void {
-    const before = readGeneration(this.#netfilter);
-    this.#run(commands);
-    const listing = this.#print(table);
-    const alone = this.#settle(before);
-    this.#known.set(keyOf(table), { table, listing: alone ? listing : undefined });
+  /** One transaction, after which `table` is known. When somebody else was at work in that moment, nothing is known for sure. */
+  #commit(commands: string, table: NftTable | undefined): void {
+    const before = this.#read();
+    if (commands !== "") this.#run(commands);
+    const settled = before !== undefined && before === this.#generation;
+    // A print can wait while the generation tells that nobody else was here.
+    const later = settled && !this.#shared;
+    const listing = table === undefined || later ? undefined : this.#print(table);
+    const after = this.#read();
+    const alone = before !== undefined && after === before + (commands === "" ? 0 : 1);
+    this.#generation = alone && settled ? after : undefined;
+    if (table !== undefined) this.#known.set(keyOf(table), { table, listing: alone ? listing : undefined });
   }
 
-  /** After a transaction of ours: true when nobody else made one meanwhile. */
-  #settle(before: number | undefined): boolean {
-    const after = readGeneration(this.#netfilter);
-    const alone = before !== undefined && after === before + 1;
-    this.#generation = alone && this.#generation === before ? after : undefined;
-    return alone;
+  #isIntact(from: NftTable): boolean {
+    const known = this.#known.get(keyOf(from));
+    if (known === undefined || !equal(known.table, from)) return false;
+    return this.isSettled() || (known.listing !== undefined && this.#print(from) === known.listing);
+  }
+
+  #read(): number | undefined {
+    return readGeneration(this.#netfilter);
   }
 
   #list(): TableName[] {

@@ -107,6 +107,7 @@ test("in a task's namespace its own links, routes, rules and tables are left alo
   const kernel = host.kernel();
   const wanted = planNetwork(factsOf(SKETCH, 1), { tag: "sh" });
   await kernel.apply(wanted);
+  expect(await kernel.sweep(wanted)).toEqual([]);
   const own = [
     ["ip", "link", "add", "docker0", "type", "bridge"],
     ["ip", "address", "add", "172.30.0.1/16", "dev", "docker0"],

@@ -69,6 +69,21 @@ test("all rules flushed, in the host's namespace and in a sandbox", async () => 
   expect(told).toBeGreaterThanOrEqual(2);
 });
 
+test("a change of ours does not take others' damage for its own work", async () => {
+  stop.abort();
+  const list = async () =>
+    await host.run(["nft", "list", "chain", "ip", "sh-lb", "prerouting"], "net-front-network");
+  const before = await list();
+  await host.run(["nft", "flush", "chain", "ip", "sh-lb", "prerouting"], "net-front-network");
+  const fewer = planNetwork(factsOf({ ...SKETCH, tasks: SKETCH.tasks.slice(1) }, 1), { tag: "sh" });
+  expect((await kernel.apply(fewer)).failures).toEqual([]);
+  expect(await list()).toBe(before);
+  expect(await kernel.sweep(fewer)).toEqual([]);
+  await host.run(["nft", "flush", "chain", "ip", "sh-lb", "prerouting"], "net-front-network");
+  expect(await kernel.sweep(fewer)).toEqual(["net-front-network: put table ip sh-lb"]);
+  expect(await list()).toBe(before);
+});
+
 test("one element, one rule, one chain", async () => {
   const list = async () => await host.run(["nft", "list", "table", "ip", "sh-lb"], "net-front-network");
   const before = await list();
