@@ -31,7 +31,7 @@ export interface TestNode {
   shims(): number[];
   /** Names of what containerd and the machine still have of containers. */
   leftovers(): string[];
-  /** Removes all containers and everything else. */
+  /** Removes all containers and everything else; fails when the containers have left anything. */
   end(): Promise<void>;
 }
 
@@ -60,6 +60,22 @@ export async function openNode(
       .split("\n")
       .filter(Boolean);
   const netns = `/run/netns/${name}`;
+  const ids: string[] = [];
+  const leftovers = (): string[] => [
+    ...ctr("containers", "ls", "-q").map((id) => `container ${id}`),
+    ...ctr("tasks", "ls", "-q").map((id) => `task ${id}`),
+    ...ctr("snapshots", "ls")
+      .filter((line) => line.includes("Active"))
+      .map((line) => `snapshot ${line}`),
+    ...readFileSync("/proc/mounts", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(`/${name}/`) || line.includes(dir)),
+    ...["data", "run"]
+      .flatMap((sub) => namesIn(`${dir}/${sub}`))
+      .filter((path) => !path.includes("/.fifos-")),
+    ...ids.flatMap(cgroupsOf),
+    ...shimsOf(name).map((pid) => `shim ${pid}`),
+  ];
   return {
     ...{ images, volumes, dir, netns },
     containers: () => containers,
@@ -74,29 +90,22 @@ export async function openNode(
       await images.pull(text);
       return text;
     },
-    config: (image, script, more = {}) => configOf(image, netns, script, more),
+    config(image, script, more = {}) {
+      const config = configOf(image, netns, script, more);
+      ids.push(config.id);
+      return config;
+    },
     ctr,
     shims: () => shimsOf(name),
-    leftovers: () => [
-      ...ctr("containers", "ls", "-q").map((id) => `container ${id}`),
-      ...ctr("tasks", "ls", "-q").map((id) => `task ${id}`),
-      ...ctr("snapshots", "ls")
-        .filter((line) => line.includes("Active"))
-        .map((line) => `snapshot ${line}`),
-      ...readFileSync("/proc/mounts", "utf8")
-        .split("\n")
-        .filter((line) => line.includes(`/${name}/`) || line.includes(dir)),
-      ...["data", "run"]
-        .flatMap((sub) => namesIn(`${dir}/${sub}`))
-        .filter((path) => !path.includes("/.fifos-")),
-      ...shimsOf(name).map((pid) => `shim ${pid}`),
-    ],
+    leftovers,
     async end() {
       for (const { id } of await containers.list()) await containers.remove(id);
+      const left = leftovers();
       await containers.close();
       await close();
       execFileSync("ip", ["netns", "del", name]);
       rmSync(dir, { recursive: true, force: true });
+      if (left.length > 0) throw new Error(`removed containers have left ${left.join(", ")}`);
     },
   };
 }
@@ -117,6 +126,14 @@ function configOf(
     ...{ logMaxBytes: 1 << 20, logMaxFiles: 2 },
     ...more,
   };
+}
+
+/** Of either version of cgroups. */
+function cgroupsOf(id: string): string[] {
+  const controllers = readdirSync("/sys/fs/cgroup").map((name) => `${name}/`);
+  return ["", ...controllers]
+    .map((controller) => `/sys/fs/cgroup/${controller}shoal/${id}`)
+    .filter((path) => existsSync(path));
 }
 
 function namesIn(dir: string): string[] {
