@@ -23,6 +23,9 @@ const config: ViteUserConfig = defineConfig({
           pool: "threads",
           isolate: false,
           sequence: { shuffle: true },
+          // A condition is waited for as long as a busy machine may take; a test that passes does not wait.
+          testTimeout: 60_000,
+          expect: { poll: { timeout: 20_000, interval: 10 } },
         },
       },
       rootLane("kernel", 60),
