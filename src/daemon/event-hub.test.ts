@@ -46,3 +46,20 @@ test("an aborted listener ends, also when nothing comes", async () => {
   expect(await taken).toEqual([]);
   expect(await take(hub.subscribe(undefined, stop.signal), 1)).toEqual([]);
 });
+
+test("who does not read is let go in the end, and nobody else is", async () => {
+  const hub = new EventHub(new FakeClock());
+  const stop = new AbortController();
+  const slow = hub.subscribe(undefined, stop.signal)[Symbol.asyncIterator]();
+  const first = slow.next();
+  await Promise.resolve();
+  for (let i = 0; i < 10_002; i++) hub.publish(event(String(i)));
+  expect((await first).value?.actor).toBe("0");
+  let count = 1;
+  for (let next = await slow.next(); !next.done; next = await slow.next()) count++;
+  expect(count).toBeLessThan(10_003);
+  const fresh = take(hub.subscribe(undefined, stop.signal), 1);
+  await Promise.resolve();
+  hub.publish(event("later"));
+  expect(await fresh).toEqual(["later"]);
+});

@@ -3,6 +3,8 @@ import { type Clock, type Instant, Queue } from "../lib/index.ts";
 
 /** Docker keeps the last 256 for `--since` (moby daemon/events/events.go). */
 const KEPT = 256;
+/** Events that wait for a listener who does not read; then he is let go. */
+const MAX_WAITING = 10_000;
 
 /** Gathers what happens on this node, and on a manager in the swarm, and tells all who listen. */
 export class EventHub implements EventBackend {
@@ -17,7 +19,16 @@ export class EventHub implements EventBackend {
   publish(event: Omit<EngineEvent, "at">): void {
     const stamped = { ...event, at: this.#clock.now() };
     this.#kept = [...this.#kept, stamped].slice(-KEPT);
-    for (const listener of this.#listeners) listener.push(stamped);
+    for (const listener of this.#listeners) {
+      listener.push(stamped);
+      if (listener.size > MAX_WAITING) this.#letGo(listener);
+    }
+  }
+
+  /** What waits is still his; then his stream ends. */
+  #letGo(listener: Queue<EngineEvent>): void {
+    this.#listeners.delete(listener);
+    listener.close();
   }
 
   async *subscribe(since: Instant | undefined, signal: AbortSignal): AsyncGenerator<EngineEvent> {
