@@ -195,6 +195,19 @@ describe("addresses", () => {
     });
   });
 
+  test("a task that gets one of two keeps none: another may have it", () => {
+    const [web, api] = [on("web", ["front", "small"]), on("api", ["front"])];
+    const tasks = [1, 2, 3, 4, 5, 6].map((slot) => aTask(web, slot));
+    const land = new Land({
+      networks: [front, small("10.7.0.0/29")],
+      services: [web, api],
+      tasks: [...tasks, aTask(api, 1)],
+    });
+    land.allocate();
+    expect(tasks.map((t) => land.task(t.id).attachments.length)).toEqual([2, 2, 2, 2, 0, 0]);
+    expect(land.addressOf("api-1")).toBe("10.0.0.8");
+  });
+
   test("a task leaves one for the node it will land on", () => {
     const web = on("web", ["small"]);
     const tasks = [1, 2, 3, 4, 5].map((slot) => aTask(web, slot));

@@ -10,11 +10,14 @@ import { runLeader } from "./leader.ts";
 /** A backend that can be away for a while. */
 class Flaky extends MemoryBackend {
   away = false;
+  /** As if somebody else always wrote first. */
+  contended = false;
   commits = 0;
 
   override async commit(writes: Parameters<MemoryBackend["commit"]>[0]): Promise<number> {
     this.commits++;
     if (this.away) throw new Fault("unavailable", "etcd is away");
+    if (this.contended) throw new Fault("conflict", "a guard does not hold");
     return super.commit(writes);
   }
 }
@@ -96,6 +99,17 @@ describe("runLeader()", () => {
     backend.away = false;
     await clock.advance(300);
     expect(tasks().filter((t) => !isTerminal(t))).toHaveLength(2);
+  });
+
+  test("a conflict is not hammered either", async () => {
+    await seed(put("service", web));
+    backend.contended = true;
+    const { commits } = backend;
+    await clock.advance(2_000);
+    expect(backend.commits - commits).toBeLessThanOrEqual(11);
+    backend.contended = false;
+    await clock.advance(300);
+    expect(tasks()).toHaveLength(2);
   });
 
   test("writers beside it cost it a new plan and no more", async () => {

@@ -43,6 +43,12 @@ describe("planReplicated()", () => {
     expect(lines(plan(web, tasks))).toEqual(["task web-2 slot 2 remove"]);
   });
 
+  test("gives up what does not run yet before what runs", () => {
+    const web = aService("web");
+    const tasks = [aRunning(web, 1, "n1", ended("starting")), aRunning(web, 2, "n1")];
+    expect(lines(plan(web, tasks))).toEqual(["task web-1 slot 1 remove"]);
+  });
+
   test("replaces a failed task after its delay, in its slot", () => {
     const web = aService("web");
     expect(lines(plan(web, [aRunning(web, 1, "n1", ended("failed"))]))).toEqual([

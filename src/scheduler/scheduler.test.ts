@@ -116,6 +116,13 @@ describe("spread", () => {
     expect(nodesOf(schedule(nodes, [...placed, ...waiting(web, 2)])).slice(3)).toEqual(["c", "b"]);
   });
 
+  test("a task that is told to stop does not count", () => {
+    const web = aService("web");
+    const stopping = [1, 2].map((slot) => aRunning(web, slot, "a", { desiredState: "shutdown" }));
+    const tasks = [...stopping, aRunning(web, 3, "b"), ...waiting(web, 1)];
+    expect(schedule([aNode("a"), aNode("b")], tasks).at(-1)?.nodeId).toBe("a");
+  });
+
   test("evens out: no node has two more of a service than another that could take it", () => {
     const shape = fc.record({
       nodes: fc.integer({ min: 1, max: 6 }),

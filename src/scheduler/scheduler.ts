@@ -46,14 +46,13 @@ function byAge(a: Task, b: Task): number {
 
 /** The task with a node, or with its reason; undefined when there is nothing new to say. */
 function place(task: Task, candidates: readonly Candidate[], now: number): Task | undefined {
-  const fit: Candidate[] = [];
+  let best: Candidate | undefined;
   const unfit = new Map<string, number>();
   for (const candidate of candidates) {
     const failed = FILTERS.find((filter) => !filter.check(task, candidate.node, candidate.load));
-    if (failed === undefined) fit.push(candidate);
-    else unfit.set(failed.name, (unfit.get(failed.name) ?? 0) + 1);
+    if (failed !== undefined) unfit.set(failed.name, (unfit.get(failed.name) ?? 0) + 1);
+    else if (best === undefined || compare(task, candidate, best) < 0) best = candidate;
   }
-  const best = fit.sort((a, b) => compare(task, a, b))[0];
   if (best === undefined) {
     const error = explain(unfit);
     return task.status.error === error ? undefined : { ...task, status: { ...task.status, error } };
