@@ -5,6 +5,5 @@
 export { type GatewayLayout, gatewayLayout, macOf } from "./addresses.ts";
 export type * from "./balancer.ts";
 export type * from "./facts.ts";
-export { netnsNameOf, sandboxNameOf } from "./names.ts";
-export { nftBalancer } from "./nft-balancer.ts";
+export { netnsNameOf } from "./names.ts";
 export { type PlanSettings, planNetwork } from "./plan-network.ts";

@@ -7,7 +7,6 @@ export {
   killDaemon,
   killHost,
   signalHost,
-  startDaemon,
   startHost,
   stopDaemon,
 } from "./host.ts";
