@@ -33,6 +33,11 @@ export class AssignmentFeed {
     return this.#renew(view);
   }
 
+  /** What is to be told after commits that were not followed. */
+  catchUp(view: View): AssignmentDiff {
+    return this.#renew(view);
+  }
+
   /** What a commit means to the node; `view` has it already. */
   follow(view: View, changes: readonly ObjectChange[]): AssignmentDiff {
     if (changes.some((change) => this.#moves(change))) return this.#renew(view);

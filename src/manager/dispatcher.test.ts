@@ -2,8 +2,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeClock, Fault, seededRandom, silentLog } from "../lib/index.ts";
 import { type Change, type Node, put, remove, type Task } from "../model/index.ts";
 import { aCluster, aNode, aService, aTask, T0 } from "../model/objects.fake.ts";
+import { connectFake } from "../rpc/rpc.fake.ts";
 import { MemoryBackend, openSeal, Store, type Write } from "../store/index.ts";
-import { AgentSide, DESCRIPTION, turn } from "./agents.fake.ts";
+import { AgentSide, DESCRIPTION, PlayedAgent, turn } from "./agents.fake.ts";
+import { Manager } from "./manager.ts";
 
 /** A backend whose writes can be made to fail. */
 class BrittleBackend extends MemoryBackend {
@@ -187,6 +189,29 @@ describe("a session", () => {
     backend.failure = undefined;
     expect((await side.join("node-1")).of("welcome")).toHaveLength(1);
   });
+});
+
+test("a manager that begins to lead tells sessions what they have missed", async () => {
+  await side.close();
+  const { clock } = side;
+  store = await Store.open({ backend, seal: openSeal, clock, log: silentLog });
+  const stop = new AbortController();
+  const running = store.run(stop.signal);
+  const manager = new Manager({ store, clock, random: seededRandom(3), log: silentLog });
+  const peer = { nodeId: "node-1", role: "worker", clusterId: "cluster", address: "10.9.0.7" } as const;
+  const agent = new PlayedAgent(connectFake(manager.dispatcher, peer));
+  agent.hello();
+  await turn();
+  await place(1, "node-1");
+  expect(agent.assigned.has("task/web-1")).toBe(false);
+  const leading = manager.run(stop.signal);
+  await turn();
+  expect(agent.assigned.has("task/web-1")).toBe(true);
+  expect(agent.of("assignments").map(({ complete }) => complete)).toEqual([true, false]);
+  stop.abort(new Error("the test is over"));
+  await Promise.all([leading, running]);
+  await turn();
+  expect(agent.ended).toBe("the manager stops");
 });
 
 describe("heartbeats", () => {

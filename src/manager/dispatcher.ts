@@ -76,6 +76,14 @@ export class Dispatcher implements DispatcherService {
     }
   }
 
+  /** Sends every session what it has missed: sessions may begin before commits are pushed. */
+  catchUp(): void {
+    const { view } = this.#parts.store;
+    for (const session of this.#sessions.values()) {
+      if (session.sequence > 0) this.#send(session, session.feed.catchUp(view));
+    }
+  }
+
   /** Ends all sessions: the manager stops, agents go and look for another. */
   close(reason: string): void {
     for (const session of this.#sessions.values()) session.stream.close(reason);

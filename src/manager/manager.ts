@@ -62,6 +62,7 @@ export class Manager {
   async run(signal: AbortSignal): Promise<void> {
     const parts = this.#parts;
     const unsubscribe = parts.store.subscribe((changes) => this.dispatcher.push(changes));
+    this.dispatcher.catchUp();
     try {
       await runGroup(
         [(s) => runLeader(parts, s), (s) => this.#liveness.run(s), (s) => this.#statuses.run(s)],

@@ -344,7 +344,7 @@ describe("closing", () => {
     sessions[0]!.close("the manager stops");
     const started = clock.now();
     await server.close();
-    expect(clock.now() - started).toBeLessThan(4_000);
+    expect(clock.now() - started).toBeLessThan(15_000);
     const read = async (agent: AgentStream) => {
       const heard: unknown[] = [];
       try {
