@@ -23,6 +23,8 @@ export interface TaskRunnerParts {
 }
 
 const RETRY_MS = 1_000;
+/** How often what a task needs is tried while a part (registry, containerd) is away; then another node may do better. */
+const PREPARE_TRIES = 10;
 const EXIT_SIGNAL_BASE = 128;
 
 /** The end of a task's life, thrown to leave the normal path. */
@@ -37,6 +39,8 @@ export class TaskRunner {
   #task: AssignedTask;
   #status: TaskStatus;
   #containerId: string | undefined;
+  /** Its process runs, or has run: what goes wrong now is a failure of it. */
+  #isStarted: boolean;
   #gone = false;
   #wake: (() => void)[] = [];
   readonly #stop = new AbortController();
@@ -48,6 +52,7 @@ export class TaskRunner {
     this.#parts = parts;
     this.#task = task;
     this.#containerId = found?.id;
+    this.#isStarted = found !== undefined && found.status !== "created";
     this.#status = { at: parts.clock.now(), state: "assigned", message: "scheduler assigned task to node" };
     this.finished = this.#live(found);
   }
@@ -107,35 +112,59 @@ export class TaskRunner {
     this.#report("accepted", "accepted");
     this.#report("preparing", "preparing");
     if (found === undefined) await this.#create();
-    else await this.#parts.sandboxes.attach(this.#task);
+    else await this.#tried(this.#stop.signal, () => this.#parts.sandboxes.attach(this.#task));
+    if (this.#containerId === undefined) return;
     this.#report("ready", "prepared");
     await this.#until(() => this.#task.desiredState === "running" || this.#mustStop);
   }
 
   async #create(): Promise<void> {
-    const { containers, images, sandboxes, random } = this.#parts;
+    const { containers, random } = this.#parts;
+    const cancel = new AbortController();
+    const signal = AbortSignal.any([this.#stop.signal, cancel.signal]);
+    try {
+      const needs = await Promise.race([this.#gather(signal), this.#until(() => this.#mustStop)]);
+      if (needs === undefined || this.#mustStop) return;
+      const id = randomHex(random, 32);
+      await this.#tried(signal, () => containers.create(needs.place(this.#task, id, needs.image)));
+      this.#containerId = id;
+    } finally {
+      cancel.abort(new Ended("no longer wanted"));
+    }
+  }
+
+  /** Image and network; given up when the task is no longer wanted. */
+  async #gather(signal: AbortSignal): Promise<{ image: string; place: ContainerConfigInput }> {
+    const { images, sandboxes } = this.#parts;
     const { image, registryAuth } = this.#task.spec.container;
+    const auth = registryAuth ? { auth: registryAuth } : {};
     const [local, place] = await Promise.all([
-      this.#retry(() =>
-        images.ensure(image, { ...(registryAuth && { auth: registryAuth }), signal: this.#stop.signal }),
-      ),
-      this.#retry(() => sandboxes.attach(this.#task)),
+      this.#tried(signal, () => images.ensure(image, { ...auth, signal })),
+      this.#tried(signal, () => sandboxes.attach(this.#task)),
     ]);
-    if (this.#mustStop) return;
-    const id = randomHex(random, 32);
-    await this.#retry(() => containers.create(place(this.#task, id, local.ref)));
-    this.#containerId = id;
+    return { image: local.ref, place };
   }
 
   async #start(found: ContainerState | undefined): Promise<void> {
     if (this.#mustStop || this.#containerId === undefined) return;
     if (found?.status === "running") {
-      await this.#parts.sandboxes.attach(this.#task);
+      await this.#reattach();
       return this.#report("running", "started", { pid: found.pid ?? 0 });
     }
     this.#report("starting", "starting");
+    this.#isStarted = true;
     const pid = await this.#parts.containers.start(this.#containerId);
     this.#report("running", "started", { pid });
+  }
+
+  /** The network of a container that runs already. One that cannot have it again does not run on without it. */
+  async #reattach(): Promise<void> {
+    try {
+      await this.#tried(this.#stop.signal, () => this.#parts.sandboxes.attach(this.#task));
+    } catch (error) {
+      if (!(error instanceof Ended)) await this.#stopContainer();
+      throw error;
+    }
   }
 
   /** Waits for the container's end or the manager's word to stop it. */
@@ -146,7 +175,7 @@ export class TaskRunner {
       if (this.#mustStop) await this.#stopped();
       return;
     }
-    const exit = this.#parts.containers.wait(id, this.#stop.signal);
+    const exit = this.#insist(() => this.#parts.containers.wait(id, this.#stop.signal));
     const first = await Promise.race([exit, this.#until(() => this.#mustStop)]);
     if (first === undefined) await this.#stopped();
     else await this.#ended(first.exitCode);
@@ -154,14 +183,17 @@ export class TaskRunner {
 
   async #stopped(): Promise<void> {
     const { containers, clock } = this.#parts;
-    const graceMs = this.#task.spec.container.stopGraceMs ?? DEFAULT_STOP_GRACE_MS;
-    if (this.#containerId !== undefined) {
-      await this.#retry(() => containers.stop(this.#containerId ?? "", { graceMs }));
-    }
+    await this.#stopContainer();
     await this.#detach();
     const exitCode = this.#containerId && (await containers.get(this.#containerId))?.exitCode;
     this.#status = { ...this.#status, at: clock.now() };
     this.#report("shutdown", "shutdown", typeof exitCode === "number" ? { exitCode } : {});
+  }
+
+  async #stopContainer(): Promise<void> {
+    const id = this.#containerId;
+    const graceMs = this.#task.spec.container.stopGraceMs ?? DEFAULT_STOP_GRACE_MS;
+    if (id !== undefined) await this.#insist(() => this.#parts.containers.stop(id, { graceMs }));
   }
 
   async #ended(exitCode: number): Promise<void> {
@@ -172,35 +204,55 @@ export class TaskRunner {
 
   /** Before it was started a task is REJECTED, after that FAILED; the reason is the error's own sentence. */
   async #fail(error: unknown): Promise<void> {
+    if (this.#isStarted)
+      await this.#stopContainer().catch((reason: unknown) => this.#warn("not stopped", reason));
     await this.#detach();
-    const state: TaskState = stateRank(this.#status.state) < stateRank("starting") ? "rejected" : "failed";
+    const state: TaskState = this.#isStarted ? "failed" : "rejected";
     this.#report(state, this.#status.message, {}, messageOf(error));
   }
 
   async #detach(): Promise<void> {
     await this.#parts.sandboxes.detach(this.#task.id).catch((error: unknown) => {
-      this.#parts.log.warn("sandbox not removed", { task: this.#task.id, error: messageOf(error) });
+      this.#warn("sandbox not removed", error);
     });
   }
 
   async #cleanUp(): Promise<void> {
     const id = this.#containerId;
-    if (id !== undefined) await this.#retry(() => this.#parts.containers.remove(id));
+    if (id !== undefined) await this.#insist(() => this.#parts.containers.remove(id));
     await this.#detach();
   }
 
-  /** Runs `work`, again after a second while a part is away; any other fault is the task's. */
-  async #retry<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs `work`, again after a second while a part is away, some times; meanwhile the status says why it waits. */
+  async #tried<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        if (!Fault.is(error, "unavailable") || tries === PREPARE_TRIES) throw error;
+        this.#report(this.#status.state, this.#status.message, {}, messageOf(error));
+        await sleep(this.#parts.clock, RETRY_MS, signal);
+      }
+    }
+  }
+
+  /** Runs `work`, again after a second while a part is away: what was begun must be ended. */
+  async #insist<T>(work: () => Promise<T>): Promise<T> {
     while (true) {
       try {
         return await work();
       } catch (error) {
         if (this.#stop.signal.aborted) throw new Ended("the agent stops");
-        if (!Fault.is(error, "unavailable") || this.#gone) throw error;
-        this.#parts.log.warn("trying again", { task: this.#task.id, error: messageOf(error) });
+        if (!Fault.is(error, "unavailable")) throw error;
+        this.#warn("trying again", error);
         await sleep(this.#parts.clock, RETRY_MS, this.#stop.signal);
       }
     }
+  }
+
+  #warn(message: string, error: unknown): void {
+    this.#parts.log.warn(message, { task: this.#task.id, error: messageOf(error) });
   }
 
   get #mustStop(): boolean {
