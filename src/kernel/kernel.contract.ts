@@ -260,6 +260,18 @@ export function describeKernel(name: string, make: () => Promise<KernelUnderTest
       expect((await kernel.apply(network("a"))).failures).toEqual([]);
     });
 
+    test("a namespace that wants a name twice is refused, the others are made", async () => {
+      const { kernel, links } = await fresh();
+      const twice = withHost(network("a"), {
+        links: [...host(["a"]).links, { kind: "bridge", name: "sh-br", mac: "02:42:ac:12:00:02" }],
+      });
+      const report = await kernel.apply(twice);
+      expect(report.failures).toContainEqual({ namespace: HOST, error: "link sh-br is wanted twice" });
+      expect(await links("box-a")).toContain("sh-v70");
+      expect((await kernel.apply(network("a"))).failures).toEqual([]);
+      expect(await kernel.sweep(network("a"))).toEqual([]);
+    });
+
     test("a sweep puts back what others removed, and says so", async () => {
       const { kernel, removeLink, removeTable, removeRoute } = await fresh();
       await kernel.apply(network("a"));

@@ -2,6 +2,7 @@ import { Fault, messageOf } from "../lib/index.ts";
 import {
   describeOperation,
   EMPTY_NAMESPACE,
+  findClash,
   HOST,
   LAST_STAGE,
   type NodeNetwork,
@@ -57,16 +58,20 @@ export class FakeKernel implements Kernel {
     const failed = new Map<string, string>();
     for (const name of Object.keys(wanted.namespaces))
       if (this.machine.read(name) === undefined) this.machine.create(name);
-    const plan = planRound(this.#nows(wanted), wanted);
+    const plan = planRound(this.#nows(wanted, failed), wanted);
     for (let stage = 0; stage <= LAST_STAGE; stage++) this.#runStage(stage, plan, wanted, failed);
     for (const name of this.machine.names()) if (!(name in wanted.namespaces)) this.machine.remove(name);
     return { plan, failed };
   }
 
-  #nows(wanted: NodeNetwork): Map<string, ObservedNamespace> {
-    return new Map(
-      Object.keys(wanted.namespaces).map((name) => [name, this.machine.read(name) ?? EMPTY_NAMESPACE]),
-    );
+  #nows(wanted: NodeNetwork, failed: Map<string, string>): Map<string, ObservedNamespace> {
+    const nows = new Map<string, ObservedNamespace>();
+    for (const [name, want] of Object.entries(wanted.namespaces)) {
+      const clash = findClash(want);
+      if (clash === undefined) nows.set(name, this.machine.read(name) ?? EMPTY_NAMESPACE);
+      else failed.set(name, clash);
+    }
+    return nows;
   }
 
   /** One namespace's trouble does not stop the others; the first is told. */

@@ -1,8 +1,9 @@
-import { type Clock, equal, type Log, messageOf, type Timer } from "../lib/index.ts";
+import { type Clock, equal, Fault, type Log, messageOf, type Timer } from "../lib/index.ts";
 import {
   describeOperation,
   diffNamespace,
   EMPTY_NAMESPACE,
+  findClash,
   HOST,
   type Link,
   type Namespace,
@@ -74,7 +75,7 @@ export class LinuxKernel implements Kernel {
         failed = second.failed;
       }
       if (changes > 0) this.#catchUpLater();
-      return { failures: [...failures, ...failuresOf(failed)], changes };
+      return { failures: distinct([...failures, ...failuresOf(failed)]), changes };
     });
   }
 
@@ -220,6 +221,8 @@ export class LinuxKernel implements Kernel {
     const nows = new Map<string, ObservedNamespace>();
     for (const name of names) {
       try {
+        const clash = findClash(wanted.namespaces[name] ?? EMPTY_NAMESPACE);
+        if (clash !== undefined) throw new Fault("invalid", clash);
         const known = trusting ? this.#applied.get(name) : undefined;
         const now = known ?? this.#read(name, wanted.namespaces[name] ?? EMPTY_NAMESPACE, linksOf);
         if (now !== undefined) nows.set(name, now);
@@ -272,6 +275,11 @@ function failuresOf(failed: ReadonlyMap<string, readonly string[]>): ApplyFailur
     const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
     return { namespace, error: `${first}${more}` };
   });
+}
+
+/** Both tries may have met the same thing. */
+function distinct(failures: readonly ApplyFailure[]): ApplyFailure[] {
+  return [...new Map(failures.map((f) => [`${f.namespace} ${f.error}`, f])).values()];
 }
 
 function withPeers(names: Iterable<string>, wanted: NodeNetwork): string[] {

@@ -2,6 +2,7 @@
  * netstate: the words of kernel networking as values (NodeNetwork), their print, and the difference of two of them.
  * It never calls the kernel and knows no service.
  */
+export { findClash } from "./clash.ts";
 export { diffNamespace, linkOfSysctl, lostLinks, withoutLostLinks } from "./diff.ts";
 export { changeTable, formatTable, removeTable, replaceTable } from "./nft-text.ts";
 export * from "./node-network.ts";

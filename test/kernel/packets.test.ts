@@ -6,7 +6,9 @@ import { type ClusterSketch, factsOf } from "../support/network-facts.ts";
 import {
   askOverUdp,
   connectTimes,
+  listenOnUdp,
   pings,
+  sendOverUdp,
   serve,
   sorted,
   type Talk,
@@ -211,6 +213,39 @@ test("a published port without tasks refuses at once", async () => {
 test("a port in host mode answers on its node only, with the client's address", async () => {
   expect(await connectTimes(outside(), "192.168.7.1", 9000, 1)).toEqual(["lonely11 192.168.7.3"]);
   expect(await connectTimes(outside(), "192.168.7.2", 9000, 1)).toEqual(["ECONNREFUSED"]);
+});
+
+test("nobody speaks in the name of an address that is not his", async () => {
+  const sink = await listenOnUdp(task("vote1111", one), 5000);
+  const liar = task("client11", one);
+  await hosts[one]!.run(["ip", "address", "add", "10.0.1.99/32", "dev", "lo"], "task-client11");
+  await sendOverUdp(liar, "10.0.1.21", 5000, "a lie", "10.0.1.99");
+  await sendOverUdp(liar, "10.0.1.21", 5000, "the truth", "10.0.1.31");
+  expect(await sink.next()).toBe("the truth");
+  await hosts[one]!.run(["ip", "address", "delete", "10.0.1.99/32", "dev", "lo"], "task-client11");
+  sink.stop();
+});
+
+test("the tunnel is for members", async () => {
+  const sink = await listenOnUdp(task("vote1111", one), 5000);
+  const tunnel = "link add fake type vxlan id 4097 local 192.168.7.3 remote 192.168.7.1 dstport 4789".split(
+    " ",
+  );
+  await hosts[2]!.run(["ip", ...tunnel]);
+  await hosts[2]!.run(["ip", "address", "add", "10.0.1.99/24", "dev", "fake"]);
+  await hosts[2]!.run(["ip", "link", "set", "fake", "up"]);
+  const sandbox = "02:42:0a:00:01:c9";
+  await hosts[2]!.run(["ip", "neigh", "add", "10.0.1.21", "lladdr", sandbox, "dev", "fake"]);
+  await sendOverUdp(outside(), "10.0.1.21", 5000, "intruder", "10.0.1.99");
+  await sendOverUdp(task("client11", one), "10.0.1.21", 5000, "neighbour", "10.0.1.31");
+  expect(await sink.next()).toBe("neighbour");
+  // And it is the rule that keeps him out, not a mistake of this test.
+  await hosts[one]!.run(["nft", "add element ip sh-host peers { 192.168.7.3 }"]);
+  await sendOverUdp(outside(), "10.0.1.21", 5000, "intruder", "10.0.1.99");
+  expect(await sink.next()).toBe("intruder");
+  await hosts[2]!.run(["ip", "link", "delete", "fake"]);
+  await kernels[one]!.sweep(planNetwork(factsOf(SKETCH, 1), { tag: "sh" }));
+  sink.stop();
 });
 
 test("a task gets out, by its node's address", async () => {

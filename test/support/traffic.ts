@@ -55,10 +55,27 @@ socket.on("error", (error) => console.log(error.code)).on("data", (text) => proc
 require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => socket.write(line + "\\n")).on("close", () => process.exit());
 `;
 
+/** Prints what every datagram says. */
+const SINK = `
+const [port] = process.argv.slice(1);
+const udp = require("node:dgram").createSocket("udp4");
+udp.on("message", (text) => console.log(String(text)));
+udp.bind(Number(port), () => console.log("ready"));
+`;
+
+/** Sends one datagram, from an address that the namespace has. */
+const SENDER = `
+const [host, port, text, from] = process.argv.slice(1);
+const udp = require("node:dgram").createSocket("udp4");
+udp.bind({ address: from }, () => udp.send(text, Number(port), host, () => udp.close()));
+`;
+
 /** A program in a network namespace with which lines are exchanged. */
 export interface Talk {
   /** Sends a line and waits for the next one that comes back. */
   ask(line: string): Promise<string>;
+  /** The next line that comes. */
+  next(): Promise<string>;
   stop(): void;
 }
 
@@ -75,6 +92,22 @@ export async function talkOverTcp(netns: string, host: string, port: number): Pr
   return start(netns, [TALKER, host, String(port)]);
 }
 
+/** Listens on a UDP port and says nothing back: `next` is what the next datagram says. */
+export async function listenOnUdp(netns: string, port: number): Promise<Talk> {
+  return start(netns, [SINK, String(port)]);
+}
+
+export async function sendOverUdp(
+  netns: string,
+  to: string,
+  port: number,
+  text: string,
+  from: string,
+): Promise<void> {
+  const args = [to, String(port), text, from];
+  await execOk(["nsenter", `--net=${netns}`, "--", process.execPath, "-e", SENDER, ...args]);
+}
+
 async function start(netns: string, args: readonly string[]): Promise<Talk> {
   const [file, ...rest] = ["nsenter", `--net=${netns}`, "--", process.execPath, "-e", ...args];
   const child = spawn(file, rest, {
@@ -88,6 +121,7 @@ async function start(netns: string, args: readonly string[]): Promise<Talk> {
       child.stdin?.write(`${line}\n`);
       return lines();
     },
+    next: lines,
     stop: () => void child.kill("SIGKILL"),
   };
 }
