@@ -10,7 +10,8 @@ import {
   type LayerName,
 } from "./images/catalog.ts";
 import { machineArchive } from "./images/debian.ts";
-import { isDebianLayer, makeDebianLayers, makeLayer, readDebianLayers } from "./images/layers.ts";
+import { DEBIAN_CODE, isDebianLayer, makeDebianLayers, readDebianLayers } from "./images/debian-layers.ts";
+import { makeLayer } from "./images/layers.ts";
 import { composeImage, type Layer } from "./images/oci.ts";
 import { push, withRegistry } from "./images/registry.ts";
 
@@ -54,13 +55,10 @@ export async function preparedRegistry(
 /** What the Debian layers are made from, and the folder they are in. */
 async function debianLayers(progress: Progress): Promise<{ key: string; folder: string }> {
   const archive = await machineArchive();
-  const code = ["debian.ts", "layer.ts", "layers.ts", "tree.ts", "files"].map(
-    (name) => `scripts/images/${name}`,
-  );
   const stages = JSON.stringify([BASE_PACKAGES, DEBIAN_STAGES], (_, v) =>
     v instanceof RegExp ? String(v) : v,
   );
-  const key = keyOf([archive.suite, process.arch, stages, ...contentOf(ROOT, code)]);
+  const key = keyOf([archive.suite, process.arch, stages, ...contentOf(ROOT, DEBIAN_CODE)]);
   const folder = await cached(CACHE, "debian", key, (aside) => makeDebianLayers(archive, aside, progress));
   return { key, folder };
 }
@@ -88,15 +86,15 @@ async function pushAll(
   progress: Progress,
 ): Promise<void> {
   const homes = new Map<string, string>();
+  const layerOf = (name: LayerName): Layer => {
+    const layer = layers.get(name);
+    if (layer === undefined) throw new Error(`cannot make images: there is no layer ${name}`);
+    return layer;
+  };
   await withRegistry(storage, work, async (url) => {
     for (const { repository, tag, layers: names, config, onlyFor } of images) {
       progress(`image ${repository}:${tag}`);
-      const architecture = onlyFor ?? machineArchitecture();
-      const image = composeImage(
-        architecture,
-        names.flatMap((name) => layers.get(name) ?? []),
-        config,
-      );
+      const image = composeImage(onlyFor ?? machineArchitecture(), names.map(layerOf), config);
       await push(url, { repository, tag, images: [image], list: onlyFor !== undefined }, homes);
     }
   });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { CATALOG } from "./catalog.ts";
 import { isNeeded, sourcesIn } from "./debian.ts";
-import { isDebianLayer } from "./layers.ts";
+import { isDebianLayer } from "./debian-layers.ts";
 import { librariesIn } from "./staging.ts";
 
 test("every image that is not our own says what it stands in for", () => {

@@ -1,6 +1,6 @@
 import type { RunConfig } from "./oci.ts";
 
-/** Which images there are, as tables. What fills their layers is in layers.ts. */
+/** Which images there are, as tables. What fills their layers is in layers.ts and debian-layers.ts. */
 
 /** A layer that Debian packages make, lying on the base. */
 export interface DebianStage {

@@ -1,14 +1,14 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { bundleApp } from "./bundle.ts";
-import { type AppName, BASE_PACKAGES, DEBIAN_STAGES, type LayerName } from "./catalog.ts";
-import { type Archive, bootstrap, extend, isNeeded } from "./debian.ts";
+import type { AppName, LayerName } from "./catalog.ts";
+import type { DebianLayerName } from "./debian-layers.ts";
 import { packLayer } from "./layer.ts";
 import type { Layer } from "./oci.ts";
 import { busyboxNames, makeFolder, putLink, putPerlModules, putProgram, putText } from "./staging.ts";
-import { compareTrees, pathsIn, whiteoutOf } from "./tree.ts";
+import { pathsIn } from "./tree.ts";
 
-/** What fills each layer of the catalogue. */
+/** What fills the layers that need no Debian archive: programs of this machine and our own. */
 
 const FILES = join(import.meta.dirname, "files");
 const fileOf = (name: string): string => readFileSync(join(FILES, name), "utf8");
@@ -17,64 +17,8 @@ const fileOf = (name: string): string => readFileSync(join(FILES, name), "utf8")
 const isOnBase = (library: string): boolean =>
   /\/(libc|libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+|ld-linux[^/]*)\.so\.\d+$/.test(library);
 
-type Progress = (line: string) => void;
-
-/** Makes the base and what lies on it from Debian packages, in a folder: `<name>.tgz`, and `layers.json` about them. */
-export async function makeDebianLayers(archive: Archive, folder: string, progress: Progress): Promise<void> {
-  const base = join(folder, "base");
-  progress(`Debian ${archive.suite}: the base`);
-  await bootstrap(archive, base, BASE_PACKAGES);
-  const baseLayer = await packLayer({
-    folder: base,
-    paths: pathsIn(base).filter(isNeeded),
-    file: join(folder, "base.tgz"),
-    createdBy: `mmdebstrap --variant=essential ${archive.suite}`,
-  });
-  const layers: Record<string, Layer> = { base: baseLayer };
-  for (const [name, stage] of Object.entries(DEBIAN_STAGES)) {
-    progress(`Debian ${archive.suite}: ${stage.packages.join(", ")}`);
-    const tree = join(folder, name);
-    await extend(archive, base, tree, stage.packages, stage.before);
-    for (const [path, file] of Object.entries(stage.scripts)) putText(tree, path, fileOf(file), 0o755);
-    layers[name] = await packDifference(base, tree, stage.without, {
-      file: join(folder, `${name}.tgz`),
-      createdBy: `apt-get install ${stage.packages.join(" ")}`,
-    });
-    rmSync(tree, { recursive: true });
-  }
-  rmSync(base, { recursive: true });
-  writeFileSync(join(folder, "layers.json"), JSON.stringify(layers));
-}
-
-/** The layer that makes `tree` out of `base`, without some paths. */
-async function packDifference(
-  base: string,
-  tree: string,
-  without: readonly RegExp[],
-  target: { readonly file: string; readonly createdBy: string },
-): Promise<Layer> {
-  const { changed, removed } = compareTrees(base, tree);
-  const gone = removed.filter(isNeeded).map(whiteoutOf);
-  for (const path of gone) writeFileSync(join(tree, path), "");
-  const kept = changed.filter((path) => isNeeded(path) && !without.some((pattern) => pattern.test(path)));
-  return packLayer({ folder: tree, paths: [...kept, ...gone], ...target });
-}
-
-/** The layers that `makeDebianLayers` left in a folder. */
-export function readDebianLayers(folder: string): Map<LayerName, Layer> {
-  const layers = JSON.parse(readFileSync(join(folder, "layers.json"), "utf8")) as Record<LayerName, Layer>;
-  return new Map(
-    Object.entries(layers).map(([name, layer]) => [
-      name as LayerName,
-      { ...layer, file: join(folder, `${name}.tgz`) },
-    ]),
-  );
-}
-
 /** Puts the content of a layer that needs no Debian archive into an empty tree. */
-const FILLERS: Readonly<
-  Record<Exclude<LayerName, "base" | keyof typeof DEBIAN_STAGES>, (tree: string) => Promise<void>>
-> = {
+const FILLERS: Readonly<Record<Exclude<LayerName, DebianLayerName>, (tree: string) => Promise<void>>> = {
   async node(tree) {
     await putProgram(tree, process.execPath, "/usr/local/bin/node", isOnBase);
   },
@@ -119,9 +63,4 @@ export async function makeLayer(name: keyof typeof FILLERS, folder: string): Pro
   });
   rmSync(tree, { recursive: true });
   return layer;
-}
-
-/** Whether a layer is made from Debian's archive. */
-export function isDebianLayer(name: LayerName): name is "base" | keyof typeof DEBIAN_STAGES {
-  return name === "base" || name in DEBIAN_STAGES;
 }

@@ -32,7 +32,9 @@ export async function withRegistry(
       http: { addr: address },
     }),
   );
-  const child = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
+  // It must not outlive this process, however this one ends.
+  const argv = ["--pdeathsig", "KILL", "docker-registry", "serve", config];
+  const child = spawn("setpriv", argv, { stdio: "ignore" });
   const failed = once(child, "error").then(([cause]) => {
     throw new Error(`cannot run docker-registry: ${String(cause)}`);
   });
