@@ -62,40 +62,32 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+interface Ports {
+  readonly udp: number;
+  readonly tcp: number;
+}
+
 async function startServer(
   start: NetworkFacts,
   upstreamPort = 9,
   facts: () => NetworkFacts = () => start,
-): Promise<number> {
-  const port = await freePort();
+): Promise<Ports> {
   const stop = new AbortController();
-  const server = new DnsServer({
-    address: "127.0.0.1",
-    port,
-    upstreams: ["127.0.0.1"],
-    upstreamPort,
-    facts,
-    clock: systemClock,
-    log: silentLog,
+  const parts = { address: "127.0.0.1", port: 0, upstreams: ["127.0.0.1"], upstreamPort, facts };
+  const [ports, running] = await new Promise<[Ports, Promise<void>]>((resolve) => {
+    const server = new DnsServer({
+      ...parts,
+      onListening: (bound) => resolve([bound, serving]),
+      clock: systemClock,
+      log: silentLog,
+    });
+    const serving = server.run(stop.signal);
   });
-  const running = server.run(stop.signal);
   ends.push(() => {
     stop.abort();
     return running;
   });
-  await connected(port);
-  return port;
-}
-
-/** Waits until somebody listens. */
-async function connected(port: number): Promise<void> {
-  const is = await new Promise<boolean>((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => resolve(true));
-    socket.on("error", () => resolve(false));
-    socket.on("close", () => resolve(false));
-    ends.push(() => socket.destroy());
-  });
-  if (!is) await connected(port);
+  return ports;
 }
 
 /** A resolver of the outside that answers every question with one address. */
@@ -115,13 +107,13 @@ function question(name: string, type: RecordType = "A"): Buffer {
   return encode({ type: "query", id: 7, flags: RECURSION_DESIRED, questions: [{ type, name }] });
 }
 
-async function askUdp(port: number, message: Buffer): Promise<DecodedPacket> {
+async function askUdp({ udp: port }: Pick<Ports, "udp">, message: Buffer): Promise<DecodedPacket> {
   const answer = await forwardQuery(message, [{ address: "127.0.0.1", port }], "udp", systemClock);
   if (answer === undefined) throw new Error("no answer");
   return decode(answer);
 }
 
-async function askTcp(port: number, messages: readonly Buffer[]): Promise<DecodedPacket[]> {
+async function askTcp({ tcp: port }: Ports, messages: readonly Buffer[]): Promise<DecodedPacket[]> {
   const socket = connect(port, "127.0.0.1", () => {
     for (const message of messages) socket.write(withLength(message));
   });
@@ -160,6 +152,16 @@ test("names of the outside are asked outside, unless every network is internal",
   expect(data(await askUdp(open, question("example.org")))).toEqual(["192.0.2.77"]);
   const closed = await startServer(factsOf(1, true), upstream);
   expect(rcode(await askUdp(closed, question("example.org")))).toBe(3);
+});
+
+test("a task with nameservers of its own asks those", async () => {
+  const upstream = await startUpstream();
+  const facts = factsOf(1);
+  const mine = facts.tasks.map((task) => ({ ...task, nameservers: ["127.0.0.3"] }));
+  const port = await startServer({ ...facts, tasks: mine }, upstream);
+  // Nobody listens at 127.0.0.3; the node's own upstream would have answered.
+  expect(rcode(await askUdp(port, question("example.org")))).toBe(2);
+  expect(data(await askUdp(port, question("web")))).toEqual(["10.0.1.2"]);
 });
 
 test("an outside that is not there is a failure said at once", async () => {
@@ -227,7 +229,7 @@ test("what changes is known at the next question", async () => {
 test("many questions on one connection are answered in order, however late the asker reads", async () => {
   const port = await startServer(factsOf(60));
   const ids = Array.from({ length: 2000 }, (_, i) => i);
-  const socket = connect(port, "127.0.0.1");
+  const socket = connect(port.tcp, "127.0.0.1");
   ends.push(() => socket.destroy());
   const name = "tasks.web";
   for (const id of ids)
@@ -245,7 +247,7 @@ test("one asker cannot take all connections", async () => {
   const port = await startServer(factsOf(1));
   let closed = 0;
   const opened = Array.from({ length: 40 }, () => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = connect(port.tcp, "127.0.0.1");
     ends.push(() => socket.destroy());
     return new Promise<void>((resolve) => {
       socket.on("error", () => undefined);
@@ -259,7 +261,7 @@ test("one asker cannot take all connections", async () => {
   });
   await Promise.all(opened);
   expect(closed).toBeGreaterThanOrEqual(8);
-  const other = connect({ port, host: "127.0.0.1", localAddress: "127.0.0.2" });
+  const other = connect({ port: port.tcp, host: "127.0.0.1", localAddress: "127.0.0.2" });
   ends.push(() => other.destroy());
   other.write(withLength(question("web")));
   const [chunk] = (await once(other, "data")) as [Buffer];
@@ -274,7 +276,7 @@ test("a stranger is refused, garbage is passed over, and the next question is an
   const socket = createSocket("udp4");
   ends.push(() => socket.close());
   for (const scrap of [Buffer.alloc(3), Buffer.alloc(40, 0xff), encode({ type: "response", id: 1 })]) {
-    await new Promise((resolve) => socket.send(scrap, port, "127.0.0.1", resolve));
+    await new Promise((resolve) => socket.send(scrap, port.udp, "127.0.0.1", resolve));
   }
   expect(data(await askUdp(port, question("web")))).toEqual(["10.0.1.2"]);
 });

@@ -2,7 +2,7 @@ import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import type { NetworkFacts } from "../dataplane/index.ts";
-import { answerQuery, type Query, readQuery, writeAnswer } from "../dns/index.ts";
+import { answerQuery, type Query, readQuery, writeAnswer, type Zone } from "../dns/index.ts";
 import { aborted, type Clock, type Log, messageOf, sleep } from "../lib/index.ts";
 import { forwardQuery, type Upstream } from "./dns-forwarder.ts";
 import { TcpFrames, withLength } from "./dns-frames.ts";
@@ -46,8 +46,7 @@ export class DnsServer {
 
   constructor(parts: DnsServerParts) {
     this.#parts = parts;
-    const port = parts.upstreamPort;
-    this.#upstreams = parts.upstreams.map((address) => ({ address, ...(port !== undefined && { port }) }));
+    this.#upstreams = this.#upstreamsAt(parts.upstreams);
   }
 
   /**
@@ -144,7 +143,7 @@ export class DnsServer {
     if (zone === undefined) return writeAnswer(query, "refused");
     const outcome = answerQuery(query, zone, this.#turn++, over);
     if (outcome.kind === "answer") return outcome.bytes;
-    return (await this.#forward(message, asker, over)) ?? writeAnswer(query, "failed");
+    return (await this.#forward(message, zone, asker, over)) ?? writeAnswer(query, "failed");
   }
 
   #currentZones(): Zones {
@@ -153,10 +152,16 @@ export class DnsServer {
     return this.#zones;
   }
 
-  async #forward(message: Buffer, asker: string, over: Over): Promise<Buffer | undefined> {
+  #upstreamsAt(addresses: readonly string[]): Upstream[] {
+    const { upstreamPort: port } = this.#parts;
+    return addresses.map((address) => ({ address, ...(port !== undefined && { port }) }));
+  }
+
+  async #forward(message: Buffer, zone: Zone, asker: string, over: Over): Promise<Buffer | undefined> {
     if (!this.#forwarded.take(asker)) return undefined;
+    const upstreams = zone.upstreams === undefined ? this.#upstreams : this.#upstreamsAt(zone.upstreams);
     try {
-      return await forwardQuery(message, this.#upstreams, over, this.#parts.clock);
+      return await forwardQuery(message, upstreams, over, this.#parts.clock);
     } finally {
       this.#forwarded.give(asker);
     }

@@ -35,7 +35,9 @@ export class Zones {
     if (known !== undefined) return known;
     const networks = Object.keys(task.addresses).flatMap((id) => this.#networks.get(id) ?? []);
     const forwards = networks.length === 0 || networks.some((network) => !network.internal);
-    const zone = { networks: networks.map((network) => this.#namesOn(network)), forwards };
+    const upstreams = task.nameservers;
+    const own = upstreams === undefined ? {} : { upstreams };
+    const zone = { networks: networks.map((network) => this.#namesOn(network)), forwards, ...own };
     this.#zones.set(task.taskId, zone);
     return zone;
   }

@@ -58,11 +58,13 @@ function factOf(task: AssignedTask, gatewayAddress: string): TaskFact {
   const hostPorts = task.endpoint.ports
     .filter((port) => port.publishMode === "host")
     .map(({ protocol, published, target }): PortFact => ({ protocol, published, target }));
+  const { nameservers } = task.spec.container.dns;
   return {
     taskId: task.id,
     serviceId: task.serviceId,
     addresses: Object.fromEntries(task.attachments.map((a) => [a.networkId, a.address])),
     gatewayAddress,
     hostPorts,
+    ...(nameservers.length > 0 && { nameservers }),
   };
 }

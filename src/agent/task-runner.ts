@@ -2,7 +2,6 @@ import { type Clock, Fault, type Log, messageOf, type Random, randomHex, sleep }
 import { DEFAULT_STOP_GRACE_MS, stateRank, type TaskState, type TaskStatus } from "../model/index.ts";
 import type { ContainerState, Containers, Images } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
-import { TASK_ID_LABEL } from "./container-config.ts";
 import type { ContainerConfigInput } from "./sandbox.ts";
 
 /** Where a task's network comes from: the node's sandboxes. */
@@ -299,9 +298,4 @@ export class TaskRunner {
 
 function exitOf({ exitCode }: { exitCode?: number }): { exitCode?: number } {
   return exitCode === undefined ? {} : { exitCode };
-}
-
-/** The task that a container was made for. */
-export function taskIdOf(container: ContainerState): string | undefined {
-  return container.labels[TASK_ID_LABEL];
 }

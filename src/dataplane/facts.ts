@@ -98,4 +98,6 @@ export interface TaskFact {
   readonly gatewayAddress: string;
   /** Published in host mode. */
   readonly hostPorts: readonly PortFact[];
+  /** Whom its questions to the outside go to, instead of the node's upstreams. */
+  readonly nameservers?: readonly string[];
 }

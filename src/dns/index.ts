@@ -2,6 +2,6 @@
  * dns: answers to DNS questions of tasks, as a pure function of what the asker may know, and the messages' codec.
  * It opens no socket and knows no task.
  */
-export { answerQuery, type Outcome } from "./answer.ts";
-export { type Query, type Rcode, readQuery, writeAnswer } from "./message.ts";
+export { answerQuery } from "./answer.ts";
+export { type Query, readQuery, writeAnswer } from "./message.ts";
 export { type NetworkNames, plainName, type Zone } from "./zone.ts";

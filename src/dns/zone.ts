@@ -17,6 +17,8 @@ export interface Zone {
   readonly networks: readonly NetworkNames[];
   /** Whether other names may be asked of the outside. */
   readonly forwards: boolean;
+  /** Whom, when the asker has words of its own on that. */
+  readonly upstreams?: readonly string[];
 }
 
 /** A name as it is compared: lowercase (RFC 4343), without the final dot. */

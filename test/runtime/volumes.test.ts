@@ -23,7 +23,7 @@ import { silentLog } from "../../src/lib/index.ts";
 import { fillVolume } from "../../src/runtime/volume-fill.ts";
 import { volumesContract } from "../../src/runtime/volumes.contract.ts";
 import { LocalVolumes } from "../../src/runtime/volumes.ts";
-import { systemClock, systemRandom } from "../../src/sys/index.ts";
+import { execOk, systemClock, systemRandom } from "../../src/sys/index.ts";
 
 const wanted = { name: "data", labels: {}, options: {}, driver: "local" };
 
@@ -42,7 +42,7 @@ const open = () =>
   });
 
 /** A folder of an image: its own owner and mode, a file, links, a pipe, a nested folder. */
-function imageFolder(): string {
+async function imageFolder(): Promise<string> {
   const source = join(folder, "image");
   mkdirSync(join(source, "sub"), { recursive: true });
   writeFileSync(join(source, "sub", "file"), "hello", { mode: 0o640 });
@@ -50,7 +50,7 @@ function imageFolder(): string {
   utimesSync(join(source, "sub", "file"), 1000, 2000);
   symlinkSync("/etc/passwd", join(source, "absolute"));
   execFileSync("ln", [join(source, "sub", "file"), join(source, "hard")]);
-  execFileSync("mkfifo", [join(source, ".pipe")]);
+  await execOk(["mkfifo", join(source, ".pipe")]);
   chownSync(source, 999, 998);
   chmodSync(source, 0o1750);
   return source;
@@ -73,7 +73,7 @@ test("volumes are there after a restart, half-made and half-removed ones are not
 
 test("an empty volume takes over a folder with all its properties", async () => {
   const { path } = await (await open()).create(wanted);
-  await fillVolume(path, imageFolder());
+  await fillVolume(path, await imageFolder());
   expect(readdirSync(path).sort()).toEqual([".pipe", "absolute", "hard", "sub"]);
   const root = statSync(path);
   expect([root.uid, root.gid, root.mode & 0o7777]).toEqual([999, 998, 0o1750]);
@@ -89,7 +89,7 @@ test("a volume that holds anything is left as it is", async () => {
   const { path } = await (await open()).create(wanted);
   writeFileSync(join(path, "mine"), "1");
   const before = statSync(path);
-  await fillVolume(path, imageFolder());
+  await fillVolume(path, await imageFolder());
   expect(readdirSync(path)).toEqual(["mine"]);
   expect(statSync(path)).toMatchObject({ uid: before.uid, mode: before.mode });
 });
@@ -111,7 +111,7 @@ test("an empty folder gives its owner and mode; a missing one, or a file, nothin
 
 test("fills at once fill once", async () => {
   const { path } = await (await open()).create(wanted);
-  const source = imageFolder();
+  const source = await imageFolder();
   await Promise.all([fillVolume(path, source), fillVolume(path, source), fillVolume(path, source)]);
   expect(readFileSync(join(path, "sub", "file"), "utf8")).toBe("hello");
 });
@@ -122,14 +122,14 @@ test("a copy that a crash cut off is made again", async () => {
   writeFileSync(join(path, "..", ".filling", "sub", "file"), "hel");
   await (await open()).create(wanted);
   expect(readdirSync(path)).toEqual([]);
-  await fillVolume(path, imageFolder());
+  await fillVolume(path, await imageFolder());
   expect(readFileSync(join(path, "sub", "file"), "utf8")).toBe("hello");
 });
 
 test("a whole copy that a crash kept from moving in is moved in at the next use", async () => {
   const { path } = await (await open()).create(wanted);
   const filled = join(path, "..", ".filled");
-  execFileSync("cp", ["--archive", imageFolder(), filled]);
+  execFileSync("cp", ["--archive", await imageFolder(), filled]);
   renameSync(join(filled, "hard"), join(path, "hard"));
   writeFileSync(join(path, "absolute"), "a container was quicker");
   await (await open()).create(wanted);
@@ -142,6 +142,6 @@ test("a whole copy that a crash kept from moving in is moved in at the next use"
 test("a container that has the empty volume open sees what comes in", async () => {
   const { path } = await (await open()).create(wanted);
   const before = statSync(path).ino;
-  await fillVolume(path, imageFolder());
+  await fillVolume(path, await imageFolder());
   expect(statSync(path).ino).toBe(before);
 });
