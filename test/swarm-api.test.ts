@@ -147,10 +147,18 @@ describe("a service", () => {
     const shown = await get(`/services/${name}`);
     expect(shown.bytes.toString()).not.toContain(auth);
     const { Version, Spec } = shown.json;
-    await post(`/services/${name}/update?registryAuthFrom=spec&version=${Version.Index}`, {
-      ...Spec,
-      Labels: { a: "b" },
-    });
+    const update = async (query: string, labels: object, headers = {}) => {
+      const { Index } = (await get(`/services/${name}`)).json.Version;
+      const spec = { ...Spec, Labels: labels };
+      return refusal(await post(`/services/${name}/update?${query}version=${Index}`, spec, headers));
+    };
+    expect(Version.Index).toBeGreaterThan(0);
+    expect(await update("registryAuthFrom=spec&", { a: "b" })).toBe("200 undefined");
+    expect(stored()).toBe(auth);
+    const other = Buffer.from("{}").toString("base64url");
+    expect(await update("", { a: "c" }, { "X-Registry-Auth": other })).toBe("200 undefined");
+    expect(stored()).toBe(other);
+    expect(await update("registryAuthFrom=previous-spec&", { a: "d" })).toBe("200 undefined");
     expect(stored()).toBe(auth);
     const bad = await post("/services/create", Spec, { "X-Registry-Auth": "!!" });
     expect(refusal(bad)).toBe("400 invalid X-Registry-Auth header: it is no JSON object in base64url");

@@ -22,6 +22,7 @@ test.each<[text: string, refusal: string]>([
   ['{"__proto__":["x"]}', "invalid filter '__proto__'"],
   ['{"name":"x"}', "invalid filter: the values of 'name' are neither a map nor a list"],
   ['{"name":[1]}', "invalid filter: the values of 'name' are neither a map nor a list"],
+  ['{"name":{"x":true,"y":1}}', "invalid filter: the values of 'name' are neither a map nor a list"],
   ['{"name":{"x":1}}', "invalid filter: the values of 'name' are neither a map nor a list"],
 ])("%s is refused", (text, refusal) => {
   expect(() => parseFilters(text, ["name"])).toThrow(refusal);

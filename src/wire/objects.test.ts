@@ -187,6 +187,8 @@ describe("a network", () => {
     const network = aNetwork("full", { ipam: [asked], internal: true }, { state });
     expect(networkToWire(network)).toMatchObject({
       Id: "net-full",
+      EnableIPv4: true,
+      EnableIPv6: false,
       Created: AT,
       Internal: true,
       IPAM: {

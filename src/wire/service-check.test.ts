@@ -274,6 +274,10 @@ describe("what means nothing is taken", () => {
     ["Networks", []],
     ["EndpointSpec", null],
     ["Mode", {}],
+    ["Mode", { Replicated: { Replicas: null }, Global: null, ReplicatedJob: null, GlobalJob: null }],
+    ["TaskTemplate.Runtime", "container"],
+    ["TaskTemplate.LogDriver", { Name: "json-file", Options: { "max-size": "200m", "max-file": "10" } }],
+    [`${C}.Mounts`, [{ ...bind("/t"), Consistency: "default", BindOptions: { Propagation: "private" } }]],
   ])("%s = %j", (path, value) => {
     expect(refusalOf(withField(path, value))).toBe("taken");
   });
