@@ -11,6 +11,8 @@ export interface DebianStage {
   readonly without: readonly RegExp[];
   /** Texts beside the packages: path in the image → file in `files/`, executable. */
   readonly scripts: Readonly<Record<string, string>>;
+  /** Links under a name without a version: path in the image → the folder of the packages that it leads to. */
+  readonly links: Readonly<Record<string, RegExp>>;
 }
 
 /** What all Debian layers lie upon. libstdc++ because nearly everything else wants it. */
@@ -22,6 +24,7 @@ export const DEBIAN_STAGES: Readonly<Record<"redis" | "postgres", DebianStage>> 
     before: {},
     without: [],
     scripts: { "/usr/local/bin/docker-entrypoint.sh": "redis-entrypoint.sh" },
+    links: {},
   },
   postgres: {
     packages: ["postgresql"],
@@ -37,6 +40,8 @@ export const DEBIAN_STAGES: Readonly<Record<"redis" | "postgres", DebianStage>> 
       /^usr\/share\/i18n\//,
     ],
     scripts: { "/usr/local/bin/docker-entrypoint.sh": "postgres-entrypoint.sh" },
+    // Debian's wrappers in /usr/bin choose among versions and need Perl; these are the programs themselves.
+    links: { "/usr/lib/postgresql/current": /^usr\/lib\/postgresql\/\d+$/ },
   },
 };
 
@@ -108,7 +113,11 @@ export const CATALOG: readonly CatalogImage[] = [
     tag: "9.4",
     layers: ["base", "postgres"],
     config: {
-      Env: [PATH, "LANG=C.UTF-8", "PGDATA=/var/lib/postgresql/data"],
+      Env: [
+        PATH.replace("=", "=/usr/lib/postgresql/current/bin:"),
+        "LANG=C.UTF-8",
+        "PGDATA=/var/lib/postgresql/data",
+      ],
       Entrypoint: ["docker-entrypoint.sh"],
       Cmd: ["postgres"],
       StopSignal: "SIGINT",

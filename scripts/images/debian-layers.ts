@@ -1,10 +1,10 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { BASE_PACKAGES, DEBIAN_STAGES, type LayerName } from "./catalog.ts";
+import { BASE_PACKAGES, DEBIAN_STAGES, type DebianStage, type LayerName } from "./catalog.ts";
 import { type Archive, bootstrap, extend, isNeeded } from "./debian.ts";
 import { packLayer } from "./layer.ts";
 import type { Layer } from "./oci.ts";
-import { putText } from "./staging.ts";
+import { putLink, putText } from "./staging.ts";
 import { compareTrees, pathsIn, whiteoutOf } from "./tree.ts";
 
 /** The layers that are made from Debian's archive. */
@@ -41,8 +41,7 @@ export async function makeDebianLayers(
     progress(`Debian ${archive.suite}: ${stage.packages.join(", ")}`);
     const tree = join(folder, name);
     await extend(archive, base, tree, stage.packages, stage.before);
-    for (const [path, file] of Object.entries(stage.scripts))
-      putText(tree, path, readFileSync(join(FILES, file), "utf8"), 0o755);
+    addOwn(tree, stage);
     layers[name] = await packDifference(base, tree, stage.without, {
       file: join(folder, `${name}.tgz`),
       createdBy: `apt-get install ${stage.packages.join(" ")}`,
@@ -51,6 +50,18 @@ export async function makeDebianLayers(
   }
   rmSync(base, { recursive: true });
   writeFileSync(join(folder, "layers.json"), JSON.stringify(layers));
+}
+
+/** Puts a stage's scripts and links beside what the packages brought. */
+function addOwn(tree: string, { scripts, links }: DebianStage): void {
+  for (const [path, file] of Object.entries(scripts)) {
+    putText(tree, path, readFileSync(join(FILES, file), "utf8"), 0o755);
+  }
+  for (const [path, pattern] of Object.entries(links)) {
+    const target = pathsIn(tree).find((found) => pattern.test(found));
+    if (target === undefined) throw new Error(`cannot link ${path}: no package brought ${pattern}`);
+    putLink(tree, path, `/${target}`);
+  }
 }
 
 /** The layer that makes `tree` out of `base`, without some paths. */

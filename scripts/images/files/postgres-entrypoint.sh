@@ -3,7 +3,6 @@
 # POSTGRES_PASSWORD (or a file of it in POSTGRES_PASSWORD_FILE), POSTGRES_HOST_AUTH_METHOD, POSTGRES_INITDB_ARGS
 # and PGDATA mean the same. Left out: the scripts in /docker-entrypoint-initdb.d.
 set -eu
-PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
 case "${1:-}" in
   -* | "") set -- postgres "$@" ;;
 esac
