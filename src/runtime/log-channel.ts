@@ -2,17 +2,21 @@
 export class LogChannel {
   /** A pump is writing, or about to. */
   isOpen = false;
-  /** How often a pump has ended. */
-  closings = 0;
   /** Files the pump keeps. */
   maxFiles = 1;
   #version = 0;
+  #closings = 0;
   readonly #onChange = new Set<() => void>();
   readonly #onRotate = new Set<() => void>();
 
   /** Counts whatever happened; see `changeAfter`. */
   get version(): number {
     return this.#version;
+  }
+
+  /** How often a pump has ended. */
+  get closings(): number {
+    return this.#closings;
   }
 
   get isIdle(): boolean {
@@ -23,6 +27,13 @@ export class LogChannel {
   changed(): void {
     this.#version++;
     for (const fn of [...this.#onChange]) fn();
+  }
+
+  /** The pump has ended, or the log is gone: readers that follow have nothing more to wait for. */
+  closed(): void {
+    this.isOpen = false;
+    this.#closings++;
+    this.changed();
   }
 
   /** A fresh, empty file has the log's name. */

@@ -4,6 +4,7 @@ import type { LogChannel } from "./log-channel.ts";
 import { LogCursor } from "./log-cursor.ts";
 
 const NANOS_PER_MS = 1_000_000n;
+const UNTENDED_MS = 250;
 
 export interface LogReadParts {
   readonly path: string;
@@ -55,7 +56,22 @@ async function* walk(
     }
     if (entries.length > 0) continue;
     if (isLast) return;
+    await nextChange(channel, version, clock, signal);
+  }
+}
+
+/** With no pump open nobody tells that the container has ended: it is looked at again after a while. */
+async function nextChange(
+  channel: LogChannel,
+  version: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const timer = channel.isOpen ? undefined : clock.after(UNTENDED_MS, () => channel.changed());
+  try {
     await channel.changeAfter(version, signal);
+  } finally {
+    timer?.cancel();
   }
 }
 

@@ -64,6 +64,7 @@ export class LogStore implements Logs {
 
   async remove(containerId: string): Promise<void> {
     removeLogFiles(this.pathOf(containerId));
+    this.#channels.get(containerId)?.closed();
   }
 
   #pump(containerId: string, input: LogInput, channel: LogChannel): LogPump {
@@ -92,9 +93,7 @@ export class LogStore implements Logs {
   }
 
   #closed(containerId: string, channel: LogChannel): void {
-    channel.isOpen = false;
-    channel.closings++;
-    channel.changed();
+    channel.closed();
     this.#release(containerId, channel);
   }
 

@@ -226,6 +226,24 @@ test("tail of a follower: the last lines, then the new ones", async () => {
   expect(await none.seen(1)).toEqual(["stdout: 4\n"]);
 });
 
+test("who follows while no pump is open ends when the container is seen to have ended", async () => {
+  const pump = await open();
+  shim(input.stdoutFifo).say("last words\n");
+  shims.splice(0).forEach(closeSync);
+  await pump.close();
+  let looks = 0;
+  const lines: string[] = [];
+  for await (const entry of store.read(ID, FOLLOW, () => ++looks < 4, never)) lines.push(textOf(entry));
+  expect(lines).toEqual(["stdout: last words\n"]);
+});
+
+test("who follows a log that is removed before it began is let go", async () => {
+  const reader = follow();
+  await new Promise(setImmediate);
+  await store.remove(ID);
+  expect(await reader.done).toEqual([]);
+});
+
 test("a removed log leaves no file", async () => {
   const pump = await open(store, { maxBytes: 100, maxFiles: 3 });
   const out = shim(input.stdoutFifo);
