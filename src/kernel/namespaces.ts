@@ -46,7 +46,7 @@ export class Namespaces {
     const known = this.#open.get(name);
     if (known !== undefined && (known.shared || this.#isPinned(known)))
       return { handle: known, fresh: false };
-    this.#close(name);
+    if (known !== undefined) this.#abandon(known);
     if (!listPinned(this.#folder).includes(name)) pinNewNetns(this.#folder, name);
     return { handle: this.#openPinned(name), fresh: true };
   }
@@ -57,14 +57,8 @@ export class Namespaces {
     return [...all].filter((name) => name !== HOST && !wanted.has(name));
   }
 
-  /**
-   * Takes the links away and lets go of the namespace. The links first, because the kernel clears a namespace some time
-   * after its last user has gone, and until then their other ends would live and their tunnel ids be taken.
-   */
   destroy(name: string): void {
-    const handle = this.#open.get(name) ?? this.#openPinned(name);
-    handle.route.request(RTM_DELLINK, 0, ourLinks());
-    this.#close(name);
+    this.#abandon(this.#open.get(name) ?? this.#openPinned(name));
     if (existsSync(`${this.#folder}/${name}`)) unpinNetns(this.#folder, name);
   }
 
@@ -86,8 +80,13 @@ export class Namespaces {
     return existsSync(path) && statSync(path).ino === inode;
   }
 
-  #close(name: string): void {
-    this.#open.get(name)?.close();
-    this.#open.delete(name);
+  /**
+   * Takes the links away and lets go of a namespace. The links first, because the kernel clears a namespace some time after
+   * its last user has gone, and until then their other ends would live and their tunnel ids be taken.
+   */
+  #abandon(handle: NamespaceHandle): void {
+    handle.route.request(RTM_DELLINK, 0, ourLinks());
+    handle.close();
+    this.#open.delete(handle.name);
   }
 }
