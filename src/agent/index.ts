@@ -2,6 +2,6 @@
  * agent: the part of every node that runs what managers assign: task state machines, the node's network, its DNS.
  * It decides nothing about the cluster and keeps working when no manager answers.
  */
-export { Agent, type AgentParts, type Welcome } from "./agent.ts";
+export { Agent, type Welcome } from "./agent.ts";
 export { describeNode } from "./description.ts";
 export { leaveNode } from "./leave.ts";

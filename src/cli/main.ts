@@ -1,5 +1,5 @@
 import { messageOf } from "../lib/index.ts";
-import { labCommands } from "./lab-commands.ts";
+import { labCommands } from "./index.ts";
 
 /** `shoal <noun> <verb>`: today `shoal lab …` only; everything about a swarm is said with the docker CLI. */
 async function main(argv: readonly string[]): Promise<number> {

@@ -2,7 +2,7 @@
  * dataplane: what one node's network must be: (NetworkFacts) -> NodeNetwork. It knows VNI, VIP, ingress and mesh,
  * and no kernel call.
  */
-export { type GatewayLayout, gatewayLayout, macOf } from "./addresses.ts";
+export { gatewayLayout, macOf } from "./addresses.ts";
 export type * from "./balancer.ts";
 export type * from "./facts.ts";
 export { netnsNameOf } from "./names.ts";

@@ -4,7 +4,6 @@
  */
 export { AssignmentFeed } from "./assignment-feed.ts";
 export { joinTokens } from "./certificates.ts";
-export type { ClusterChoice } from "./control/index.ts";
-export type { LogOptions, LogSelector, ServiceLogLine } from "./log-subscription.ts";
-export { Manager, type ManagerParts } from "./manager.ts";
+
+export { Manager } from "./manager.ts";
 export { planCluster } from "./planner.ts";

@@ -31,8 +31,6 @@ export {
   withDefaultTag,
 } from "./reference.ts";
 export {
-  type Distribution,
   RegistryClient,
-  type RegistryOptions,
   type Resolved,
 } from "./registry-client.ts";

@@ -8,5 +8,5 @@ export { withChanges } from "./layered-view.ts";
 export { LiveView, viewOf } from "./live-view.ts";
 export { MemoryBackend } from "./memory-backend.fake.ts";
 export { openSeal, type Seal } from "./seal.ts";
-export { Store, type StoreParts } from "./store.ts";
+export { Store } from "./store.ts";
 export type { ObjectChange, View } from "./view.ts";

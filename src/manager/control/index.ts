@@ -1,7 +1,7 @@
 /** The control's parts; manager/index.ts says what may be used outside. */
-export { type ClusterChoice, ClusterControl } from "./cluster.ts";
+export { ClusterControl } from "./cluster.ts";
 export { NetworkControl } from "./networks.ts";
 export { NodeControl } from "./nodes.ts";
 export type { ControlParts } from "./parts.ts";
-export { ServiceControl, type UpdateOptions } from "./services.ts";
+export { ServiceControl } from "./services.ts";
 export { TaskControl } from "./tasks.ts";
