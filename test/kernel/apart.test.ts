@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { planNetwork } from "../../src/dataplane/index.ts";
@@ -99,6 +99,7 @@ test("two swarms with equal overlay subnets share a host and do not touch each o
   expect(await two.sweep(second)).toEqual([]);
   expect(await host.run(["nft", "list", "tables"])).toBe("table ip sb-host\n");
   await two.destroy();
+  rmdirSync(`${host.folder}-b`);
   expect(await host.run(["nft", "list", "tables"])).toBe("");
 });
 
