@@ -338,9 +338,13 @@ describe("a network", () => {
     expect(refusal(await remove(`/networks/${name}`))).toBe(
       `400 rpc error: code = FailedPrecondition desc = network ${Id} is in use by service ${service}`,
     );
-    const [vip] = (await get(`/services/${service}`)).json.Endpoint.VirtualIPs ?? [];
-    if (vip !== undefined) expect(vip).toMatchObject({ NetworkID: Id, Addr: expect.stringMatching(/\/24$/) });
     await running(service, 1);
+    expect((await get(`/services/${service}`)).json.Endpoint.VirtualIPs).toEqual([
+      { NetworkID: Id, Addr: expect.stringMatching(/\/24$/) },
+    ]);
+    const dangling = async (value: string) =>
+      (await get(`/networks?${filters({ dangling: [value], id: [Id] })}`)).json.length;
+    expect([await dangling("true"), await dangling("false")]).toEqual([0, 1]);
     const [task] = (await get(`/tasks?${filters({ service: [service] })}`)).json;
     expect(task).toMatchObject({
       Slot: 1,

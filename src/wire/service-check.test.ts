@@ -288,6 +288,16 @@ describe("what means nothing is taken", () => {
     expect(spec.update).toMatchObject({ parallelism: 0, monitorMs: 5000, order: "stop-first" });
   });
 
+  test("resources that nobody limits are 0", () => {
+    const none = {
+      limits: { nanoCpus: 0, memoryBytes: 0, pids: 0 },
+      reservations: { nanoCpus: 0, memoryBytes: 0 },
+    };
+    for (const value of [null, {}, { Limits: null, Reservations: {} }]) {
+      expect(serviceSpecFromWire(withField("TaskTemplate.Resources", value)).task.resources).toEqual(none);
+    }
+  });
+
   test("networks in their old place", () => {
     expect(serviceSpecFromWire({ ...good(), Networks: [{ Target: "n" }] }).task.networks).toEqual([
       { target: "n", aliases: [] },
