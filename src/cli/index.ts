@@ -1,4 +1,5 @@
 /**
  * cli: the `shoal` command: reads words, calls lab, prints. It holds no logic of the swarm.
  */
-export { labCommands } from "./lab-commands.ts";
+export { type LabCommand, labCommands } from "./lab-commands.ts";
+export { splitName } from "./words.ts";

@@ -1,20 +1,58 @@
 import { messageOf } from "../lib/index.ts";
-import { labCommands } from "./index.ts";
+import { type LabCommand, labCommands, splitName } from "./index.ts";
 
 /** `shoal <noun> <verb>`: today `shoal lab …` only; everything about a swarm is said with the docker CLI. */
+
+const HELP = new Set(["help", "--help", "-h"]);
+/** What a shell says of a program that was called wrongly. */
+const MISUSED = 2;
+
 async function main(argv: readonly string[]): Promise<number> {
-  const [noun, verb, ...args] = argv;
-  if (noun !== "lab") return usage(noun === undefined || noun === "help" || noun === "--help");
+  const [noun, ...words] = argv;
+  if (noun === undefined || HELP.has(noun)) return say(overview());
+  if (noun !== "lab") return misused(`there is no command ${noun}`, "shoal --help");
+  const { named, rest } = splitName(words);
+  const [verb, ...args] = rest;
+  if (verb === undefined || HELP.has(verb)) return say(overview());
   const command = labCommands.find((c) => c.verb === verb);
-  if (command === undefined) return usage(verb === undefined || verb === "--help");
-  return command.run(args);
+  if (command === undefined) return misused(`there is no command lab ${verb}`, "shoal lab --help");
+  if (args[0] !== undefined && HELP.has(args[0])) return say(helpOf(command));
+  return command.run([...named, ...args]);
 }
 
-function usage(asked: boolean): number {
-  const lines = labCommands.map((c) => `  shoal lab ${c.usage.padEnd(62)} ${c.about}`);
-  const text = `Usage: shoal lab VERB …\n\nA swarm on this machine: hosts are network namespaces.\n\n${lines.join("\n")}\n`;
-  (asked ? process.stdout : process.stderr).write(text);
-  return asked ? 0 : 2;
+function say(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+function misused(what: string, help: string): number {
+  process.stderr.write(`shoal: ${what}: see ${help}\n`);
+  return MISUSED;
+}
+
+function overview(): string {
+  const lines = labCommands.map(
+    ({ verb, usage, about }) => `  ${`${verb} ${shortened(usage)}`.padEnd(34)}${about.split("\n")[0]}`,
+  );
+  return [
+    "Usage: shoal lab VERB …",
+    "",
+    "A swarm on this machine: hosts 1, 2, 3, … and a client outside the swarm, each a network namespace.",
+    "Labs have names; without --name it is `lab`.",
+    "",
+    ...lines,
+    "",
+    "`shoal lab VERB --help` says more of one.",
+  ].join("\n");
+}
+
+/** The options that every command has, or that only its own help explains, left out. */
+function shortened(usage: string): string {
+  return usage.replace(/\[--name N\] ?/, "").replace(/ \[--images.*/, " …");
+}
+
+function helpOf({ verb, usage, about }: LabCommand): string {
+  return `Usage: ${`shoal lab ${verb} ${usage}`.trim()}\n\n${about}`;
 }
 
 main(process.argv.slice(2)).then(

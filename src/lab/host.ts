@@ -5,13 +5,15 @@ import { execOk } from "../sys/index.ts";
 import { plugHost, unplugHost } from "./links.ts";
 import { hostPaths } from "./paths.ts";
 import { forget, livePid, processTree, signalAll, startDetached, waitUntil } from "./processes.ts";
-import { addressOf, type LabRecord, REGISTRY, REGISTRY_PORT } from "./record.ts";
+import { addressOf, type LabRecord, REGISTRY, REGISTRY_PORT, swarmHost } from "./record.ts";
 
 /** What starting a host needs from outside. */
 export interface HostParts {
   readonly clock: Clock;
   /** The argument list that runs shoald, e.g. [node, dist/daemon/main.js]. */
   readonly shoald: readonly string[];
+  /** Gives up waiting for programs to start. */
+  readonly signal?: AbortSignal;
 }
 
 const START_MS = 20_000;
@@ -19,7 +21,7 @@ const STOP_MS = 20_000;
 
 /** Brings a host up: its namespace if it is gone, its containerd, its shoald. What runs already is left as it is. */
 export async function startHost(lab: LabRecord, host: string, parts: HostParts): Promise<void> {
-  const paths = hostPaths(lab.name, host);
+  const paths = hostPaths(lab.name, swarmHost(lab, host));
   if (!existsSync(paths.netns)) await plugHost(lab, host);
   mkdirSync(paths.data, { recursive: true, mode: 0o700 });
   mkdirSync(paths.run, { recursive: true, mode: 0o711 });
@@ -27,7 +29,7 @@ export async function startHost(lab: LabRecord, host: string, parts: HostParts):
   await startDaemon(lab, host, parts);
 }
 
-async function startContainerd(lab: LabRecord, host: string, { clock }: HostParts): Promise<void> {
+async function startContainerd(lab: LabRecord, host: string, parts: HostParts): Promise<void> {
   const paths = hostPaths(lab.name, host);
   const pidFile = `${paths.run}/containerd.pid`;
   if (livePid(pidFile, paths.containerdSocket) !== undefined) return;
@@ -35,7 +37,12 @@ async function startContainerd(lab: LabRecord, host: string, { clock }: HostPart
   writeFileSync(config, containerdConfig(lab, host));
   const argv = ["containerd", "--config", config, "--address", paths.containerdSocket];
   const pid = startDetached({ netns: paths.netns, argv, log: paths.containerdLog, pidFile });
-  await waitForSocket(clock, paths.containerdSocket, pid, paths.containerdLog, "containerd");
+  await waitForSocket(parts, {
+    path: paths.containerdSocket,
+    pid,
+    log: paths.containerdLog,
+    what: "containerd",
+  });
 }
 
 /** Only what shoald uses; the CRI plugin alone would cost a second and 20 MB. */
@@ -52,14 +59,14 @@ function containerdConfig(lab: LabRecord, host: string): string {
 }
 
 /** Starts (or restarts) only the host's shoald. */
-export async function startDaemon(lab: LabRecord, host: string, { clock, shoald }: HostParts): Promise<void> {
-  const paths = hostPaths(lab.name, host);
+export async function startDaemon(lab: LabRecord, host: string, parts: HostParts): Promise<void> {
+  const paths = hostPaths(lab.name, swarmHost(lab, host));
   const pidFile = `${paths.run}/shoald.pid`;
   if (livePid(pidFile, paths.config) !== undefined) return;
   writeFileSync(paths.config, JSON.stringify(daemonConfig(lab, host), null, 2));
-  const argv = [...shoald, "--config", paths.config];
+  const argv = [...parts.shoald, "--config", paths.config];
   const pid = startDetached({ netns: paths.netns, argv, log: paths.log, pidFile });
-  await waitForSocket(clock, paths.apiSocket, pid, paths.log, "shoald");
+  await waitForSocket(parts, { path: paths.apiSocket, pid, log: paths.log, what: "shoald" });
 }
 
 function daemonConfig(lab: LabRecord, host: string): Record<string, unknown> {
@@ -77,15 +84,18 @@ function daemonConfig(lab: LabRecord, host: string): Record<string, unknown> {
   };
 }
 
-async function waitForSocket(
-  clock: Clock,
-  path: string,
-  pid: number,
-  log: string,
-  what: string,
-): Promise<void> {
+interface Started {
+  readonly path: string;
+  readonly pid: number;
+  readonly log: string;
+  readonly what: string;
+}
+
+async function waitForSocket({ clock, signal }: HostParts, started: Started): Promise<void> {
+  const { path, pid, log, what } = started;
   const deadline = clock.now() + START_MS;
   while (!(await answers(path))) {
+    if (signal?.aborted) throw new Fault("unavailable", `cannot start ${what}: interrupted`);
     const dead = !existsSync(`/proc/${pid}`) || isZombie(pid);
     if (dead || clock.now() > deadline) {
       const last = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").slice(-3).join("\n") : "";
@@ -154,7 +164,7 @@ function marksOf(lab: LabRecord, host: string): string[] {
 
 /** Stops shoald as a service manager would, leaving containers as they are. */
 export async function stopDaemon(lab: LabRecord, host: string, clock: Clock): Promise<void> {
-  const paths = hostPaths(lab.name, host);
+  const paths = hostPaths(lab.name, swarmHost(lab, host));
   const pid = livePid(`${paths.run}/shoald.pid`, paths.config);
   if (pid === undefined) return;
   signalAll([pid], "SIGTERM");
@@ -165,7 +175,7 @@ export async function stopDaemon(lab: LabRecord, host: string, clock: Clock): Pr
 
 /** Kills only shoald, without a word, as a crash would. */
 export async function killDaemon(lab: LabRecord, host: string, clock: Clock): Promise<void> {
-  const paths = hostPaths(lab.name, host);
+  const paths = hostPaths(lab.name, swarmHost(lab, host));
   const pid = livePid(`${paths.run}/shoald.pid`, paths.config);
   if (pid === undefined) return;
   signalAll([pid], "SIGKILL");
@@ -179,7 +189,7 @@ export async function killDaemon(lab: LabRecord, host: string, clock: Clock): Pr
 
 /** A power cut: every process dies at once, the namespace and all mounts are gone; the disk stays. */
 export async function killHost(lab: LabRecord, host: string, clock: Clock): Promise<void> {
-  addressOf(lab, host);
+  swarmHost(lab, host);
   let pids = processTree(marksOf(lab, host));
   signalAll(pids, "SIGKILL");
   await waitUntil(clock, STOP_MS, `cannot kill host ${host}: some processes do not end`, () => {
@@ -205,6 +215,6 @@ async function unmountUnder(folder: string): Promise<void> {
 
 /** Freezes or thaws all of a host's processes. */
 export function signalHost(lab: LabRecord, host: string, signal: "SIGSTOP" | "SIGCONT"): void {
-  addressOf(lab, host);
+  swarmHost(lab, host);
   signalAll(processTree(marksOf(lab, host)), signal);
 }

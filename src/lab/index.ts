@@ -10,8 +10,9 @@ export {
   startHost,
   stopDaemon,
 } from "./host.ts";
+export { preparedImages } from "./images.ts";
 export { docker, dockerEnv, labDown, labSwarm, labUp, onHost } from "./lab.ts";
-export { cut, heal } from "./links.ts";
+export { cut, heal, requirePlugged } from "./links.ts";
 export { hostPaths } from "./paths.ts";
 export { startDetached } from "./processes.ts";
 export {

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
+import { Fault } from "../lib/index.ts";
 import { exec, execOk } from "../sys/index.ts";
 import { hostPaths } from "./paths.ts";
-import { addressOf, type LabRecord } from "./record.ts";
+import { addressOf, CLIENT, type LabRecord, REGISTRY } from "./record.ts";
 
 /** The lab's switch: a bridge in a namespace of its own, so that the machine's own network is not touched. */
 const SWITCH = "switch";
@@ -81,8 +82,9 @@ function uplinkTable(lab: LabRecord): string {
   return `shoal-lab-${lab.name}`;
 }
 
-/** Cuts a host off from one peer (both ways), or from everybody. */
+/** Cuts a host off from one peer (both ways), or from everybody. Faults "not-found", "precondition" (not up). */
 export async function cut(lab: LabRecord, host: string, peer: string | undefined): Promise<void> {
+  for (const name of peer === undefined ? [host] : [host, peer]) requirePlugged(lab, name);
   if (peer === undefined) {
     await execOk(["ip", "-n", switchNetns(lab), "link", "set", `p-${host}`, "down"]);
     return;
@@ -101,9 +103,17 @@ export async function cut(lab: LabRecord, host: string, peer: string | undefined
   }
 }
 
+/** Fault "precondition" when a host of the lab has no namespace now, because it was killed. */
+export function requirePlugged(lab: LabRecord, host: string): void {
+  addressOf(lab, host);
+  if (existsSync(hostPaths(lab.name, host).netns)) return;
+  throw new Fault("precondition", `host ${host} of lab ${lab.name} is not up: shoal lab start ${host}`);
+}
+
 /** Undoes every cut of the lab. */
 export async function heal(lab: LabRecord): Promise<void> {
-  for (const host of lab.hosts) {
+  for (const host of [...lab.hosts, CLIENT, REGISTRY]) {
+    if (!existsSync(hostPaths(lab.name, host).netns)) continue;
     await exec(["ip", "-n", switchNetns(lab), "link", "set", `p-${host}`, "up"]);
     await exec([
       "ip",

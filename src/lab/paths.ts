@@ -19,6 +19,9 @@ export function labPaths(name: string): LabPaths {
 
 export const LABS_ROOT: string = STATE_ROOT;
 
+/** Where labs claim their subnets: a link N → the name of the lab that has 172.31.N.0/24. */
+export const CLAIMS_ROOT: string = `${STATE_ROOT}/.subnets`;
+
 /** The folders, sockets and files of one host of a lab. */
 export interface HostPaths {
   readonly data: string;

@@ -1,5 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { Fault } from "../lib/index.ts";
+import { claimSubnet, releaseSubnet } from "./claims.ts";
 import { LABS_ROOT, labPaths } from "./paths.ts";
 
 /** What a lab is, on disk: enough to find, fault and remove it. */
@@ -25,21 +34,38 @@ export function readLab(name: string): LabRecord {
   return JSON.parse(readFileSync(record, "utf8")) as LabRecord;
 }
 
-export function writeLab(lab: LabRecord): void {
+/** Writes the record of a new lab, whole or not at all. False when the name is taken: link(2) never replaces. */
+function writeLab(lab: LabRecord): boolean {
   const { state, record } = labPaths(lab.name);
   mkdirSync(state, { recursive: true, mode: 0o711 });
-  writeFileSync(`${record}.new`, JSON.stringify(lab));
-  renameSync(`${record}.new`, record);
+  const draft = `${record}.${process.pid}`;
+  writeFileSync(draft, JSON.stringify(lab));
+  try {
+    linkSync(draft, record);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  } finally {
+    unlinkSync(draft);
+  }
 }
 
 export function allLabs(): LabRecord[] {
   if (!existsSync(LABS_ROOT)) return [];
-  return readdirSync(LABS_ROOT)
-    .filter((name) => existsSync(labPaths(name).record))
-    .map(readLab);
+  return readdirSync(LABS_ROOT).flatMap((name) => {
+    try {
+      return [readLab(name)];
+    } catch {
+      return []; // no lab's folder, or one that just went away
+    }
+  });
 }
 
-/** A record for a lab that is not up yet. Faults: "invalid" name or number of hosts, "exists". */
+/**
+ * The record of a new lab, which has its name and subnet from now on until it is taken down. Two made at the same
+ * time, by whichever processes, never share either. Faults: "invalid" name or number of hosts, "exists".
+ */
 export function newLab(options: Omit<LabRecord, "index" | "hosts"> & { hosts: number }): LabRecord {
   if (!NAME_REGEXP.test(options.name)) {
     throw new Fault("invalid", `cannot name a lab ${options.name}: use up to 16 letters, digits and dashes`);
@@ -47,23 +73,27 @@ export function newLab(options: Omit<LabRecord, "index" | "hosts"> & { hosts: nu
   if (!Number.isInteger(options.hosts) || options.hosts < 1 || options.hosts > 50) {
     throw new Fault("invalid", "cannot make a lab: --hosts must be from 1 to 50");
   }
-  const labs = allLabs();
-  if (labs.some((lab) => lab.name === options.name)) {
-    throw new Fault(
-      "exists",
-      `a lab named ${options.name} is up already: shoal lab down --name ${options.name}`,
-    );
-  }
-  const used = new Set(labs.map((lab) => lab.index));
-  const index = Array.from({ length: 250 }, (_, i) => i).find((i) => !used.has(i));
-  if (index === undefined) throw new Fault("unavailable", "cannot make a lab: 250 labs are up");
-  return { ...options, index, hosts: Array.from({ length: options.hosts }, (_, i) => String(i + 1)) };
+  const index = claimSubnet(options.name);
+  const hosts = Array.from({ length: options.hosts }, (_, i) => String(i + 1));
+  const lab = { ...options, index, hosts };
+  if (writeLab(lab)) return lab;
+  releaseSubnet(lab);
+  throw new Fault(
+    "exists",
+    `a lab named ${options.name} is up already: shoal lab down --name ${options.name}`,
+  );
 }
 
 /** The outside client and the image registry: hosts that are not of the swarm. */
 export const CLIENT = "client";
 export const REGISTRY = "registry";
 export const REGISTRY_PORT = 5000;
+
+/** The host's name, if it is one that runs a shoald. Fault "not-found" otherwise. */
+export function swarmHost(lab: LabRecord, host: string): string {
+  if (lab.hosts.includes(host)) return host;
+  throw new Fault("not-found", `lab ${lab.name} has no docker host ${host}: it has ${lab.hosts.join(", ")}`);
+}
 
 /** A host's address in its lab. Fault "not-found" for a name the lab does not have. */
 export function addressOf(lab: LabRecord, host: string): string {

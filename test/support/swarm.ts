@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { preparedRegistry } from "../../scripts/images.ts";
 import {
   addressOf,
+  allLabs,
   dockerEnv,
   type HostParts,
   hostPaths,
@@ -30,6 +32,20 @@ export interface TaskContainer {
   readonly taskId: string;
 }
 
+/** The name of a lab of this test process: t-NAME-PID, the process id in base 36. */
+export function testLabName(name: string): string {
+  return `t-${name}-${process.pid.toString(36)}`;
+}
+
+/** Takes away the labs of test processes that were killed before they could do so. */
+async function removeOrphans(): Promise<void> {
+  for (const lab of allLabs()) {
+    const [, pid] = /^t-.*-([0-9a-z]+)$/.exec(lab.name) ?? [];
+    if (pid === undefined || existsSync(`/proc/${Number.parseInt(pid, 36)}`)) continue;
+    await labDown(lab, systemClock);
+  }
+}
+
 /** A lab for a test file, driven as a person would: by the stock docker CLI. */
 export class TestSwarm {
   readonly lab: LabRecord;
@@ -38,7 +54,10 @@ export class TestSwarm {
     this.lab = lab;
   }
 
-  /** Brings up a swarm with images in its registry. Names must be unique among test files. */
+  /**
+   * Brings up a swarm with images in its registry. Names, of up to 8 letters, must be unique among test files; other
+   * runs of the tests have labs of their own.
+   */
   static async up(
     name: string,
     hosts = 3,
@@ -46,10 +65,17 @@ export class TestSwarm {
   ): Promise<TestSwarm> {
     const images = await preparedRegistry(() => undefined);
     const settings = { ...options.settings } as Record<string, unknown>;
-    const lab = newLab({ name: `t-${name}`, hosts, images, uplink: false, settings });
+    await removeOrphans();
+    const lab = newLab({ name: testLabName(name), hosts, images, uplink: false, settings });
     await labUp(lab, hostParts);
-    if (options.swarm !== false) await labSwarm(lab);
-    return new TestSwarm(lab);
+    const swarm = new TestSwarm(lab);
+    try {
+      if (options.swarm !== false) await labSwarm(lab);
+      return swarm;
+    } catch (error) {
+      await swarm[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
