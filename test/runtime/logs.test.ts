@@ -264,7 +264,8 @@ test("a reader of any pace misses and repeats no line while the log rotates", as
       async (steps, maxBytes) => {
         const pump = await open(store, { maxBytes, maxFiles: 1000 });
         const out = shim(input.stdoutFifo);
-        const entries = store.read(ID, FOLLOW, running, never);
+        let hasEnded = false;
+        const entries = store.read(ID, FOLLOW, () => !hasEnded, never);
         let [said, read] = [0, 0];
         const take = async () => {
           const { value } = await entries.next();
@@ -276,6 +277,7 @@ test("a reader of any pace misses and repeats no line while the log rotates", as
         }
         out.end();
         await pump.close();
+        hasEnded = true;
         while (read < said) await take();
         expect((await entries.next()).done).toBe(true);
         await store.remove(ID);
@@ -355,7 +357,9 @@ async function checkCount(): Promise<{ last: number; gaps: string[] }> {
 async function runDaemonAndKill(fifos: readonly string[]): Promise<void> {
   const argv = ["--import", "tsx", DAEMON, folder, ID, ...fifos];
   const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
-  await once(child.stdout, "data");
+  const ended = once(child, "exit");
+  await Promise.race([once(child.stdout, "data"), ended]);
+  expect(child.exitCode).toBeNull();
   child.kill("SIGKILL");
-  await once(child, "exit");
+  await ended;
 }
