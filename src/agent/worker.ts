@@ -4,12 +4,12 @@ import type { ContainerState, Containers, Images } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { TASK_ID_LABEL } from "./container-config.ts";
 import type { TaskSandboxes } from "./sandbox.ts";
-import { TaskRunner } from "./task-runner.ts";
+import { type Sandboxes, TaskRunner } from "./task-runner.ts";
 
 export interface WorkerParts {
   readonly containers: Containers;
   readonly images: Images;
-  readonly sandboxes: TaskSandboxes;
+  readonly sandboxes: Sandboxes & Pick<TaskSandboxes, "adopt">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
