@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { exec, execOk } from "../../src/sys/index.ts";
 import { putText } from "./staging.ts";
@@ -119,14 +119,4 @@ async function mmdebstrap(
   if (code === 0) return;
   const why = stderr.trim().split("\n").slice(-8).join("\n");
   throw new Error(`cannot install ${packages.join(", ")} from Debian's archive:\n${why}`);
-}
-
-/** Unpacks a package of the machine's archive into a folder, as it is: nothing is installed. */
-export async function unpack(name: string, folder: string): Promise<void> {
-  const archives = `${folder}.debs`;
-  mkdirSync(archives, { recursive: true });
-  const { code, stderr } = await exec(["apt-get", "download", name], { cwd: archives });
-  if (code !== 0) throw new Error(`cannot get ${name} from Debian's archive: ${stderr.trim()}`);
-  for (const file of readdirSync(archives)) await execOk(["dpkg-deb", "-x", join(archives, file), folder]);
-  rmSync(archives, { recursive: true });
 }

@@ -2,7 +2,6 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { bundleApp } from "./bundle.ts";
 import type { AppName, LayerName } from "./catalog.ts";
-import { unpack } from "./debian.ts";
 import type { DebianLayerName } from "./debian-layers.ts";
 import { packLayer } from "./layer.ts";
 import type { Layer } from "./oci.ts";
@@ -24,15 +23,11 @@ const FILLERS: Readonly<Record<Exclude<LayerName, DebianLayerName>, (tree: strin
     await putProgram(tree, process.execPath, "/usr/local/bin/node", isOnBase);
   },
   async busybox(tree) {
-    // Not the machine's busybox-static: Debian 12's crashes as soon as it looks up a name (wget, nc).
-    const unpacked = `${tree}.busybox`;
-    await unpack("busybox", unpacked);
-    const busybox = join(unpacked, "bin/busybox");
-    await putProgram(tree, busybox, "/bin/busybox");
+    const busybox = "/bin/busybox";
+    await putProgram(tree, busybox, busybox);
     for (const name of await busyboxNames(busybox)) {
       if (name !== "busybox") putLink(tree, `/bin/${name}`, "busybox");
     }
-    rmSync(unpacked, { recursive: true });
     putText(tree, "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n");
     putText(tree, "/etc/group", "root:x:0:\nnogroup:x:65534:\n");
     for (const path of ["/dev", "/proc", "/sys", "/run", "/root"]) makeFolder(tree, path);
