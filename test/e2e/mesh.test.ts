@@ -95,7 +95,7 @@ test.each(["1", "2", "3"])(
 
 test("a container spreads 300 connections to a VIP over all three replicas", async () => {
   const [from] = await swarm.containers("both");
-  const script = "for i in $(seq 300); do wget -qO- -T 5 http://web/; done";
+  const script = "for i in $(seq 300); do timeout 5 wget -qO- http://web/; done";
   const { stdout } = await swarm.inTask(from!, "sh", "-c", script);
   const answers = stdout
     .trim()
@@ -136,7 +136,7 @@ test("one host's client reaches a published port on another host with its own ad
 test("services find each other by name on shared networks, and only there", async () => {
   const reach = async (from: string, to: string) => {
     const [task] = await swarm.containers(from);
-    const { code } = await swarm.inTask(task!, "wget", "-qO-", "-T", "3", `http://${to}/`);
+    const { code } = await swarm.inTask(task!, "timeout", "3", "wget", "-qO-", `http://${to}/`);
     return code === 0;
   };
   expect(await reach("both", "web")).toBe(true);
@@ -163,7 +163,7 @@ test("a task cannot reach a service of a network it is not on, not even by addre
     (await swarm.inTask(deep!, "ip", "-o", "-4", "addr")).stdout.match(/\d+\.\d+\.\d+\.\d+(?=\/)/g) ?? [];
   expect(addresses.length).toBeGreaterThan(1);
   for (const address of [vip, ...addresses].filter((a) => !a.startsWith("127."))) {
-    const { code } = await swarm.inTask(web!, "wget", "-qO-", "-T", "2", `http://${address}/`);
+    const { code } = await swarm.inTask(web!, "timeout", "2", "wget", "-qO-", `http://${address}/`);
     expect(code, `web reached ${address}`).not.toBe(0);
   }
 });
