@@ -60,7 +60,7 @@ async function joined(lab: LabRecord, signal: AbortSignal): Promise<void> {
 function imagesOf(said: string | undefined): string | undefined {
   if (said === "none") return undefined;
   if (said === undefined) return preparedImages(resolve(import.meta.dirname, "../.."));
-  if (!existsSync(join(said, "docker/registry"))) {
+  if (!existsSync(join(said, "docker/registry/v2"))) {
     throw new Fault("invalid", `cannot serve images of ${said}: it is no docker-registry's storage folder`);
   }
   return resolve(said);
