@@ -103,18 +103,32 @@ export class Agent {
     return this.#network.facts();
   }
 
-  /** Goes on where an earlier daemon stopped: assignments from disk, containers from the runtime, then the kernel. */
+  /** Goes on where an earlier daemon stopped: containers from the runtime, assignments from disk, then the kernel. */
   async #adopt(): Promise<void> {
+    await this.#worker.find();
+    const saved = this.#load();
+    if (saved === undefined) return;
+    this.#book = saved;
+    this.#follow();
+    await this.#network.settle();
+  }
+
+  /** What was assigned when the last daemon ended; nothing on a new node; undefined when it cannot be read. */
+  #load(): AssignmentBook | undefined {
     const { assignmentsFile, log } = this.#parts;
     try {
-      if (existsSync(assignmentsFile))
-        this.#book = AssignmentBook.load(readFileSync(assignmentsFile, "utf8"));
+      if (!existsSync(assignmentsFile)) return new AssignmentBook();
+      return AssignmentBook.load(readFileSync(assignmentsFile, "utf8"));
     } catch (error) {
       log.warn("saved assignments are unreadable, waiting for a manager", { error: messageOf(error) });
+      return undefined;
     }
+  }
+
+  /** Network and tasks go where the book says, in one turn: the network must never be without a task that has it. */
+  #follow(): void {
     this.#network.setFacts(this.#book.facts());
-    await this.#worker.adopt(this.#book.tasks());
-    await this.#network.settle();
+    this.#worker.assign(this.#book.tasks());
   }
 
   #handle(message: ManagerMessage): void {
@@ -147,8 +161,7 @@ export class Agent {
 
   #assign(message: Extract<ManagerMessage, { kind: "assignments" }>): void {
     this.#book.apply(message);
-    this.#network.setFacts(this.#book.facts());
-    this.#worker.assign(this.#book.tasks());
+    this.#follow();
     if (message.complete) {
       this.#worker.sweep().catch((error: unknown) => {
         this.#parts.log.warn("old containers not removed", { error: messageOf(error) });

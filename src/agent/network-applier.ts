@@ -40,6 +40,8 @@ export class NetworkApplier {
   #waiters: Waiter[] = [];
   #dirty = false;
   #busy = false;
+  /** Until the first facts nothing is applied: what an earlier daemon left in the kernel is still in use. */
+  #held = true;
 
   constructor(parts: NetworkApplierParts) {
     this.#parts = parts;
@@ -66,6 +68,7 @@ export class NetworkApplier {
   /** New facts from a manager; the kernel follows by itself. */
   setFacts(facts: ClusterFacts): void {
     this.#facts = facts;
+    this.#held = false;
     this.#change();
   }
 
@@ -105,7 +108,7 @@ export class NetworkApplier {
 
   #sweep(): void {
     const { kernel, log } = this.#parts;
-    if (this.#busy) return;
+    if (this.#busy || this.#held) return;
     this.#busy = true;
     kernel
       .sweep(planNetwork(this.facts(), this.#parts.plan))
@@ -126,7 +129,11 @@ export class NetworkApplier {
   #change(): void {
     this.#dirty = true;
     this.#known = undefined;
-    if (!this.#busy) queueMicrotask(() => this.#free());
+    if (this.#busy || this.#held) return;
+    // Several changes of one turn make one round.
+    queueMicrotask(() => {
+      if (!this.#busy) this.#free();
+    });
   }
 
   /** Starts a round if one is due and none runs. */

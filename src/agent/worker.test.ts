@@ -83,7 +83,8 @@ test("the next daemon goes on with what runs; what nobody assigned goes once the
   earlier.abandon();
   const ids = (await containers.list()).map(({ id }) => id);
   const worker = new Worker(parts);
-  await worker.adopt([task(1)]);
+  await worker.find();
+  worker.assign([task(1)]);
   await clock.advance(0);
   expect(adopted).toEqual(["web-1"]);
   expect((await containers.list()).map(({ id }) => id)).toEqual(ids);
@@ -100,7 +101,8 @@ test("a task that a manager tells of only after the restart finds its container 
   await clock.advance(0);
   earlier.abandon();
   const worker = new Worker(parts);
-  await worker.adopt([]);
+  await worker.find();
+  worker.assign([]);
   worker.assign([task(1)]);
   await worker.sweep();
   await clock.advance(0);

@@ -27,23 +27,20 @@ export class Worker {
   }
 
   /** At start: finds the containers of earlier runs, so that their tasks go on instead of starting anew. */
-  async adopt(tasks: readonly AssignedTask[]): Promise<void> {
+  async find(): Promise<void> {
     const all = await this.#parts.containers.list({ "com.docker.swarm.task": "" });
     this.#found = new Map(
       all.flatMap((c) => (c.labels[TASK_ID_LABEL] ? [[c.labels[TASK_ID_LABEL], c] as const] : [])),
     );
-    this.#parts.sandboxes.adopt(tasks, this.#found);
-    this.assign(tasks);
   }
 
-  /** The whole set of tasks; runners follow. */
+  /** The whole set of tasks; runners follow. Sandboxes that found containers live in are told to the network at once. */
   assign(tasks: readonly AssignedTask[]): void {
     const wanted = new Set(tasks.map((task) => task.id));
-    for (const task of tasks) {
-      const runner = this.#runners.get(task.id);
-      if (runner === undefined) this.#start(task);
-      else runner.update(task);
-    }
+    const fresh = tasks.filter((task) => !this.#runners.has(task.id));
+    this.#parts.sandboxes.adopt(fresh, this.#found);
+    for (const task of tasks) this.#runners.get(task.id)?.update(task);
+    for (const task of fresh) this.#start(task);
     for (const [id, runner] of this.#runners) if (!wanted.has(id)) runner.remove();
   }
 
