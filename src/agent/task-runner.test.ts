@@ -241,6 +241,21 @@ test("a daemon that ends leaves the container running, and the next one goes on 
   await runner.finished;
 });
 
+test("a daemon that ends while a container has its grace leaves the rest to the next one", async () => {
+  const task = assigned();
+  const earlier = run(task);
+  await clock.advance(0);
+  earlier.update({ ...task, desiredState: "shutdown" });
+  await clock.advance(1_000);
+  earlier.abandon();
+  await earlier.finished;
+  expect(last()?.state).toBe("running");
+  run({ ...task, desiredState: "shutdown" }, await theOnly());
+  await clock.advance(10_000);
+  expect(last()).toMatchObject({ state: "shutdown" });
+  expect((await theOnly()).status).toBe("stopped");
+});
+
 test("a container that ended while no daemon was there is told with its exit code", async () => {
   const task = assigned();
   const { id } = await earlierRun(task);

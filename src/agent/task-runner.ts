@@ -43,6 +43,8 @@ export class TaskRunner {
   #gone = false;
   #wake: (() => void)[] = [];
   readonly #stop = new AbortController();
+  /** Rejects when the agent stops. */
+  readonly #abandoned: Promise<never>;
   /** Resolves when the runner has nothing more to do. */
   readonly finished: Promise<void>;
 
@@ -53,6 +55,10 @@ export class TaskRunner {
     this.#containerId = found?.id;
     this.#isStarted = found !== undefined && found.status !== "created";
     this.#status = { at: parts.clock.now(), state: "assigned", message: "scheduler assigned task to node" };
+    this.#abandoned = new Promise((_, reject) => {
+      this.#stop.signal.addEventListener("abort", () => reject(this.#stop.signal.reason), { once: true });
+    });
+    this.#abandoned.catch(() => undefined);
     this.finished = this.#live(found);
   }
 
@@ -236,11 +242,11 @@ export class TaskRunner {
     }
   }
 
-  /** Runs `work`, again after a second while a part is away: what was begun must be ended. */
+  /** Runs `work`, again after a second while a part is away: what was begun must be ended, by the next daemon if need be. */
   async #insist<T>(work: () => Promise<T>): Promise<T> {
     while (true) {
       try {
-        return await work();
+        return await Promise.race([work(), this.#abandoned]);
       } catch (error) {
         if (this.#stop.signal.aborted) throw new Ended("the agent stops");
         if (!Fault.is(error, "unavailable")) throw error;
