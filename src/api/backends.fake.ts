@@ -95,6 +95,7 @@ export function aContainerInfo(over: Partial<ContainerInfo> & { id: string; name
       logMaxFiles: 3,
     },
     networks: [],
+    hostPorts: [],
     ...over,
   };
 }

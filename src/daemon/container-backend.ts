@@ -14,7 +14,11 @@ export interface ContainerBackendParts {
 
 /** runtime's containers as the API asks for them: found by any name, with their places on networks. */
 export function containerBackend({ containers, facts }: ContainerBackendParts): ContainerBackend {
-  const info = (state: ContainerState): ContainerInfo => ({ ...state, networks: placesOf(state, facts()) });
+  const info = (state: ContainerState): ContainerInfo => {
+    const known = facts();
+    const task = known?.tasks.find((t) => t.taskId === state.labels[TASK_ID_LABEL]);
+    return { ...state, networks: placesOf(task, known), hostPorts: task?.hostPorts ?? [] };
+  };
   return {
     list: async () => (await containers.list()).map(info),
     get: async (ref) => info(requireContainer(await containers.list(), ref)),
@@ -35,8 +39,10 @@ export function requireContainer(all: readonly ContainerState[], ref: string): C
   return found;
 }
 
-function placesOf({ labels }: ContainerState, facts: NetworkFacts | undefined): ContainerInfo["networks"] {
-  const task = facts?.tasks.find((t) => t.taskId === labels[TASK_ID_LABEL]);
+function placesOf(
+  task: NetworkFacts["tasks"][number] | undefined,
+  facts: NetworkFacts | undefined,
+): ContainerInfo["networks"] {
   return Object.entries(task?.addresses ?? {}).flatMap(([networkId, address]) => {
     const network = facts?.networks.find((n) => n.id === networkId);
     if (network === undefined) return [];

@@ -123,6 +123,12 @@ export interface ContainerInfo {
     readonly gateway: string;
     readonly mac: string;
   }[];
+  /** Ports of the host that lead to it alone (published in host mode). */
+  readonly hostPorts: readonly {
+    readonly protocol: "tcp" | "udp" | "sctp";
+    readonly published: number;
+    readonly target: number;
+  }[];
 }
 
 /** One step of a pull: which layer (short digest) is where, and how far. */

@@ -57,6 +57,24 @@ function emptyObjects(keys: readonly string[]): Record<string, object> {
   return Object.fromEntries(keys.map((key) => [key, {}]));
 }
 
+/** "80/tcp" → the host's ports that lead there, as moby's nat.PortMap. */
+export function portBindings({ hostPorts }: ContainerInfo, hostIp: string): Record<string, unknown> {
+  const keys = [...new Set(hostPorts.map(portKey))];
+  return Object.fromEntries(
+    keys.map((key) => [
+      key,
+      hostPorts
+        .filter((port) => portKey(port) === key)
+        .map((port) => ({ HostIp: hostIp, HostPort: String(port.published) })),
+    ]),
+  );
+}
+
+/** "80/tcp": how Docker names a container's port. */
+export function portKey({ target, protocol }: ContainerInfo["hostPorts"][number]): string {
+  return `${target}/${protocol}`;
+}
+
 /** The user's pairs first, then the image's that they do not replace: Docker's order. */
 function mergeEnv(fromImage: readonly string[], fromUser: readonly string[]): string[] {
   const keyOf = (pair: string) => pair.split("=")[0];
@@ -65,7 +83,8 @@ function mergeEnv(fromImage: readonly string[], fromUser: readonly string[]): st
 }
 
 /** The HostConfig of a container's inspect, as far as Shoal's containers have one. */
-export function hostConfigToWire({ config }: ContainerInfo): Record<string, unknown> {
+export function hostConfigToWire(container: ContainerInfo): Record<string, unknown> {
+  const { config } = container;
   const { resources } = config;
   return {
     Binds: null,
@@ -75,7 +94,7 @@ export function hostConfigToWire({ config }: ContainerInfo): Record<string, unkn
       Config: { "max-file": String(config.logMaxFiles), "max-size": String(config.logMaxBytes) },
     },
     NetworkMode: "default",
-    PortBindings: {},
+    PortBindings: portBindings(container, ""),
     RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
     AutoRemove: false,
     CapAdd: config.capAdd.length > 0 ? config.capAdd : null,

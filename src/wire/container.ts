@@ -1,8 +1,16 @@
 import type { Instant } from "../lib/index.ts";
 import type { ContainerInfo, ImageInfo } from "../model/index.ts";
-import { containerConfigToWire, exposedPorts, hostConfigToWire } from "./container-config.ts";
+import {
+  containerConfigToWire,
+  exposedPorts,
+  hostConfigToWire,
+  portBindings,
+  portKey,
+} from "./container-config.ts";
 import { humanDuration } from "./human-duration.ts";
 import { formatTime } from "./time.ts";
+
+const EVERY_ADDRESS = "0.0.0.0";
 
 export type DockerState = "created" | "running" | "exited";
 
@@ -35,7 +43,7 @@ export function containerSummary(
     ImageID: container.imageId,
     Command: commandText(container.command),
     Created: Math.floor(container.createdAt / 1000),
-    Ports: exposedPorts(image).map(splitPort),
+    Ports: portRows(container, image),
     Labels: container.labels,
     State: stateOf(container),
     Status: statusText(container, now),
@@ -49,6 +57,19 @@ export function containerSummary(
 function commandText(command: readonly string[]): string {
   const [path = "", ...args] = command;
   return [path, ...args.map((arg) => (arg.includes(" ") ? `'${arg}'` : arg))].join(" ");
+}
+
+/** Ports that are published on the host, then those that the image only exposes. */
+function portRows({ hostPorts }: ContainerInfo, image: ImageInfo | undefined): Record<string, unknown>[] {
+  const published = hostPorts.map((port) => ({
+    IP: EVERY_ADDRESS,
+    PrivatePort: port.target,
+    PublicPort: port.published,
+    Type: port.protocol,
+  }));
+  const taken = new Set(hostPorts.map(portKey));
+  const exposed = exposedPorts(image).filter((port) => !taken.has(port));
+  return [...published, ...exposed.map(splitPort)];
 }
 
 function splitPort(port: string): { PrivatePort: number; Type: string } {
@@ -111,7 +132,10 @@ function networkSettings(container: ContainerInfo, image: ImageInfo | undefined)
     Bridge: "",
     SandboxID: "",
     SandboxKey: container.config.netns,
-    Ports: Object.fromEntries(exposedPorts(image).map((port) => [port, null])),
+    Ports: {
+      ...Object.fromEntries(exposedPorts(image).map((port) => [port, null])),
+      ...portBindings(container, EVERY_ADDRESS),
+    },
     Networks: networksToWire(container),
   };
 }

@@ -98,6 +98,28 @@ export class TestSwarm {
     throw new Error(`docker ${args.join(" ")}: exit ${result.code}: ${result.stderr}${result.stdout}`);
   }
 
+  /** Makes a service and waits until it runs; without the five seconds for which the CLI looks on afterwards. */
+  async service(name: string, ...args: string[]): Promise<void> {
+    await this.docker("1", "service", "create", "-d", "-q", "--name", name, ...args);
+    await this.replicas(name);
+  }
+
+  /** Waits until as many tasks of a service run as shall, or as many as said. */
+  async replicas(service: string, count?: number): Promise<void> {
+    const want = count === undefined ? /^(\d+)\/\1\b/ : new RegExp(`^${count}/${count}\\b`);
+    await eventually(60_000, `the replicas of ${service} run`, async () => {
+      const text = await this.docker("1", "service", "ls", "--format", "{{.Name}} {{.Replicas}}");
+      const rows = new Map(text.split("\n").map((row) => row.split(" ", 2) as [string, string]));
+      return want.test(rows.get(service) ?? "") || Promise.reject(new Error(text));
+    });
+  }
+
+  /** The tasks of a service, ended ones too, newest first within a slot, each by a format of `docker service ps`. */
+  async ps(service: string, format: string, ...args: string[]): Promise<string[]> {
+    const text = await this.docker("1", "service", "ps", "--no-trunc", "--format", format, ...args, service);
+    return text.split("\n").filter(Boolean);
+  }
+
   /** A command in a host's network. */
   exec(host: string, ...argv: string[]): Promise<ExecResult> {
     return exec(onHost(this.lab, host, argv));

@@ -105,6 +105,23 @@ describe("containers", () => {
     });
   });
 
+  test("show ports published in host mode, in place of what the image exposes", async () => {
+    const hostPorts = [
+      { protocol: "tcp", published: 8090, target: 6379 },
+      { protocol: "udp", published: 8091, target: 53 },
+    ] as const;
+    node.backends.containers.put(aContainerInfo({ id: "ef".repeat(32), name: "open", hostPorts }));
+    const [row] = (await node.get(`/containers/json?${filters({ name: ["open"] })}`)) as [{ Ports: unknown }];
+    expect(row.Ports).toEqual([
+      { IP: "0.0.0.0", PrivatePort: 6379, PublicPort: 8090, Type: "tcp" },
+      { IP: "0.0.0.0", PrivatePort: 53, PublicPort: 8091, Type: "udp" },
+    ]);
+    expect(await node.get("/containers/open/json")).toMatchObject({
+      HostConfig: { PortBindings: { "6379/tcp": [{ HostIp: "", HostPort: "8090" }] } },
+      NetworkSettings: { Ports: { "53/udp": [{ HostIp: "0.0.0.0", HostPort: "8091" }] } },
+    });
+  });
+
   test("are still told when their image is gone", async () => {
     node.backends.containers.put(aContainerInfo({ id: "cd".repeat(32), name: "x", imageId: "sha256:gone" }));
     expect(await node.get("/containers/x/json")).toMatchObject({ Config: { Cmd: null, Env: ["A=1"] } });
