@@ -24,7 +24,6 @@ const pages = [
     .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name)),
 ];
-/** Written by the bench, on a machine with Docker's own engine. */
 const textOf = (page: string): string => readFileSync(join(root, page), "utf8");
 
 test("every link between pages leads somewhere, and every file that a page names is there", () => {
