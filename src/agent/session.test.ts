@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { FakeClock, Queue, seededRandom, silentLog } from "../lib/index.ts";
+import type { AgentMessage, AgentStream, ManagerMessage } from "../rpc/index.ts";
+import { ManagerSession, type SessionParts } from "./session.ts";
+
+/** A session's life against managers that a test plays. */
+
+interface Played {
+  readonly address: string;
+  readonly sent: AgentMessage[];
+  readonly says: Queue<ManagerMessage>;
+  closed: boolean;
+}
+
+let clock: FakeClock;
+let stop: AbortController;
+let sessions: Played[];
+let handled: ManagerMessage["kind"][];
+let answering: boolean;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  stop = new AbortController();
+  sessions = [];
+  handled = [];
+  answering = true;
+});
+
+afterEach(async () => {
+  stop.abort();
+  await clock.advance(0);
+});
+
+function open(managers: readonly string[], statuses: SessionParts["statuses"] = () => []): ManagerSession {
+  const session = new ManagerSession(
+    {
+      async connect(address): Promise<AgentStream> {
+        const played: Played = { address, sent: [], says: new Queue(), closed: false };
+        sessions.push(played);
+        if (!answering) throw new Error("nobody listens");
+        return {
+          send: (message) => void played.sent.push(message),
+          messages: played.says,
+          close() {
+            played.closed = true;
+            played.says.close();
+          },
+        };
+      },
+      describe: () => ({
+        ...{
+          hostname: "h",
+          platform: { architecture: "x86_64", os: "linux" },
+          engineVersion: "0",
+          plugins: [],
+        },
+        ...{ resources: { nanoCpus: 1, memoryBytes: 1 }, engineLabels: {} },
+      }),
+      statuses,
+      handle: (message) => void handled.push(message.kind),
+      advertiseAddress: "192.0.2.1",
+      dataPathAddress: "192.0.2.2",
+      ...{ clock, random: seededRandom(1), log: silentLog },
+    },
+    managers,
+  );
+  void session.run(stop.signal);
+  return session;
+}
+
+const welcome = (heartbeatPeriodMs: number, managers: readonly string[] = []): ManagerMessage => ({
+  ...{ kind: "welcome", sessionId: "s", heartbeatPeriodMs, managers },
+  cluster: { id: "c", dataPathPort: 4789 },
+});
+
+const kinds = (played: Played | undefined) => played?.sent.map((message) => message.kind);
+
+test("a session begins with who the node is and all it knows of its tasks", async () => {
+  const status = { at: 1, state: "running", message: "started" } as const;
+  open(["a:2377"], () => [{ taskId: "t", status }]);
+  await clock.advance(0);
+  expect(sessions[0]?.sent).toMatchObject([
+    { kind: "hello", advertiseAddress: "192.0.2.1", dataPathAddress: "192.0.2.2" },
+    { kind: "statuses", statuses: [{ taskId: "t", status }] },
+  ]);
+});
+
+test("it beats at the pace that the manager asks for, also when that changes", async () => {
+  open(["a:2377"]);
+  await clock.advance(0);
+  sessions[0]?.says.push(welcome(1_000));
+  await clock.advance(3_500);
+  expect(kinds(sessions[0])).toEqual(["hello", "heartbeat", "heartbeat", "heartbeat"]);
+  sessions[0]?.says.push({ kind: "heartbeat", periodMs: 10_000 });
+  await clock.advance(9_000);
+  expect(kinds(sessions[0])?.length).toBe(4);
+  await clock.advance(1_000);
+  expect(kinds(sessions[0])?.length).toBe(5);
+});
+
+test("nothing is sent before a manager has welcomed the node, all messages are handed on in order", async () => {
+  const session = open(["a:2377"]);
+  await clock.advance(0);
+  session.send({ kind: "statuses", statuses: [] });
+  sessions[0]?.says.push(welcome(5_000));
+  sessions[0]?.says.push({ kind: "log-cancel", subscriptionId: "x" });
+  await clock.advance(0);
+  session.send({ kind: "statuses", statuses: [] });
+  expect(kinds(sessions[0])).toEqual(["hello", "statuses"]);
+  expect(handled).toEqual(["welcome", "log-cancel"]);
+});
+
+test("a lost session is followed by one with the next manager, of those that the last one named", async () => {
+  const session = open(["a:2377"]);
+  await clock.advance(0);
+  sessions[0]?.says.push(welcome(5_000, ["b:2377", "c:2377"]));
+  await clock.advance(0);
+  sessions[0]?.says.close();
+  await clock.advance(200);
+  expect(sessions.map((s) => s.address)).toEqual(["a:2377", "c:2377"]);
+  expect(sessions[0]?.closed).toBe(true);
+  expect(session.managers).toEqual(["b:2377", "c:2377"]);
+});
+
+test("managers that do not answer are asked ever more rarely, at least every 8 s", async () => {
+  answering = false;
+  open(["a:2377"]);
+  await clock.advance(1_000);
+  const early = sessions.length;
+  expect(early).toBeGreaterThan(1);
+  await clock.advance(80_000);
+  const before = sessions.length;
+  await clock.advance(80_000);
+  const late = sessions.length - before;
+  expect(late).toBeGreaterThanOrEqual(10);
+  expect(late).toBeLessThan(early * 80);
+});
+
+test("the end of the agent ends the session, and no other begins", async () => {
+  open(["a:2377"]);
+  await clock.advance(0);
+  sessions[0]?.says.push(welcome(5_000));
+  await clock.advance(0);
+  stop.abort();
+  sessions[0]?.says.close();
+  await clock.advance(60_000);
+  expect(sessions.length).toBe(1);
+  expect(sessions[0]?.closed).toBe(true);
+});
