@@ -186,6 +186,22 @@ describe("following", () => {
     expect(one.of("log-request")).toHaveLength(1);
   });
 
+  test("asks about a new task once it has a container, not earlier", async () => {
+    const one = await side.join("node-1");
+    const reader = read(ofWeb, FOLLOW);
+    await turn();
+    const task = aRunning(web, 1, "node-1", { status: { at: T0, state: "preparing", message: "preparing" } });
+    await store.update([put("task", unsaved(task))]);
+    await turn();
+    expect(one.of("log-request")).toEqual([]);
+    const stored = store.view.get("task", task.id) ?? task;
+    await store.update([put("task", { ...stored, status: { ...task.status, state: "starting" } })]);
+    await turn();
+    expect(one.of("log-request").map((r) => r.taskIds)).toEqual([[task.id]]);
+    reader.stop();
+    await reader.result;
+  });
+
   test("goes on where it was when a node comes back, without asking the other again", async () => {
     await place(1, "node-1");
     await place(2, "node-1");

@@ -1,5 +1,5 @@
 import { newId, type Random } from "../lib/index.ts";
-import type { Task } from "../model/index.ts";
+import { stateRank, type Task } from "../model/index.ts";
 import { LOG_WINDOW, type SentLogLine, type SessionStream } from "../rpc/index.ts";
 import type { Store } from "../store/index.ts";
 import {
@@ -18,6 +18,8 @@ export interface LogBrokerParts {
 
 /** A node that has this much unread ignores the window; a node that begins a new request may be at twice the window. */
 const MAX_UNREAD = 4 * LOG_WINDOW;
+
+const HAS_CONTAINER = stateRank("starting");
 
 /** Collects container logs from the nodes that have them, no faster than they are read (swarm-map 3.11). */
 export class LogBroker {
@@ -120,11 +122,13 @@ export class LogBroker {
     this.#finishIfDone(subscription);
   }
 
+  /** The selected tasks that have a container: a node asked earlier would say that there is nothing. */
   #tasksOf({ serviceId, taskId }: LogSelector): Task[] {
     const { view } = this.#parts.store;
-    if (serviceId !== undefined) return [...view.tasksByService(serviceId)];
     const task = taskId === undefined ? undefined : view.get("task", taskId);
-    return task === undefined ? [] : [task];
+    const one = task === undefined ? [] : [task];
+    const selected = serviceId === undefined ? one : [...view.tasksByService(serviceId)];
+    return selected.filter(({ status }) => stateRank(status.state) >= HAS_CONTAINER);
   }
 
   #finishIfDone({ waiting, options, batches }: LogSubscription): void {

@@ -1,0 +1,190 @@
+import { spawn } from "node:child_process";
+import { readdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { dockerEnv } from "../../src/lab/index.ts";
+import { eventually, TestSwarm } from "../support/swarm.ts";
+
+/** Logs of services and containers, and the stream of events, as the stock CLI shows them. */
+
+let swarm: TestSwarm;
+
+beforeAll(async () => {
+  swarm = await TestSwarm.up("logs", 2);
+});
+
+afterAll(async () => {
+  await swarm[Symbol.asyncDispose]();
+});
+
+/** A service of a shell script in busybox. */
+const shell = (name: string, script: string, ...flags: string[]) =>
+  swarm.service(name, ...flags, "busybox", "sh", "-c", script);
+
+/** A docker command that goes on until it is stopped, and what it has printed so far. */
+function followed(host: string, ...args: string[]) {
+  const child = spawn("docker", args, {
+    env: { ...process.env, ...dockerEnv(swarm.lab, host) },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let text = "";
+  child.stdout.on("data", (chunk: Buffer) => (text += chunk));
+  const closed = new Promise<number | null>((resolve) => child.on("close", resolve));
+  return {
+    text: () => text,
+    closed,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGTERM");
+      await closed;
+    },
+  };
+}
+
+test("two streams, the last lines, times and those since a time", async () => {
+  await shell("talk", "for i in 1 2 3; do echo out $i; echo err $i >&2; sleep 0.3; done; exec sleep 1000");
+  const read = (...args: string[]) => swarm.try("1", "service", "logs", ...args, "talk");
+  await eventually(10_000, "all is said", async () => (await read()).stdout.includes("out 3"));
+  await eventually(10_000, "on both streams", async () => (await read()).stderr.includes("err 3"));
+  const both = await read("--raw");
+  expect(both).toMatchObject({ stdout: "out 1\nout 2\nout 3\n", stderr: "err 1\nerr 2\nerr 3\n" });
+  const last = await read("--raw", "--tail", "2");
+  expect(last).toMatchObject({ stdout: "out 3\n", stderr: "err 3\n" });
+  const named = (await read()).stdout.split("\n")[0];
+  expect(named).toMatch(/^talk\.1\.\w{12}@\S+-[12] {4}\| out 1$/);
+  const timed = (await read("--raw", "-t")).stdout.split("\n").filter(Boolean);
+  const times = timed.map((line) => line.split(" ")[0] ?? "");
+  expect(times).toEqual(times.filter((t) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/.test(t)));
+  expect([...times].sort()).toEqual(times);
+  const since = await read("--raw", "--since", times[2] ?? "");
+  expect(since.stdout).toBe("out 3\n");
+  expect((await read("--raw", "--since", "1h")).stdout).toBe("out 1\nout 2\nout 3\n");
+
+  const [task] = await swarm.containers("talk");
+  const local = (...args: string[]) => swarm.try(task?.host ?? "", "logs", ...args, task?.id ?? "");
+  expect(await local()).toMatchObject({ stdout: "out 1\nout 2\nout 3\n", stderr: "err 1\nerr 2\nerr 3\n" });
+  expect(await local("-n", "1")).toMatchObject({ stdout: "", stderr: "err 3\n" });
+  expect((await local("-t", "--since", times[2] ?? "")).stdout).toBe(`${times[2]} out 3\n`);
+  expect((await local("--until", times[0] ?? "")).stdout).toBe("out 1\n");
+  const ofTask = await swarm.docker("1", "service", "logs", "--raw", "--tail", "1", task?.taskId ?? "");
+  expect(ofTask === "out 3" || ofTask === "").toBe(true);
+});
+
+test("followed logs of replicas on two hosts go on, also with those that come later", async () => {
+  await shell(
+    "tick",
+    "while true; do echo tick; sleep 0.2; done",
+    "--replicas",
+    "2",
+    "--stop-grace-period",
+    "1s",
+  );
+  await using logs = followed("1", "service", "logs", "--follow", "tick");
+  const slots = () => new Set(logs.text().match(/^tick\.\d+/gm));
+  await eventually(10_000, "both are heard", async () => slots().size === 2);
+  const hosts = new Set(logs.text().match(/@\S+/g));
+  expect(hosts.size).toBe(2);
+  await swarm.docker("1", "service", "scale", "-d", "tick=3");
+  await eventually(10_000, "the third is heard", async () => slots().has("tick.3"));
+  const [one] = await swarm.containers("tick", ["2"]);
+  await using local = followed("2", "logs", "-f", "--tail", "0", one?.id ?? "");
+  await eventually(
+    5_000,
+    "a host's own logs are followed",
+    async () => local.text().split("tick").length > 3,
+  );
+  await swarm.docker("1", "service", "rm", "tick");
+  expect(await local.closed).toBe(0);
+});
+
+test("logs are cut at max-size and kept in max-file files", async () => {
+  const line = "x".repeat(99);
+  const script = `i=0; while [ $i -lt 3000 ]; do echo ${line}; i=$((i+1)); done; echo LAST; exec sleep 1000`;
+  await shell(
+    "loud",
+    script,
+    "--log-driver",
+    "json-file",
+    "--log-opt",
+    "max-size=50k",
+    "--log-opt",
+    "max-file=3",
+  );
+  const [task] = await swarm.containers("loud");
+  const host = task?.host ?? "";
+  await eventually(
+    20_000,
+    "the last line is there",
+    async () => (await swarm.docker(host, "logs", "-n", "1", task?.id ?? "")) === "LAST",
+  );
+  const file = await swarm.docker(host, "inspect", "--format", "{{.LogPath}}", task?.id ?? "");
+  const files = readdirSync(dirname(file)).filter((name) => /-json\.log(\.\d+)?$/.test(name));
+  const total = files.reduce((sum, name) => sum + statSync(`${dirname(file)}/${name}`).size, 0);
+  expect(total).toBeLessThan(3 * 50_000 * 1.2);
+  expect(total).toBeGreaterThan(2 * 50_000);
+  const lines = (await swarm.docker(host, "logs", task?.id ?? "")).split("\n");
+  expect(lines.at(-1)).toBe("LAST");
+  expect(lines.length).toBeGreaterThan(200);
+  expect(lines.length).toBeLessThan(3001);
+  expect(lines.slice(0, -1).every((l) => l === line)).toBe(true);
+});
+
+test("events tell of services, networks, nodes and containers as they come, and of those since a time", async () => {
+  const began = new Date().toISOString();
+  const format = "{{.Type}} {{.Action}} {{.Actor.Attributes.name}}";
+  await using events = followed("1", "events", "--format", format);
+  await using others = followed("2", "events", "--format", format);
+  const heard = () => events.text().split("\n");
+  await eventually(10_000, "events are heard", async () => {
+    await swarm.docker("1", "volume", "create", "heard");
+    return (
+      events.text() !== "" && swarm.docker("2", "volume", "create", "heard").then(() => others.text() !== "")
+    );
+  });
+  await swarm.docker("1", "network", "create", "-d", "overlay", "told");
+  await swarm.service("told", "--network", "told", "--replicas", "2", "shoal/probe");
+  await swarm.docker("1", "service", "scale", "-d", "told=1");
+  await swarm.docker("1", "service", "rm", "told");
+  await eventually(
+    10_000,
+    "the network is free",
+    async () => (await swarm.try("1", "network", "rm", "told")).code === 0,
+  );
+  const wanted = [
+    "network create told",
+    "service create told",
+    "service update told",
+    "service remove told",
+    "network remove told",
+  ];
+  await eventually(10_000, "all is told", async () => {
+    expect(
+      heard()
+        .filter((row) => /^(service|network) .*told$/.test(row))
+        .filter((row, i, all) => all.indexOf(row) === i),
+    ).toEqual(wanted);
+    return true;
+  });
+  for (const stream of [events, others]) {
+    await eventually(10_000, "containers are told on their own host", async () =>
+      ["create", "start", "kill", "die"].every((action) =>
+        new RegExp(`^container ${action} told\\.\\d\\.\\w+$`, "m").test(stream.text()),
+      ),
+    );
+    expect(stream.text()).not.toMatch(/undefined|null/);
+  }
+  const past = await swarm.docker(
+    "1",
+    "events",
+    "--since",
+    began,
+    "--until",
+    new Date().toISOString(),
+    "--filter",
+    "type=service",
+    "--filter",
+    "event=create",
+    "--format",
+    format,
+  );
+  expect(past.split("\n")).toEqual(["service create told"]);
+});
