@@ -321,7 +321,8 @@ describe("networks", () => {
       "precondition",
       `network ${front.id} is in use by service ${web.id}`,
     );
-    await services.remove("web");
+    const { id, version, spec } = services.get("web");
+    await services.update(id, version, { ...spec, task: { ...spec.task, networks: [] } });
     const attachments = [{ networkId: front.id, address: "10.0.0.9" }];
     await seed(
       put("node", unsaved(aNode("n1"))),
@@ -332,6 +333,20 @@ describe("networks", () => {
     await seed(put("node", { ...node, status: { ...node.status, state: "down" } }));
     await networks.remove("front");
     await refused(() => networks.remove("front"), "not-found", "network front not found");
+  });
+
+  test("tasks of a removed service hold no network, so that it can go right behind the service", async () => {
+    const front = await networks.create(overlay("front"));
+    const services = new ServiceControl(parts);
+    const web = await services.create(onNetworks("web", "front"));
+    const attachments = [{ networkId: front.id, address: "10.0.0.9" }];
+    await seed(
+      put("node", unsaved(aNode("n1"))),
+      put("task", unsaved(aRunning(web, 1, "n1", { attachments }))),
+    );
+    await services.remove("web");
+    await networks.remove("front");
+    expect(networks.list().map((n) => n.spec.name)).not.toContain("front");
   });
 
   test("ingress stays while a port is published there, and can be made anew", async () => {

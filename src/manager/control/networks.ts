@@ -1,6 +1,15 @@
 import { grantNetwork } from "../../allocator/index.ts";
 import { contains, Fault, newId, overlaps, parseCidr, parseIpv4 } from "../../lib/index.ts";
-import { type IpamConfig, type Network, type NetworkSpec, newMeta, put, remove } from "../../model/index.ts";
+import {
+  type IpamConfig,
+  isWanted,
+  type Network,
+  type NetworkSpec,
+  newMeta,
+  put,
+  remove,
+  type Task,
+} from "../../model/index.ts";
 import type { View } from "../../store/index.ts";
 import { requireByRef } from "./find.ts";
 import type { ControlParts } from "./parts.ts";
@@ -58,12 +67,18 @@ function userOf(view: View, network: Network): string | undefined {
     if (ingress || service.spec.task.networks.some((n) => n.target === network.id))
       return `service ${service.id}`;
   }
-  for (const task of view.tasksByNetwork(network.id)) {
-    // A node that is down cannot say that its tasks have stopped; they must not hold the network for ever.
-    const node = task.nodeId === undefined ? undefined : view.get("node", task.nodeId);
-    if (task.status.state === "running" && node?.status.state !== "down") return `task ${task.id}`;
-  }
+  for (const task of view.tasksByNetwork(network.id)) if (holds(view, task)) return `task ${task.id}`;
   return undefined;
+}
+
+/**
+ * As swarmkit has it, a task that is on its way out holds no network: `docker stack rm` removes networks right behind
+ * services. Nor does one on a node that is down, which cannot say that it has stopped.
+ */
+function holds(view: View, task: Task): boolean {
+  const goes = !isWanted(task) || view.get("service", task.serviceId) === undefined;
+  const node = task.nodeId === undefined ? undefined : view.get("node", task.nodeId);
+  return task.status.state === "running" && !goes && node?.status.state !== "down";
 }
 
 /** Networks that every Docker node has of its own. */
