@@ -32,12 +32,15 @@ describe("assignmentsFor()", () => {
     },
   );
   const on = (networkId: string, address: string) => ({ attachments: [{ networkId, address }] });
-  const view = viewOf({
+  const viewOfNodes = {
     network: [front, back],
     node: [
       aNode("n1", { attachments: { "net-front": "10.0.1.3" } }),
       aNode("n2", { attachments: { "net-front": "10.0.1.4", "net-back": "10.0.2.4" } }),
     ],
+  };
+  const view = viewOf({
+    ...viewOfNodes,
     service: [web, db],
     task: [
       aRunning(web, 1, "n1", on("net-front", "10.0.1.5")),
@@ -51,6 +54,13 @@ describe("assignmentsFor()", () => {
       aRunning(web, 4, "n2", { ...on("net-front", "10.0.1.8"), desiredState: "shutdown" }),
       aTask(web, 5, on("net-front", "10.0.1.9")),
     ],
+  });
+
+  test("a peer without an IPv4 tunnel end is nobody's peer: one node's word must not break the others' plans", () => {
+    const bad = aNode("n3", { attachments: { "net-front": "10.0.1.9" }, dataPathAddress: "10.0.0.1 }" });
+    const nodes = { ...viewOfNodes, node: [...viewOfNodes.node, bad] };
+    expect(Object.keys(told(viewOf(nodes), "n1"))).toContain("node/n2");
+    expect(Object.keys(told(viewOf(nodes), "n1"))).not.toContain("node/n3");
   });
 
   test("tells a node its tasks, and of its networks the peers, services, endpoints and who may still answer", () => {

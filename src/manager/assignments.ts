@@ -1,4 +1,5 @@
 import type { AttachmentFact, EndpointFact, NetworkFact, NodeFact, ServiceFact } from "../dataplane/index.ts";
+import { parseIpv4 } from "../lib/index.ts";
 import {
   isTerminal,
   isWanted,
@@ -92,7 +93,8 @@ function rowsOf<K extends Kind>(reader: Reader, kind: K, object: Kinds[K]): [str
 
 function nodeRows({ on }: Reader, node: Node): Row[] {
   const addresses = pick(Object.entries(node.attachments), on);
-  if (isEmpty(addresses)) return [];
+  // One without an IPv4 address cannot be reached, and a node's plan must not fail over it.
+  if (isEmpty(addresses) || parseIpv4(node.dataPathAddress) === undefined) return [];
   const fact: NodeFact = { id: node.id, dataPathAddress: node.dataPathAddress, addresses };
   return [[`node/${node.id}`, fact]];
 }

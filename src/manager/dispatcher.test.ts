@@ -93,6 +93,14 @@ describe("a session", () => {
     expect(node()).toMatchObject({ status: { address: "10.9.0.8" }, dataPathAddress: "10.8.0.8" });
   });
 
+  test("of a node elsewhere whose tunnels would end at everybody's loopback is refused", async () => {
+    const agent = side.connect("node-1");
+    agent.hello({ dataPathAddress: "127.0.0.1" });
+    await turn();
+    expect(agent.ended).toBe("tunnels cannot end at 127.0.0.1 for a node at 10.9.0.7");
+    expect(node().status.state).toBe("unknown");
+  });
+
   test("goes on with differences, each to the set before; what does not concern the node is not said", async () => {
     const agent = await side.join("node-1");
     await place(1, "node-1");

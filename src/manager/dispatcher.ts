@@ -1,4 +1,4 @@
-import { type Log, messageOf, newId, type Random } from "../lib/index.ts";
+import { Fault, type Log, messageOf, newId, type Random } from "../lib/index.ts";
 import { type Node, put } from "../model/index.ts";
 import type {
   AgentMessage,
@@ -110,6 +110,10 @@ export class Dispatcher implements DispatcherService {
 
   async #welcome(session: Session, sessionId: string, address: string, hello: HelloMessage): Promise<void> {
     const { store, liveness, logs } = this.#parts;
+    if (isLoopback(hello.dataPathAddress) && !isLoopback(address)) {
+      // Every other node would take it for itself, and its own processes for a member.
+      throw new Fault("invalid", `tunnels cannot end at ${hello.dataPathAddress} for a node at ${address}`);
+    }
     // Before and after: a node that is ready must not look silent while the write is under way.
     liveness.heard(session.nodeId);
     const found = await this.#markReady(session.nodeId, address, hello);
@@ -203,6 +207,8 @@ export class Dispatcher implements DispatcherService {
     });
   }
 }
+
+const isLoopback = (address: string): boolean => address.startsWith("127.");
 
 function managersOf(nodes: readonly Node[]): string[] {
   return nodes.flatMap((node) => (node.managerAddress === undefined ? [] : [node.managerAddress]));

@@ -1,4 +1,4 @@
-import { Fault } from "../lib/index.ts";
+import { Fault, parseIpv4 } from "../lib/index.ts";
 
 /** What a node may say of itself is bounded: a manager keeps it, and other users read it. */
 export const BOUNDS = {
@@ -48,6 +48,23 @@ export function count(what: string, value: bigint): number {
 export function port(what: string, value: number): number {
   if (value > 65_535) throw malformed(`${what} is no port`);
   return value;
+}
+
+/** From here on: multicast, reserved, broadcast. */
+const FIRST_MULTICAST = 224 * 2 ** 24;
+const THIS_NETWORK = 2 ** 24;
+
+/**
+ * An IPv4 address that one machine can have, or "" for none; or an "invalid" Fault. Every node builds firewall sets and
+ * tunnels from these: what is no address must not get there.
+ */
+export function ipv4(what: string, text: string): string {
+  if (text === "") return text;
+  const address = parseIpv4(text);
+  if (address === undefined || address < THIS_NETWORK || address >= FIRST_MULTICAST) {
+    throw malformed(`${what} is not a machine's IPv4 address`);
+  }
+  return text;
 }
 
 export function malformed(why: string): Fault {

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AgentMessageSchema, LogLine, AgentMessage as WireMessage } from "../gen/shoal/rpc_pb.ts";
-import { BOUNDS, clip, malformed, oneOf, word } from "./bounds.ts";
+import { BOUNDS, clip, ipv4, malformed, oneOf, word } from "./bounds.ts";
 import { descriptionFromWire, descriptionToWire, statusFromWire, statusToWire } from "./convert-status.ts";
 import type { AgentMessage, SentLogLine } from "./messages.ts";
 
@@ -31,8 +31,8 @@ const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => AgentMess
   hello: ({ description, advertiseAddress, dataPathAddress }) => ({
     kind: "hello",
     description: descriptionFromWire(description),
-    advertiseAddress: word("advertiseAddress", advertiseAddress),
-    dataPathAddress: word("dataPathAddress", dataPathAddress),
+    advertiseAddress: ipv4("advertiseAddress", advertiseAddress),
+    dataPathAddress: ipv4("dataPathAddress", dataPathAddress),
   }),
   heartbeat: () => ({ kind: "heartbeat" }),
   statuses: ({ statuses }) => ({

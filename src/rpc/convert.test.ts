@@ -67,11 +67,16 @@ const line = fc.record({
   line: fc.uint8Array({ maxLength: 100 }),
 });
 
+const address = fc.oneof(
+  fc.constant(""),
+  fc.tuple(fc.integer({ min: 1, max: 223 }), fc.nat(255), fc.nat(255), fc.nat(255)).map((q) => q.join(".")),
+);
+
 /** One arbitrary a kind: a kind that is missing here does not compile. */
 const AGENT: {
   readonly [K in AgentMessage["kind"]]: fc.Arbitrary<Omit<Extract<AgentMessage, { kind: K }>, "kind">>;
 } = {
-  hello: fc.record({ description, advertiseAddress: text, dataPathAddress: text }),
+  hello: fc.record({ description, advertiseAddress: address, dataPathAddress: address }),
   heartbeat: fc.record({}),
   statuses: fc.record({ statuses: fc.array(fc.record({ taskId: id, status })) }),
   "log-lines": fc.record({ subscriptionId: id, lines: fc.array(line) }),
@@ -160,6 +165,12 @@ describe("agents are not believed", () => {
     ["too many ports", report({ ports: Array.from({ length: 2_000 }, () => port80) }), "status.ports"],
     ["a long hostname", { ...hello, description: { ...hello.description, hostname: long } }, "hostname"],
     ["a long address", { ...hello, advertiseAddress: long }, "advertiseAddress"],
+    ["a host name", { ...hello, advertiseAddress: "host-1" }, "advertiseAddress"],
+    ["an IPv6 tunnel end", { ...hello, dataPathAddress: "fd00::1" }, "dataPathAddress"],
+    ["a whole network of tunnel ends", { ...hello, dataPathAddress: "0.0.0.0/0" }, "dataPathAddress"],
+    ["a firewall rule", { ...hello, dataPathAddress: "10.0.0.1 } ; flush ruleset" }, "dataPathAddress"],
+    ["everybody", { ...hello, dataPathAddress: "0.0.0.0" }, "dataPathAddress"],
+    ["a group", { ...hello, dataPathAddress: "239.1.1.1" }, "dataPathAddress"],
     [
       "too many plugins",
       {
