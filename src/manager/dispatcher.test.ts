@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { FakeClock, Fault, seededRandom, silentLog } from "../lib/index.ts";
+import { aborted, FakeClock, Fault, seededRandom, silentLog } from "../lib/index.ts";
 import { type Change, type Node, put, remove, type Task } from "../model/index.ts";
 import { aCluster, aNode, aService, aTask, T0 } from "../model/objects.fake.ts";
 import { connectFake } from "../rpc/rpc.fake.ts";
-import { MemoryBackend, openSeal, Store, type Write } from "../store/index.ts";
+import { type Backend, type Commit, MemoryBackend, openSeal, Store, type Write } from "../store/index.ts";
 import { AgentSide, DESCRIPTION, PlayedAgent, turn } from "./agents.fake.ts";
 import { Manager } from "./manager.ts";
 
@@ -16,6 +16,23 @@ class BrittleBackend extends MemoryBackend {
     if (this.failure !== undefined) throw this.failure;
     this.commits += 1;
     return super.commit(writes);
+  }
+}
+
+/** Another manager's way to the same backend, which hears of no change. */
+class DeafBackend implements Backend {
+  readonly #backend: Backend;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  list: Backend["list"] = (prefix) => this.#backend.list(prefix);
+  commit: Backend["commit"] = (writes) => this.#backend.commit(writes);
+
+  // biome-ignore lint/correctness/useYield: it never has anything to tell
+  async *watch(_prefix: string, _version: number, signal: AbortSignal): AsyncGenerator<Commit> {
+    await aborted(signal);
   }
 }
 
@@ -166,11 +183,28 @@ describe("a session", () => {
     expect(newer.of("heartbeat")).toHaveLength(1);
   });
 
-  test("of a node that is not in the cluster ends with that sentence", async () => {
+  test("of a node that was removed while it was away ends, and the node is told to leave", async () => {
     const agent = await side.join("node-9");
     await turn();
+    expect(agent.heard).toEqual([{ kind: "leave", reason: "this node was removed from the swarm" }]);
+    expect(agent.ended).toBe("this node was removed from the swarm");
+  });
+
+  test("of a node that this manager has not seen yet ends, and the node may come again", async () => {
+    const clock = new FakeClock(T0);
+    const behind = await Store.open({
+      backend: new DeafBackend(backend),
+      seal: openSeal,
+      clock,
+      log: silentLog,
+    });
+    await seed(put("node", unsaved(aNode("node-9"))));
+    const other = new AgentSide(behind, clock, seededRandom(2));
+    const agent = await other.join("node-9");
+    await turn();
     expect(agent.heard).toEqual([]);
-    expect(agent.ended).toBe("this node is not part of the cluster any more");
+    expect(agent.ended).toBe("this manager does not know this node yet");
+    await other.close();
   });
 
   test("of a node that is removed ends, and the node is told to leave", async () => {

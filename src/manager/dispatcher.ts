@@ -32,6 +32,8 @@ interface Session {
   sequence: number;
 }
 
+const REMOVED = "this node was removed from the swarm";
+
 /**
  * Keeps one session per agent: first the whole set of what the node must know, then the differences, each naming the
  * set it applies to; takes statuses, heartbeats and log lines back (swarm-map 3.9).
@@ -119,7 +121,7 @@ export class Dispatcher implements DispatcherService {
     const found = await this.#markReady(session.nodeId, address, hello);
     if (!this.#isCurrent(session)) return;
     if (!found) {
-      session.stream.close("this node is not part of the cluster any more");
+      await this.#refuse(session);
       return;
     }
     liveness.heard(session.nodeId);
@@ -134,6 +136,13 @@ export class Dispatcher implements DispatcherService {
     session.sequence = 0;
     this.#send(session, session.feed.begin(store.view));
     logs.nodeCame(session.nodeId);
+  }
+
+  /** A node that was removed while it was away shall leave; one that this manager only has not seen yet, come again. */
+  async #refuse(session: Session): Promise<void> {
+    const isRemoved = await this.#parts.store.isAbsent("node", session.nodeId);
+    if (isRemoved) session.stream.send({ kind: "leave", reason: REMOVED });
+    session.stream.close(isRemoved ? REMOVED : "this manager does not know this node yet");
   }
 
   async #markReady(
@@ -184,8 +193,8 @@ export class Dispatcher implements DispatcherService {
   #send(session: Session, { upserts, removals }: AssignmentDiff): void {
     const node = this.#parts.store.view.get("node", session.nodeId);
     if (node === undefined) {
-      session.stream.send({ kind: "leave", reason: "this node was removed from the swarm" });
-      session.stream.close("this node was removed from the swarm");
+      session.stream.send({ kind: "leave", reason: REMOVED });
+      session.stream.close(REMOVED);
       return;
     }
     if (node.status.state === "down") {

@@ -60,6 +60,15 @@ export function describeBackend(name: string, make: () => Promise<BackendUnderTe
       expect((await backend.list("/a/")).entries.map((e) => text(e.value))).toEqual(["uno"]);
     });
 
+    test("a delete of what is not there is a question: it is refused when it is there", async () => {
+      const { backend } = await make();
+      const question = { op: "delete", key: "/a/1", expected: 0 } as const;
+      await backend.commit([question]);
+      await backend.commit([put("/a/1", "one")]);
+      expect(await faultOf(backend.commit([question]))).toBe("conflict");
+      expect((await backend.list("/a/")).entries).toHaveLength(1);
+    });
+
     test("refuses two writes to one key in one commit", async () => {
       const { backend } = await make();
       expect(await faultOf(backend.commit([put("/a/1", "one"), put("/a/1", "two")]))).toBe("invalid");

@@ -42,6 +42,18 @@ async function faultOf(work: Promise<unknown>): Promise<Fault> {
   throw new Error(`no fault, but ${String(error)}`);
 }
 
+test("Store.isAbsent() asks the backend, not the view", async () => {
+  const backend = new MemoryBackend();
+  const { store } = await open(backend);
+  const behind = await Store.open({ backend, seal: openSeal, clock: new FakeClock(), log: silentLog });
+  expect(await store.isAbsent("service", "svc-web")).toBe(true);
+  await store.update([put("service", unsaved("web"))]);
+  expect(behind.view.get("service", "svc-web")).toBeUndefined();
+  expect(await behind.isAbsent("service", "svc-web")).toBe(false);
+  await store.update([remove("service", service(store, "web"))]);
+  expect(await behind.isAbsent("service", "svc-web")).toBe(true);
+});
+
 describe("Store.update()", () => {
   test("returns when the writer can read his own words, with version and time set", async () => {
     const { store, clock } = await open();

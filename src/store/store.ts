@@ -131,6 +131,21 @@ export class Store {
     }
   }
 
+  /**
+   * Whether no such object is stored now, as the backend knows it: the view may be behind. For decisions that cannot
+   * be taken back. Faults "unavailable" and "timeout".
+   */
+  async isAbsent(kind: Kind, id: string): Promise<boolean> {
+    try {
+      // Deletes nothing: it is guarded by that there is nothing.
+      await this.#parts.backend.commit([{ op: "delete", key: keyOf(kind, id), expected: 0 }]);
+      return true;
+    } catch (error) {
+      if (Fault.is(error, "conflict")) return false;
+      throw error;
+    }
+  }
+
   #writeOf(change: Change): Write {
     if (change.op === "delete") {
       return { op: "delete", key: keyOf(change.kind, change.id), expected: change.version };
