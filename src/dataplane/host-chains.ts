@@ -7,7 +7,7 @@ export function hostChains(names: Names, plan: HostPlan): NftChain[] {
   return [
     guard(names),
     input(names, plan),
-    forward(names),
+    forward(names, plan),
     prerouting(plan),
     output(plan),
     postrouting(names, plan),
@@ -45,12 +45,16 @@ function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftCha
   };
 }
 
-/** To tasks only what a published port let in; from tasks to the world, unless isolated; from the sandbox answers. */
-function forward(names: Names): NftChain {
+/**
+ * To tasks only what a published port let in; from tasks to the world, unless isolated; from the sandbox answers.
+ * What tasks send leaves with this node's address, which other nodes' tunnels believe: so never to a tunnel port.
+ */
+function forward(names: Names, { facts }: HostPlan): NftChain {
   return {
     name: "forward",
     base: { type: "filter", hook: "forward", priority: "filter", policy: "accept" },
     rules: [
+      `iifname ${names.anyGatewayLeg} udp dport ${facts.self.dataPathPort} drop`,
       `iifname ${names.anyGatewayLeg} ip saddr @isolated drop`,
       "ct state established,related accept",
       `iifname "${names.meshLeg}" drop`,

@@ -248,6 +248,21 @@ test("the tunnel is for members", async () => {
   sink.stop();
 });
 
+test("no task gets into a tunnel by its node's address", async () => {
+  const sink = await listenOnUdp(task("vote2222", two), 5000);
+  const inside = (command: string) => hosts[one]!.run(["ip", ...command.split(" ")], "task-client11");
+  await inside("link add fake type vxlan id 4097 local 172.18.0.31 remote 192.168.7.2 dstport 4789");
+  await inside("address add 10.0.1.99/32 dev fake");
+  await inside("link set fake up");
+  await inside("route add 10.0.1.22/32 dev fake");
+  await inside("neigh add 10.0.1.22 lladdr 02:42:0a:00:01:ca dev fake");
+  await sendOverUdp(task("client11", one), "10.0.1.22", 5000, "intruder", "10.0.1.99");
+  await inside("link delete fake");
+  await sendOverUdp(task("client11", one), "10.0.1.22", 5000, "neighbour", "10.0.1.31");
+  expect(await sink.next()).toBe("neighbour");
+  sink.stop();
+});
+
 test("a task gets out, by its node's address", async () => {
   const server = await serve(outside(), "world", 7000);
   expect(await connectTimes(task("client11", one), "192.168.7.3", 7000, 1)).toEqual(["world 192.168.7.1"]);
