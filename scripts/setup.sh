@@ -34,6 +34,7 @@ tar|tar
 curl|curl"
 test_needs="$demo_needs
 skopeo|skopeo
+pgrep|procps
 openssl|openssl
 ping|iputils-ping"
 bench_needs="$test_needs
