@@ -15,27 +15,13 @@ import {
 import { messageOf, sleep } from "../src/lib/index.ts";
 import { execOk, systemClock } from "../src/sys/index.ts";
 import { preparedRegistry } from "./images.ts";
+import { LOOKING, VOTING_APP } from "./voting-app.ts";
 
 /** The voting app on three hosts, by the stock docker CLI. Every command is printed before it is run. */
 
 const NAME = "demo";
 const clock = systemClock;
 const parts = { clock, shoald: [process.execPath, join(import.meta.dirname, "../dist/daemon/main.js")] };
-
-/** The services in the order of the original notes, word for word. */
-const COMMANDS: readonly string[] = [
-  "network create --driver overlay voteFrontEnd",
-  "network create --driver overlay voteBackEnd",
-  "service create --name vote -p 80:80 --replicas 3 --network voteFrontEnd bretfisher/examplevotingapp_vote",
-  "service create --name redis --network voteFrontEnd --replicas 1 redis:3.2",
-  "service create --name worker --network voteFrontEnd --network voteBackEnd --replicas 1 bretfisher/examplevotingapp_worker",
-  "service create --name db --network voteBackEnd --replicas 1 -e POSTGRES_HOST_AUTH_METHOD=trust --mount type=volume,source=db-data,target=/var/lib/postgresql/data postgres:9.4",
-  "service create --name result -p 5001:80 --network voteBackEnd bretfisher/examplevotingapp_result",
-  "node ls",
-  "service ls",
-  "service ps vote",
-  "network ls",
-];
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
@@ -113,7 +99,7 @@ async function main(): Promise<void> {
   say("demo: starting three hosts and a client");
   await labUp(lab, parts);
   await swarm(lab);
-  for (const words of COMMANDS) await docker(lab, "1", words);
+  for (const words of [...VOTING_APP, ...LOOKING]) await docker(lab, "1", words);
   await vote(lab);
   whereToLook(lab);
 }
