@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -167,4 +167,39 @@ test("unreadable assignments: nothing is touched until a manager has spoken, and
   expect((await containers.list()).map((c) => [c.id, c.status])).toEqual([[id, "running"]]);
   const states = sent.flatMap((m) => (m.kind === "statuses" ? m.statuses.map((s) => s.status.state) : []));
   expect(states.at(-1)).toBe("running");
+});
+
+test("a disk that is full ends no session; what was saved before is not believed by the next daemon", async () => {
+  const id = await runOnce();
+  // As good as a full disk: the new file cannot be written.
+  mkdirSync(join(folder, "assignments.json.new"));
+  const messages = new Queue<ManagerMessage>();
+  messages.push(welcome);
+  messages.push({ ...(assignments() as Extract<ManagerMessage, { kind: "assignments" }>), upserts: [] });
+  const { sent, stop } = startAgent(messages);
+  await clock.advance(60_000);
+  expect(sent.filter(({ kind }) => kind === "hello")).toHaveLength(1);
+  expect(await containers.list()).toEqual([]);
+  expect(readFileSync(join(folder, "assignments.json"), "utf8")).toBe("");
+  stop.abort();
+  await clock.advance(0);
+  rmdirSync(join(folder, "assignments.json.new"));
+  startAgent();
+  await clock.advance(60_000);
+  expect((await containers.list()).map((c) => c.id)).not.toContain(id);
+  expect(await containers.list()).toEqual([]);
+});
+
+test("saved assignments that no network can be made of do not end the agent: a manager's word mends them", async () => {
+  const message = assignments() as Extract<ManagerMessage, { kind: "assignments" }>;
+  const bad = message.upserts.map(({ key, json }) => [key, json.replace("10.0.1.0/24", "nowhere")]);
+  writeFileSync(join(folder, "assignments.json"), JSON.stringify(bad));
+  const messages = new Queue<ManagerMessage>();
+  const { sent } = startAgent(messages);
+  await clock.advance(100);
+  messages.push(welcome);
+  messages.push(message);
+  await clock.advance(15_000);
+  expect(sent.filter(({ kind }) => kind === "hello")).toHaveLength(1);
+  expect(Object.keys(applied.at(-1)?.namespaces ?? {})).toContain("net-front");
 });

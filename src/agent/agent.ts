@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { NetworkFacts, NodeSettings, PlanSettings } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
-import { type Clock, Fault, type Log, messageOf, type Random, runGroup } from "../lib/index.ts";
+import { type Clock, type Log, messageOf, type Random, runGroup } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
 import type { AgentStream, ManagerMessage } from "../rpc/index.ts";
 import type { Containers, Images } from "../runtime/index.ts";
@@ -88,13 +88,14 @@ export class Agent {
 
   /** Runs until the signal aborts; containers and kernel state stay as they are then. */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#adopt();
     const dns = new DnsServer({ ...this.#parts.dns, ...this.#parts, facts: () => this.#network.facts() });
     try {
+      await this.#adopt();
       await runGroup([(s) => this.#session.run(s), (s) => this.#network.run(s), (s) => dns.run(s)], signal);
     } finally {
       this.#logs.cancelAll();
       this.#worker.abandon();
+      this.#network.close();
     }
   }
 
@@ -110,7 +111,8 @@ export class Agent {
     if (saved === undefined) return;
     this.#book = saved;
     this.#follow();
-    await this.#network.settle();
+    // What cannot be applied has been logged, and is tried again.
+    await this.#network.settle().catch(() => undefined);
   }
 
   /** What was assigned when the last daemon ended; nothing on a new node; undefined when it cannot be read. */
@@ -170,14 +172,23 @@ export class Agent {
     this.#save();
   }
 
+  /**
+   * A full disk stops no node. But what lies there from before must not come to life again at the next start: it is made
+   * unreadable, which takes no room.
+   */
   #save(): void {
-    const { assignmentsFile } = this.#parts;
+    const { assignmentsFile, log } = this.#parts;
     try {
       mkdirSync(dirname(assignmentsFile), { recursive: true, mode: 0o700 });
       writeFileSync(`${assignmentsFile}.new`, this.#book.save(), { mode: 0o600 });
       renameSync(`${assignmentsFile}.new`, assignmentsFile);
-    } catch (cause) {
-      throw new Fault("internal", `cannot save assignments: ${messageOf(cause)}`, { cause });
+    } catch (error) {
+      log.error("assignments not saved", { error: messageOf(error) });
+      try {
+        if (existsSync(assignmentsFile)) truncateSync(assignmentsFile);
+      } catch (again) {
+        log.error("old assignments stay", { error: messageOf(again) });
+      }
     }
   }
 }

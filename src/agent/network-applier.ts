@@ -1,12 +1,14 @@
 import {
   type NetworkFacts,
   type NodeSettings,
+  netnsNameOf,
   type PlanSettings,
   planNetwork,
   type TaskFact,
 } from "../dataplane/index.ts";
-import type { Kernel } from "../kernel/index.ts";
-import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
+import type { ApplyFailure, Kernel } from "../kernel/index.ts";
+import { type Clock, Fault, type Log, messageOf, sleep, type Timer } from "../lib/index.ts";
+import type { NodeNetwork } from "../netstate/index.ts";
 import type { ClusterFacts } from "./assignment-book.ts";
 
 export interface NetworkApplierParts {
@@ -37,11 +39,15 @@ export class NetworkApplier {
   #dataPathPort: number;
   #known: NetworkFacts | undefined;
   readonly #tasks = new Map<string, TaskFact>();
+  /** Tasks whose sandbox is to go, until the kernel has let go of it; and what is to be done then. */
+  readonly #leaving = new Map<string, () => void>();
   #waiters: Waiter[] = [];
   #dirty = false;
   #busy = false;
   /** Until the first facts nothing is applied: what an earlier daemon left in the kernel is still in use. */
   #held = true;
+  #closed = false;
+  #retry: Timer | undefined;
 
   constructor(parts: NetworkApplierParts) {
     this.#parts = parts;
@@ -72,16 +78,27 @@ export class NetworkApplier {
     this.#change();
   }
 
-  /** Gives the task a sandbox; resolves when the kernel has it. Fault when the kernel refuses it. */
+  /**
+   * Gives the task a sandbox; resolves when the kernel has it. Faults: "internal" when the kernel refuses it,
+   * "unavailable" while no manager has told of one of its networks.
+   */
   attach(task: TaskFact): Promise<void> {
+    this.#leaving.delete(task.taskId);
     this.#tasks.set(task.taskId, task);
     return this.#applied(task.taskId);
   }
 
-  /** Takes the task's sandbox away; resolves when the kernel has let go. */
-  detach(taskId: string): Promise<void> {
-    if (!this.#tasks.delete(taskId)) return Promise.resolve();
-    return this.#applied(undefined);
+  /**
+   * Takes the task's sandbox away; resolves when the kernel has let go, rejects when it would not yet. `onGone` is called
+   * once it has, be it later: what the sandbox used is free then, and not before.
+   */
+  detach(taskId: string, onGone: () => void = () => undefined): Promise<void> {
+    if (!this.#tasks.delete(taskId) && !this.#leaving.has(taskId)) {
+      onGone();
+      return Promise.resolve();
+    }
+    this.#leaving.set(taskId, onGone);
+    return this.#applied(taskId);
   }
 
   /** Sandboxes that exist before the agent starts (their containers run): no waiting. */
@@ -93,6 +110,13 @@ export class NetworkApplier {
   /** Resolves after the next complete application. */
   settle(): Promise<void> {
     return this.#applied(undefined);
+  }
+
+  /** Applies nothing any more; whoever waits is told. What is being applied still ends. */
+  close(): void {
+    this.#closed = true;
+    this.#retry?.cancel();
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(new Fault("unavailable", "the agent stops"));
   }
 
   /** Repairs what others broke: when the kernel reports a change, and at an interval in any case. */
@@ -107,11 +131,10 @@ export class NetworkApplier {
   }
 
   #sweep(): void {
-    const { kernel, log } = this.#parts;
-    if (this.#busy || this.#held) return;
+    const { log } = this.#parts;
+    if (this.#busy || this.#held || this.#closed) return;
     this.#busy = true;
-    kernel
-      .sweep(planNetwork(this.facts(), this.#parts.plan))
+    this.#repaired()
       .then((repaired) => {
         if (repaired.length > 0) log.warn("network repaired", { what: repaired.slice(0, 5).join("; ") });
       })
@@ -119,7 +142,16 @@ export class NetworkApplier {
       .finally(() => this.#free());
   }
 
+  async #repaired(): Promise<string[]> {
+    return this.#parts.kernel.sweep(this.#plan());
+  }
+
+  #plan(): NodeNetwork {
+    return planNetwork(this.facts(), this.#parts.plan);
+  }
+
   #applied(taskId: string | undefined): Promise<void> {
+    if (this.#closed) return Promise.reject(new Fault("unavailable", "the agent stops"));
     return new Promise((resolve, reject) => {
       this.#waiters.push({ taskId, resolve, reject });
       this.#change();
@@ -139,7 +171,7 @@ export class NetworkApplier {
   /** Starts a round if one is due and none runs. */
   #free(): void {
     this.#busy = false;
-    if (!this.#dirty) return;
+    if (!this.#dirty || this.#closed) return;
     this.#dirty = false;
     this.#busy = true;
     const waiters = this.#waiters;
@@ -148,26 +180,65 @@ export class NetworkApplier {
   }
 
   async #round(waiters: readonly Waiter[]): Promise<void> {
-    const { kernel, log, clock } = this.#parts;
+    const { kernel, log } = this.#parts;
+    const leaving = [...this.#leaving];
     try {
-      const report = await kernel.apply(planNetwork(this.facts(), this.#parts.plan));
-      for (const { namespace, error } of report.failures)
-        log.error("network not applied", { namespace, error });
-      for (const waiter of waiters) settleWaiter(waiter, report.failures);
-      if (report.failures.length > 0) clock.after(RETRY_MS, () => this.#change());
+      const facts = this.facts();
+      const { failures } = await kernel.apply(this.#plan());
+      for (const { namespace, error } of failures) log.error("network not applied", { namespace, error });
+      this.#letGo(leaving, failures);
+      for (const waiter of waiters) settleWaiter(waiter, failures, facts);
+      if (failures.length > 0) this.#again();
     } catch (error) {
       log.error("network not applied", { error: messageOf(error) });
       for (const waiter of waiters) waiter.reject(error);
-      clock.after(RETRY_MS, () => this.#change());
+      this.#again();
     }
+  }
+
+  /** Of the sandboxes that were to go before the round, those that are gone. */
+  #letGo(leaving: readonly (readonly [string, () => void])[], failures: readonly ApplyFailure[]): void {
+    for (const [taskId, onGone] of leaving) {
+      if (this.#leaving.get(taskId) !== onGone || failureOf(taskId, failures) !== undefined) continue;
+      this.#leaving.delete(taskId);
+      onGone();
+    }
+  }
+
+  /** One more round after a while, however many want it. */
+  #again(): void {
+    this.#retry?.cancel();
+    if (!this.#closed) this.#retry = this.#parts.clock.after(RETRY_MS, () => this.#change());
   }
 }
 
+function failureOf(taskId: string, failures: readonly ApplyFailure[]): string | undefined {
+  return failures.find(({ namespace }) => namespace === netnsNameOf(taskId))?.error;
+}
+
 /** A task waits for its own namespace only: another one's trouble is not its own. */
-function settleWaiter(waiter: Waiter, failures: readonly { namespace: string; error: string }[]): void {
+function settleWaiter(waiter: Waiter, failures: readonly ApplyFailure[], facts: NetworkFacts): void {
   const { taskId } = waiter;
-  const failed =
-    taskId === undefined ? undefined : failures.find((f) => f.namespace.includes(taskId.slice(0, 8)));
-  if (failed === undefined) waiter.resolve();
-  else waiter.reject(new Fault("internal", `cannot set up the network of task ${taskId}: ${failed.error}`));
+  if (taskId === undefined) {
+    waiter.resolve();
+    return;
+  }
+  const task = facts.tasks.find((t) => t.taskId === taskId);
+  const what = `cannot ${task === undefined ? "take away" : "set up"} the network of task ${taskId}`;
+  const failed = failureOf(taskId, failures);
+  const missing = task && missingNetwork(task, facts);
+  if (failed !== undefined) waiter.reject(new Fault("internal", `${what}: ${failed}`));
+  else if (missing !== undefined) {
+    waiter.reject(new Fault("unavailable", `${what}: this node has not been told of network ${missing}`));
+  } else waiter.resolve();
+}
+
+/** A network of the task's that the node cannot build: the task would run without it. */
+function missingNetwork(
+  { addresses }: TaskFact,
+  { self, nodes, networks }: NetworkFacts,
+): string | undefined {
+  const onNode = nodes.find(({ id }) => id === self.nodeId)?.addresses ?? {};
+  const known = new Set(networks.map(({ id }) => id));
+  return Object.keys(addresses).find((id) => !known.has(id) || onNode[id] === undefined);
 }

@@ -37,9 +37,10 @@ export class TaskSandboxes {
       containerConfigOf(of, { containerId, image, nodeId, netns, gatewayAddress, search });
   }
 
-  async detach(taskId: string): Promise<void> {
-    await this.#parts.network.detach(taskId);
-    this.#parts.gateway.release(taskId);
+  /** The task's address on the gateway bridge goes to nobody else before the kernel has let go of it. */
+  detach(taskId: string): Promise<void> {
+    const { network, gateway } = this.#parts;
+    return network.detach(taskId, () => gateway.release(taskId));
   }
 
   /** The sandboxes of containers that run already, told to the network before it is first applied. */

@@ -183,7 +183,11 @@ export class Membership implements SwarmBackend {
     this.#member = undefined;
     this.#error = messageOf(error);
     this.#parts.log.error("swarm member broke, starting it again", { error: this.#error });
-    this.#alone(() => this.#resume()).catch(() => undefined);
+    this.#alone(async () => {
+      // What breaks it at once is not to break it without pause.
+      await sleep(this.#parts.clock, RETRY_MS);
+      await this.#resume();
+    }).catch(() => undefined);
   }
 
   #onRemoved(member: Member, reason: string): void {

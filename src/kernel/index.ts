@@ -2,5 +2,5 @@
  * kernel: makes a NodeNetwork true in this machine's kernel, over rtnetlink, libnftables and /proc/sys, in every namespace
  * of ours. It decides nothing about the network and never touches what does not bear our mark.
  */
-export type { Kernel } from "./kernel.ts";
+export type { ApplyFailure, Kernel } from "./kernel.ts";
 export { LinuxKernel } from "./linux-kernel.ts";

@@ -1,0 +1,155 @@
+import { beforeEach, expect, test } from "vitest";
+import type { NodeFact, TaskFact } from "../dataplane/index.ts";
+import type { ApplyFailure, Kernel } from "../kernel/index.ts";
+import { FakeClock, messageOf, silentLog } from "../lib/index.ts";
+import type { NodeNetwork } from "../netstate/index.ts";
+import type { ClusterFacts } from "./assignment-book.ts";
+import { GatewayAddresses } from "./gateway-addresses.ts";
+import { NetworkApplier } from "./network-applier.ts";
+
+/** A kernel that refuses what it is told to refuse, and lets an application last as long as the test wants. */
+class Stubborn implements Kernel {
+  readonly applied: NodeNetwork[] = [];
+  refused: readonly ApplyFailure[] = [];
+  changed: (() => void) | undefined;
+  hold: Promise<void> | undefined;
+
+  async apply(wanted: NodeNetwork) {
+    this.applied.push(wanted);
+    await this.hold;
+    return { failures: this.refused, changes: 1 };
+  }
+  async sweep() {
+    return [];
+  }
+  watch(_signal: AbortSignal, onChange: () => void) {
+    this.changed = onChange;
+  }
+  async destroy() {}
+}
+
+const GATEWAY = "172.18.0.0/16";
+const self: NodeFact = { id: "n1", dataPathAddress: "192.0.2.1", addresses: { front: "10.0.1.3" } };
+const front = {
+  ...{ id: "front", name: "front", vni: 4097, subnet: "10.0.1.0/24", gateway: "10.0.1.1", mtu: 1450 },
+  ...{ ingress: false, internal: false },
+};
+const facts: ClusterFacts = {
+  ...{ networks: [front], nodes: [self], services: [], endpoints: [], attachments: [] },
+};
+const none: ClusterFacts = { ...facts, networks: [], nodes: [] };
+const broken: ClusterFacts = { ...facts, networks: [{ ...front, subnet: "none" }] };
+
+const task = (taskId: string, number = 16): TaskFact => ({
+  ...{ taskId, serviceId: "web", addresses: { front: `10.0.1.${number}` } },
+  ...{ gatewayAddress: `172.18.0.${number}`, hostPorts: [] },
+});
+
+let clock: FakeClock;
+let kernel: Stubborn;
+let network: NetworkApplier;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  kernel = new Stubborn();
+  network = new NetworkApplier({
+    ...{ kernel, clock, log: silentLog, plan: { tag: "sh" } },
+    settings: { nodeId: "n1", dataPathAddress: "192.0.2.1", gatewaySubnet: GATEWAY, dataPathPort: 4789 },
+  });
+  network.setFacts(facts);
+});
+
+const outcome = (work: Promise<void>) => work.then(() => "done", messageOf);
+
+test("a task hears of its own namespace's failure, and of no other's, however alike their ids", async () => {
+  kernel.refused = [{ namespace: "task-abcdefgh1", error: "no memory" }];
+  const both = [
+    outcome(network.attach(task("abcdefgh1", 16))),
+    outcome(network.attach(task("abcdefgh2", 17))),
+  ];
+  expect(await Promise.all(both)).toEqual(["cannot set up the network of task abcdefgh1: no memory", "done"]);
+});
+
+test("a task is not said to have its network while the node has not been told of it", async () => {
+  network.setFacts(none);
+  const first = await network.attach(task("t1")).catch((error: unknown) => error);
+  expect(first).toMatchObject({
+    kind: "unavailable",
+    message: "cannot set up the network of task t1: this node has not been told of network front",
+  });
+  network.setFacts(facts);
+  expect(await outcome(network.attach(task("t1")))).toBe("done");
+});
+
+test("an address is free once the kernel has let go of the sandbox, not before", async () => {
+  const gateway = new GatewayAddresses("172.18.0.0/27");
+  const address = gateway.give("t1");
+  await network.attach(task("t1"));
+  kernel.refused = [{ namespace: "task-t1", error: "busy" }];
+  const detached = outcome(network.detach("t1", () => gateway.release("t1")));
+  expect(await detached).toBe("cannot take away the network of task t1: busy");
+  const others = Array.from({ length: 14 }, (_, i) => gateway.give(`o${i}`));
+  expect(others).not.toContain(address);
+  expect(() => gateway.give("one-more")).toThrow("no free address");
+  kernel.refused = [];
+  await clock.advance(1_000);
+  expect(gateway.give("one-more")).toBe(address);
+});
+
+test("a sandbox that is wanted again is not let go of", async () => {
+  const gone: string[] = [];
+  await network.attach(task("t1"));
+  const leaving = network.detach("t1", () => gone.push("t1"));
+  await Promise.all([leaving, network.attach(task("t1"))]);
+  expect(gone).toEqual([]);
+  expect(Object.keys(kernel.applied.at(-1)?.namespaces ?? {})).toContain("task-t1");
+  await network.detach("t1", () => gone.push("t1"));
+  await network.detach("t1", () => gone.push("again"));
+  expect(gone).toEqual(["t1", "again"]);
+});
+
+test("facts that no network can be made of break nothing: who waits is told, and better ones are applied", async () => {
+  const stop = new AbortController();
+  const running = network.run(stop.signal);
+  network.setFacts(broken);
+  expect(await outcome(network.attach(task("t1")))).toMatch(/CIDR/);
+  expect(() => kernel.changed?.()).not.toThrow();
+  await clock.advance(20_000);
+  network.setFacts(facts);
+  expect(await outcome(network.attach(task("t1")))).toBe("done");
+  stop.abort();
+  await running;
+});
+
+test("what fails is tried again once a second, however many changes failed", async () => {
+  kernel.refused = [{ namespace: "net-front", error: "no memory" }];
+  for (let i = 0; i < 20; i++) {
+    network.setFacts({ ...facts });
+    await clock.advance(100);
+  }
+  kernel.applied.length = 0;
+  await clock.advance(10_000);
+  expect(kernel.applied.length).toBeLessThanOrEqual(10);
+  expect(kernel.applied.length).toBeGreaterThanOrEqual(9);
+});
+
+test("once closed nothing is applied, so that what is taken away stays away; who waits is told", async () => {
+  await network.settle();
+  let release = () => {};
+  kernel.hold = new Promise((resolve) => {
+    release = resolve;
+  });
+  const held = outcome(network.settle());
+  await clock.advance(0);
+  const waiting = outcome(network.attach(task("t1")));
+  network.close();
+  expect(await waiting).toBe("the agent stops");
+  kernel.refused = [{ namespace: "net-front", error: "no memory" }];
+  release();
+  expect(await held).toBe("done");
+  const before = kernel.applied.length;
+  network.setFacts({ ...facts });
+  expect(await outcome(network.detach("t1"))).toBe("the agent stops");
+  await clock.advance(10_000);
+  expect(kernel.applied).toHaveLength(before);
+});
