@@ -14,6 +14,10 @@ class BrittleBackend extends MemoryBackend {
 
   override async commit(writes: readonly Write[]): Promise<number> {
     if (this.failure !== undefined) throw this.failure;
+    // As etcd with our arguments.
+    const bytes = writes.reduce((sum, write) => sum + (write.op === "put" ? write.value.length : 0), 0);
+    if (writes.length > 8_192 || bytes > 32 * 2 ** 20)
+      throw new Fault("unavailable", "etcdserver: request is too large");
     this.commits += 1;
     return super.commit(writes);
   }
@@ -371,6 +375,33 @@ describe("reports", () => {
     other.report("web-1", "failed");
     await side.pass(50);
     expect(task().status.state).toBe("running");
+  });
+
+  test("too many or too long for one commit are written in several", async () => {
+    const agent = await side.join("node-1");
+    const status = { at: T0, state: "assigned", message: "" } as const;
+    const env = [`LONG=${"x".repeat(2 ** 20)}`];
+    const long = aService("web", {
+      task: { ...web.spec.task, container: { ...web.spec.task.container, env } },
+    });
+    const slots = Array.from({ length: 40 }, (_, i) => i + 1);
+    for (const slot of slots)
+      await seed(put("task", unsaved(aTask(long, slot, { nodeId: "node-1", status }))));
+    const before = backend.commits;
+    const short = Array.from({ length: 1_200 }, (_, i) => i + 100);
+    for (let i = 0; i < short.length; i += 400) {
+      const some = short.slice(i, i + 400);
+      await seed(...some.map((slot) => put("task", unsaved(aTask(web, slot, { nodeId: "node-1", status })))));
+    }
+    const statuses = [...slots, ...short].map((slot) => ({
+      taskId: `web-${slot}`,
+      status: { at: T0, state: "running", message: "" } as const,
+    }));
+    agent.send({ kind: "statuses", statuses });
+    await side.pass(400);
+    const states = statuses.map(({ taskId }) => task(taskId).status.state);
+    expect(states).toEqual(states.map(() => "running"));
+    expect(backend.commits - before).toBeLessThan(20);
   });
 
   test("of tasks that are gone are dropped, those beside them are written", async () => {

@@ -1,6 +1,6 @@
 import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
 import { type Change, put, stateRank, type TaskStatus, withReport } from "../model/index.ts";
-import type { Store } from "../store/index.ts";
+import { firstSlice, type Store, type View } from "../store/index.ts";
 
 /** Reports gather this long before they are written together. */
 const BATCH_MS = 10;
@@ -31,10 +31,10 @@ export class StatusQueue {
   /** A report to be written, if it is of a task of that node; a later one of the same node for the same task replaces it, unless it goes back. */
   add(nodeId: string, taskId: string, status: TaskStatus): void {
     if (this.#store.view.get("task", taskId)?.nodeId !== nodeId) return;
-    const key = `${nodeId}/${taskId}`;
-    const waiting = this.#waiting.get(key);
+    const report = { nodeId, taskId, status };
+    const waiting = this.#waiting.get(keyOf(report));
     if (waiting !== undefined && stateRank(status.state) < stateRank(waiting.status.state)) return;
-    this.#waiting.set(key, { nodeId, taskId, status });
+    this.#waiting.set(keyOf(report), report);
     this.#wake?.();
   }
 
@@ -53,28 +53,39 @@ export class StatusQueue {
     }
   }
 
-  /** Writes what waits; false when that failed and waits again. */
+  /** Writes what waits, in as many commits as it takes; false when that failed and what is left waits again. */
   async #flush(): Promise<boolean> {
-    const batch = this.#waiting;
+    const batch = [...this.#waiting.values()];
     this.#waiting = new Map();
-    if (batch.size === 0) return true;
     try {
-      await this.#store.mutate((view) =>
-        [...batch.values()].flatMap(({ nodeId, taskId, status }): Change[] => {
-          const task = view.get("task", taskId);
-          if (task === undefined || task.nodeId !== nodeId) return [];
-          const next = withReport(task, status, this.#clock.now());
-          return next === undefined ? [] : [put("task", next)];
-        }),
-      );
+      while (batch.length > 0) {
+        let written = 0;
+        await this.#store.mutate((view) => {
+          const all = batch.map((report) => this.#changeOf(view, report));
+          const slice = new Set(firstSlice(all.flatMap((change) => change ?? [])));
+          const end = all.findIndex((change) => change !== undefined && !slice.has(change));
+          written = end < 0 ? batch.length : end;
+          return [...slice];
+        });
+        batch.splice(0, written);
+      }
       return true;
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      this.#log.warn("statuses not written, trying again", { error: messageOf(error), tasks: batch.size });
+      this.#log.warn("statuses not written, trying again", { error: messageOf(error), tasks: batch.length });
       const later = this.#waiting;
-      this.#waiting = batch;
+      this.#waiting = new Map(batch.map((report) => [keyOf(report), report]));
       for (const { nodeId, taskId, status } of later.values()) this.add(nodeId, taskId, status);
       return false;
     }
   }
+
+  #changeOf(view: View, { nodeId, taskId, status }: Report): Change | undefined {
+    const task = view.get("task", taskId);
+    if (task === undefined || task.nodeId !== nodeId) return undefined;
+    const next = withReport(task, status, this.#clock.now());
+    return next && put("task", next);
+  }
 }
+
+const keyOf = ({ nodeId, taskId }: Report): string => `${nodeId}/${taskId}`;

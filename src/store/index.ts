@@ -2,7 +2,7 @@
  * store: the cluster's objects: a view in memory with finders, fed by one watch, and the one way to write.
  * It knows no etcd; a Backend is handed in.
  */
-export { applyPlan } from "./apply-plan.ts";
+export { applyPlan, firstSlice } from "./apply-plan.ts";
 export type { Backend, Commit, Entry, Write } from "./backend.ts";
 export { withChanges } from "./layered-view.ts";
 export { LiveView, viewOf } from "./live-view.ts";

@@ -247,6 +247,19 @@ test("applyPlan writes in order, so many changes to a commit", async () => {
   expect(names(store)).toEqual(["s0", "s1", "s2", "s3", "s4", "s5", "s6"]);
 });
 
+test("applyPlan puts no more bytes into a commit than etcd takes", async () => {
+  const { store } = await open();
+  const commits: number[] = [];
+  store.subscribe((changes) => commits.push(changes.length));
+  const labels = { long: "x".repeat(3 * 2 ** 20) };
+  const changes = Array.from({ length: 5 }, (_, i) => {
+    const service = unsaved(`s${i}`);
+    return put("service", { ...service, spec: { ...service.spec, labels } });
+  });
+  await applyPlan(store, { changes, because: "a test" });
+  expect(commits).toEqual([2, 2, 1]);
+});
+
 /** After `breakWatches` every watch ends as one does whose history was compacted away; until then it may be deaf. */
 class ForgetfulBackend extends MemoryBackend {
   deaf = false;
