@@ -1,5 +1,5 @@
-import { type Mount, taskName } from "../model/index.ts";
-import type { ContainerConfig, Mount as RuntimeMount } from "../runtime/index.ts";
+import { taskName } from "../model/index.ts";
+import type { ContainerConfig } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 
 /** Labels that Docker gives a task's container (moby executor/container/container.go). */
@@ -42,7 +42,7 @@ export function containerConfigOf(task: AssignedTask, place: TaskPlace): Contain
     readOnly: container.readOnly,
     ...(container.init !== undefined && { init: container.init }),
     ...(container.stopSignal !== "" && { stopSignal: container.stopSignal }),
-    mounts: container.mounts.map(mountOf),
+    mounts: container.mounts,
     hosts: [
       ...(own === undefined ? [] : [{ address: own, names: [hostname] }]),
       ...container.hosts.map(hostOf),
@@ -78,17 +78,6 @@ function labelsOf(task: AssignedTask, place: TaskPlace): Record<string, string> 
     "com.docker.swarm.service.name": task.serviceName,
     ...(place.gatewayAddress !== undefined && { [GATEWAY_LABEL]: place.gatewayAddress }),
   };
-}
-
-function mountOf(mount: Mount): RuntimeMount {
-  switch (mount.type) {
-    case "bind":
-      return mount;
-    case "tmpfs":
-      return mount;
-    case "volume":
-      return mount;
-  }
 }
 
 function hostOf(line: string): { address: string; names: string[] } {

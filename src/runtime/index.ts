@@ -9,7 +9,6 @@ export type {
   Containers,
   LogEntry,
   LogOptions,
-  Mount,
   Volumes,
 } from "./container.ts";
 export { ContainerdContainers } from "./containers.ts";
