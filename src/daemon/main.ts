@@ -11,6 +11,8 @@ async function main(argv: readonly string[]): Promise<void> {
   const version = ownVersion();
   if (argv.includes("--version")) return void process.stdout.write(`shoald version ${version}\n`);
   const config = readConfig(argv);
+  // Whoever read the log has gone: shoald goes on.
+  process.stderr.on("error", () => undefined);
   const log = lineLog((line) => void process.stderr.write(line), systemClock, config["log-level"]);
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {

@@ -11,3 +11,14 @@ test("a line is one JSON object with time, level, message and fields", () => {
     '{"time":"1970-01-01T00:00:00.000Z","level":"info","msg":"task assigned","node":"n1","task":"t1"}\n',
   ]);
 });
+
+test("a log that cannot be written is no trouble of who speaks", () => {
+  const log = lineLog(
+    () => {
+      throw new Error("ENOSPC: no space left on device, write");
+    },
+    new FakeClock(0),
+    "info",
+  );
+  expect(() => log.error("network not applied")).not.toThrow();
+});

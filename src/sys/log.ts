@@ -14,7 +14,11 @@ export function lineLog(
   const say = (of: LogLevel) => (msg: string, fields?: LogFields) => {
     if (LOG_LEVELS.indexOf(of) < floor) return;
     const time = new Date(clock.now()).toISOString();
-    write(`${JSON.stringify({ time, level: of, msg, ...base, ...fields })}\n`);
+    try {
+      write(`${JSON.stringify({ time, level: of, msg, ...base, ...fields })}\n`);
+    } catch {
+      // A full disk under the log must not break what only wanted to tell something.
+    }
   };
   return {
     debug: say("debug"),

@@ -1,6 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
@@ -39,10 +48,11 @@ interface Running {
   said(): string;
 }
 
-function start(file: string): Running {
+/** `stderr`: a file's descriptor when not for us to read. */
+function start(file: string, stderr: "pipe" | number = "pipe"): Running {
   let said = "";
   const child = spawn(process.execPath, [main, "--config", file], {
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", "ignore", stderr],
   });
   child.stderr?.on("data", (chunk) => {
     said += chunk;
@@ -117,4 +127,17 @@ test("TCP without TLS is refused", async () => {
   expect(await refusal(start(settings(dir, { hosts: ["tcp://127.0.0.1:2375"] })))).toContain(
     "TCP without TLS",
   );
+});
+
+test("a log on a full disk, or that nobody reads any more, stops nothing", async () => {
+  const full = openSync("/dev/full", "w");
+  onTestFinished(() => closeSync(full));
+  for (const stderr of [full, "pipe"] as const) {
+    const dir = folder();
+    const running = start(settings(dir), stderr);
+    running.child.stderr?.destroy();
+    await serving(dir);
+    running.child.kill("SIGTERM");
+    expect(await once(running.child, "exit")).toEqual([0, null]);
+  }
 });
