@@ -42,12 +42,7 @@ test("service rm, network rm and leave leave no container, device, namespace, ru
     ),
   );
   await swarm.docker("1", "network", "create", "-d", "overlay", "front");
-  await swarm.docker(
-    "1",
-    "service",
-    "create",
-    "-q",
-    "--name",
+  await swarm.service(
     "web",
     "-p",
     "8080:80",
@@ -97,12 +92,7 @@ test("two swarms with equal subnets on one machine do not disturb each other", a
     [two, "two"],
   ] as const) {
     await swarm.docker("1", "network", "create", "-d", "overlay", "--subnet", "10.77.0.0/24", "front");
-    await swarm.docker(
-      "1",
-      "service",
-      "create",
-      "-q",
-      "--name",
+    await swarm.service(
       "web",
       "-p",
       "8080:80",

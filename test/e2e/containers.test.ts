@@ -174,7 +174,7 @@ test("a task that takes more memory than it may is killed, and says so", async (
 test("capabilities and sysctls", async () => {
   const lines = await printed(
     "capable",
-    "grep CapEff /proc/self/status; cat /proc/sys/net/ipv4/ip_local_port_range;",
+    "grep CapEff /proc/self/status; cat /proc/sys/net/ipv4/ip_local_port_range",
     "--cap-drop=CAP_CHOWN",
     "--cap-add=CAP_SYS_TIME",
     "--sysctl=net.ipv4.ip_local_port_range=20000 30000",

@@ -10,21 +10,7 @@ let swarm: TestSwarm;
 beforeAll(async () => {
   swarm = await TestSwarm.up("faults");
   await swarm.docker("1", "network", "create", "--driver", "overlay", "front");
-  await swarm.docker(
-    "1",
-    "service",
-    "create",
-    "-q",
-    "--name",
-    "web",
-    "-p",
-    "8080:80",
-    "--replicas",
-    "3",
-    "--network",
-    "front",
-    "shoal/probe",
-  );
+  await swarm.service("web", "-p", "8080:80", "--replicas", "3", "--network", "front", "shoal/probe");
 });
 
 afterAll(async () => {

@@ -68,7 +68,7 @@ test("a worker sends manager commands away, and a fresh token lets it in", async
 test("bad services are refused and leave nothing", async () => {
   const create = (...args: string[]) => ["service", "create", "--detach", ...args];
   await refused("1", create("--network", "nowhere", "shoal/probe"), /network:? nowhere/);
-  await swarm.docker("1", "service", "create", "-q", "--name", "web", "-p", "8080:80", "shoal/probe");
+  await swarm.service("web", "-p", "8080:80", "shoal/probe");
   await refused(
     "1",
     create("--name", "web", "shoal/probe"),
@@ -165,7 +165,7 @@ test("networks: taken names, overlaps and networks in use are refused", async ()
     ["network", "create", "-d", "overlay", "--subnet", "10.50.0.300/24", "other"],
     /invalid/i,
   );
-  await swarm.docker("1", "service", "create", "-q", "--name", "user", "--network", "front", "shoal/probe");
+  await swarm.service("user", "--network", "front", "shoal/probe");
   await refused("1", ["network", "rm", "front"], /is in use by (service|task)/);
   await refused("1", ["network", "rm", "nowhere"], /network:? nowhere/);
   await swarm.docker("1", "service", "rm", "user");
