@@ -167,7 +167,7 @@ export class Membership implements SwarmBackend {
     const member = await Member.start(this.#parts, {
       ...start,
       listener: {
-        onState: (state) => this.#file.save(state),
+        onState: (state) => this.#keep(state),
         onIdentity: (identity) => this.#identities.save(identity),
         onRemoved: (reason) => this.#onRemoved(member, reason),
       },
@@ -176,6 +176,15 @@ export class Membership implements SwarmBackend {
     this.#error = "";
     member.ended.catch((error: unknown) => this.#onBroken(member, error));
     return member;
+  }
+
+  /** What a manager told is kept for the next start if it can be: a full disk ends no session. */
+  #keep(state: NodeState): void {
+    try {
+      this.#file.save(state);
+    } catch (error) {
+      this.#parts.log.error("the node's state is not saved", { error: messageOf(error) });
+    }
   }
 
   #onBroken(member: Member, error: unknown): void {

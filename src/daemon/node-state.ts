@@ -41,7 +41,7 @@ export class NodeStateFile {
 
   save(state: NodeState): void {
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-    writeFileSync(`${this.#file}.new`, JSON.stringify(state), { mode: 0o600 });
+    writeFileSync(`${this.#file}.new`, JSON.stringify(state), { mode: 0o600, flush: true });
     renameSync(`${this.#file}.new`, this.#file);
   }
 

@@ -1,3 +1,4 @@
+import { mkdir, rmdir } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { killDaemon, killHost, startHost } from "../../src/lab/index.ts";
 import { exec, systemClock } from "../../src/sys/index.ts";
@@ -45,6 +46,25 @@ test("a shoald killed and started again keeps its containers, its network and it
     "the node is ready",
     async () => !(await swarm.docker("1", "node", "ls")).includes("Down"),
   );
+});
+
+test("a node whose disk is full stays in the swarm and takes work", async () => {
+  // As good as a full disk: what shoald would write down first under these names cannot be written.
+  const folder = `${swarm.hostPaths("2").data}/shoal/swarm`;
+  const blocks = ["node.json.new", "assignments.json.new"].map((name) => `${folder}/${name}`);
+  await killDaemon(swarm.lab, "2", systemClock);
+  for (const block of blocks) await mkdir(block);
+  await startHost(swarm.lab, "2", hostParts);
+  const before = (await swarm.containers("web", ["2"])).length;
+  await swarm.docker("1", "service", "scale", "-d", "web=6");
+  await eventually(
+    10_000,
+    "the node runs more",
+    async () => (await swarm.containers("web", ["2"])).length > before,
+  );
+  for (const block of blocks) await rmdir(block);
+  await swarm.docker("1", "service", "scale", "-d", "web=3");
+  await eventually(15_000, "three replicas run", async () => (await swarm.containers("web")).length === 3);
 });
 
 test("a manager's shoald killed and started again goes on deciding", async () => {
