@@ -317,6 +317,20 @@ describe("the port", () => {
       expect(await fetchRoot(where(server), digest, never)).toContain("BEGIN CERTIFICATE");
   });
 
+  test("who opens connections and says nothing keeps none of them for long, and nobody out", async () => {
+    const server = await listen();
+    const sockets = Array.from({ length: 400 }, () => {
+      const socket = connectTcp({ port: server.port, host });
+      socket.on("error", () => undefined);
+      cleanUp.push(() => socket.destroy());
+      return socket;
+    });
+    const open = () => sockets.filter((socket) => !socket.closed && !socket.readableEnded).length;
+    for (const socket of sockets) socket.resume();
+    await expect.poll(open, { timeout: 5_000 }).toBe(256);
+    expect(await fetchRoot(where(server), caDigest(manager.rootPem), never)).toBe(manager.rootPem);
+  });
+
   test("a caller without a certificate who stays is cut off", async () => {
     const fake = new FakeClock(clock.now());
     const server = await listen({ clock: fake });

@@ -1,4 +1,5 @@
 import { constants } from "node:crypto";
+import type { Socket } from "node:net";
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
 import type { NodeIdentity } from "../identity/index.ts";
 import { Fault, type Log, messageOf } from "../lib/index.ts";
@@ -11,6 +12,8 @@ export interface TlsListenerParts {
 
 /** A connection that has not finished its TLS after this long is dropped. */
 const HANDSHAKE_MS = 10_000;
+/** Connections that may be about it at once. One more drops the one that has been at it longest: honest ones are quick. */
+const MAX_HANDSHAKES = 256;
 
 /**
  * Accepts TLS connections as this node. Certificates are asked for but not insisted on: nodes that want to join have
@@ -19,6 +22,8 @@ const HANDSHAKE_MS = 10_000;
 export class TlsListener {
   readonly #server: Server;
   readonly #log: Log;
+  /** By the other end's address and port, oldest first. */
+  readonly #handshakes = new Map<string, Socket>();
 
   constructor(identity: NodeIdentity, { onConnection, log }: TlsListenerParts) {
     this.#log = log;
@@ -30,8 +35,12 @@ export class TlsListener {
         ALPNProtocols: ["h2"],
         handshakeTimeout: HANDSHAKE_MS,
       },
-      onConnection,
+      (socket) => {
+        this.#handshakes.delete(peerOf(socket));
+        onConnection(socket);
+      },
     );
+    this.#server.on("connection", (socket: Socket) => this.#begin(socket));
     this.#server.on("tlsClientError", (error) => {
       log.debug("connection without TLS dropped", { error: messageOf(error) });
     });
@@ -51,6 +60,18 @@ export class TlsListener {
     });
   }
 
+  #begin(socket: Socket): void {
+    const peer = peerOf(socket);
+    this.#handshakes.set(peer, socket);
+    socket.once("close", () => {
+      if (this.#handshakes.get(peer) === socket) this.#handshakes.delete(peer);
+    });
+    const [oldest] = this.#handshakes;
+    if (this.#handshakes.size <= MAX_HANDSHAKES || oldest === undefined) return;
+    this.#handshakes.delete(oldest[0]);
+    oldest[1].destroy();
+  }
+
   setIdentity(identity: NodeIdentity): void {
     this.#server.setSecureContext(contextOf(identity));
   }
@@ -59,6 +80,10 @@ export class TlsListener {
   close(): void {
     this.#server.close();
   }
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress}:${remotePort}`;
 }
 
 function contextOf({ certificatePem, keyPem, rootPem }: NodeIdentity): SecureContextOptions {
