@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
+import { VOTING_APP } from "../voting-app.ts";
 import { CATALOG } from "./catalog.ts";
 import { isNeeded, sourcesIn } from "./debian.ts";
 import { isDebianLayer } from "./debian-layers.ts";
@@ -21,8 +20,8 @@ test("images for tests alone need no Debian archive", () => {
 });
 
 test("every image the demo names is there", () => {
-  const demo = readFileSync(join(import.meta.dirname, "../demo.ts"), "utf8");
-  const references = [...demo.matchAll(/"service create .* (\S+)"/g)].map((match) => match[1] ?? "");
+  const creates = VOTING_APP.filter((words) => words.startsWith("service create "));
+  const references = creates.map((words) => words.split(" ").at(-1) ?? "");
   expect(references.length).toBe(5);
   const names = CATALOG.map(({ repository, tag }) => `${repository}:${tag}`);
   for (const reference of references) {
