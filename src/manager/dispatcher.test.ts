@@ -377,6 +377,23 @@ describe("reports", () => {
     expect(task().status.state).toBe("running");
   });
 
+  test("of one state in ever other words are written once a second, and without ports that nobody gave", async () => {
+    const agent = await side.join("node-1");
+    await place(1, "node-1");
+    const before = backend.commits;
+    const port = { name: "x", protocol: "tcp", target: 80, published: 80, publishMode: "host" } as const;
+    for (let i = 0; i < 40; i++) {
+      agent.report("web-1", "preparing", { error: `words ${i}`, ports: Array(100).fill(port) });
+      await side.pass(50);
+    }
+    expect(backend.commits - before).toBeLessThanOrEqual(3);
+    expect(task().status).toMatchObject({ state: "preparing", error: expect.stringMatching(/^words 2/) });
+    expect(task().status.ports).toBeUndefined();
+    agent.report("web-1", "running");
+    await side.pass(50);
+    expect(task().status.state).toBe("running");
+  });
+
   test("too many or too long for one commit are written in several", async () => {
     const agent = await side.join("node-1");
     const status = { at: T0, state: "assigned", message: "" } as const;

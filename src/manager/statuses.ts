@@ -1,11 +1,13 @@
-import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
-import { type Change, put, stateRank, type TaskStatus, withReport } from "../model/index.ts";
+import { type Clock, Fault, type Instant, type Log, messageOf, sleep } from "../lib/index.ts";
+import { type Change, put, stateRank, type Task, type TaskStatus, withReport } from "../model/index.ts";
 import { firstSlice, type Store, type View } from "../store/index.ts";
 
 /** Reports gather this long before they are written together. */
 const BATCH_MS = 10;
 /** Pause after a write that failed, so that a broken store is not hammered. */
 const RETRY_MS = 200;
+/** Other words for the same state are written this seldom: nobody is to fill the store with them. */
+const REWORD_MS = 1_000;
 
 interface Report {
   readonly nodeId: string;
@@ -20,6 +22,8 @@ export class StatusQueue {
   readonly #log: Log;
   /** By node and task: what one node says of another's task displaces nothing. */
   #waiting = new Map<string, Report>();
+  /** When a task's state was last put in other words. */
+  readonly #reworded = new Map<string, Instant>();
   #wake: (() => void) | undefined;
 
   constructor({ store, clock, log }: { store: Store; clock: Clock; log: Log }) {
@@ -30,7 +34,8 @@ export class StatusQueue {
 
   /** A report to be written, if it is of a task of that node; a later one of the same node for the same task replaces it, unless it goes back. */
   add(nodeId: string, taskId: string, status: TaskStatus): void {
-    if (this.#store.view.get("task", taskId)?.nodeId !== nodeId) return;
+    const task = this.#store.view.get("task", taskId);
+    if (task?.nodeId !== nodeId || (task.status.state === status.state && !this.#mayReword(taskId))) return;
     const report = { nodeId, taskId, status };
     const waiting = this.#waiting.get(keyOf(report));
     if (waiting !== undefined && stateRank(status.state) < stateRank(waiting.status.state)) return;
@@ -51,6 +56,17 @@ export class StatusQueue {
       const written = await this.#flush();
       if (!written) await sleep(this.#clock, RETRY_MS, signal).catch(() => undefined);
     }
+  }
+
+  #mayReword(taskId: string): boolean {
+    const now = this.#clock.now();
+    for (const [id, at] of this.#reworded) {
+      if (now - at < REWORD_MS) break;
+      this.#reworded.delete(id);
+    }
+    if (this.#reworded.has(taskId)) return false;
+    this.#reworded.set(taskId, now);
+    return true;
   }
 
   /** Writes what waits, in as many commits as it takes; false when that failed and what is left waits again. */
@@ -83,9 +99,14 @@ export class StatusQueue {
   #changeOf(view: View, { nodeId, taskId, status }: Report): Change | undefined {
     const task = view.get("task", taskId);
     if (task === undefined || task.nodeId !== nodeId) return undefined;
-    const next = withReport(task, status, this.#clock.now());
+    const next = withReport(task, plausible(task, status), this.#clock.now());
     return next && put("task", next);
   }
+}
+
+/** A task has no more ports than it was given. */
+function plausible(task: Task, { ports, ...status }: TaskStatus): TaskStatus {
+  return ports === undefined || ports.length > task.endpoint.ports.length ? status : { ...status, ports };
 }
 
 const keyOf = ({ nodeId, taskId }: Report): string => `${nodeId}/${taskId}`;

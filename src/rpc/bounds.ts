@@ -8,6 +8,8 @@ export const BOUNDS = {
   word: 512,
   /** Messages for people; longer ones are cut. */
   sentence: 4_096,
+  /** A node's whole description, in characters: it is written down at each of its sessions. */
+  description: 65_536,
   /** Entries of lists in a node's description, and ports of a task. */
   entries: 1_024,
 } as const;

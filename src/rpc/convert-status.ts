@@ -74,7 +74,7 @@ export function descriptionToWire(node: NodeDescription): MessageInitShape<typeo
 export function descriptionFromWire(wire: WireDescription | undefined): NodeDescription {
   if (wire === undefined) throw malformed("a node describes itself in its first message");
   const labels = few("engineLabels", Object.entries(wire.engineLabels));
-  return {
+  const description = {
     hostname: word("hostname", wire.hostname),
     platform: { architecture: word("architecture", wire.architecture), os: word("os", wire.os) },
     resources: {
@@ -88,4 +88,7 @@ export function descriptionFromWire(wire: WireDescription | undefined): NodeDesc
       name: word("plugin.name", name),
     })),
   };
+  const size = JSON.stringify(description).length;
+  if (size > BOUNDS.description) throw malformed(`a node's description has ${size} characters`);
+  return description;
 }

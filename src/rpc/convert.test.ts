@@ -180,6 +180,19 @@ describe("agents are not believed", () => {
       "plugins",
     ],
     [
+      "a description of many words",
+      {
+        ...hello,
+        description: {
+          ...hello.description,
+          engineLabels: Object.fromEntries(
+            Array.from({ length: 100 }, (_, i) => [`l${i}`, "x".repeat(1_000)]),
+          ),
+        },
+      },
+      "a node's description",
+    ],
+    [
       "a stream there is not",
       {
         kind: "log-lines",
