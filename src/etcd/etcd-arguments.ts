@@ -5,7 +5,7 @@ export const PEER_SOCKET = "peer:0";
 const MIB = 2 ** 20;
 
 /** The command line of a single member that listens on unix sockets only. */
-export function etcdArguments(dataDir: string): string[] {
+export function etcdArguments(dataDir: string, quotaBytes: number = 4_096 * MIB): string[] {
   const client = `unix://${CLIENT_SOCKET}`;
   const peer = `unix://${PEER_SOCKET}`;
   return [
@@ -28,7 +28,7 @@ export function etcdArguments(dataDir: string): string[] {
     ["--auto-compaction-mode", "revision"],
     ["--auto-compaction-retention", "10000"],
     ["--snapshot-count", "10000"],
-    ["--quota-backend-bytes", String(4_096 * MIB)],
+    ["--quota-backend-bytes", String(quotaBytes)],
     ["--logger", "zap"],
     ["--log-level", "warn"],
   ].flat();

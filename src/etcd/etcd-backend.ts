@@ -1,9 +1,10 @@
 import { credentials } from "@grpc/grpc-js";
 import { KV, Maintenance, type RangeResponse } from "../gen/etcdserverpb/rpc_pb.ts";
 import { GrpcClient } from "../grpc/index.ts";
-import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
+import { type Clock, Fault, type Instant, type Log, messageOf, sleep } from "../lib/index.ts";
 import type { Backend, Commit, Entry, Write } from "../store/index.ts";
 import { endOf, isAt } from "./keys.ts";
+import { isFull, makeRoom } from "./room.ts";
 import { watchOnce } from "./watch-stream.ts";
 
 export interface EtcdBackendParts {
@@ -19,6 +20,8 @@ const PROBE_MS = 2_000;
 const PAGE = 1_000n;
 const RESUME_MS = 20;
 const MAX_RESUME_MS = 1_000;
+/** How long a database that is full of what is, is left so. */
+const FULL_MS = 60_000;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -27,6 +30,9 @@ const decoder = new TextDecoder();
 export class EtcdBackend implements Backend {
   readonly #client: GrpcClient;
   readonly #parts: EtcdBackendParts;
+  #makingRoom: Promise<boolean> | undefined;
+  /** Until then there is no use in making room again. */
+  #fullUntil: Instant = 0;
 
   constructor(parts: EtcdBackendParts) {
     this.#parts = parts;
@@ -59,7 +65,9 @@ export class EtcdBackend implements Backend {
     await this.#connected();
     const compare = writes.map(({ key, expected }) => isAt(key, expected));
     const success = writes.map((write) => ({ request: operationOf(write) }));
-    const answer = await this.#client.unary(KV.method.txn, { compare, success }, { deadlineMs: CALL_MS });
+    const answer = await this.#client
+      .unary(KV.method.txn, { compare, success }, { deadlineMs: CALL_MS })
+      .catch((error: unknown) => this.#ifFull(error));
     if (!answer.succeeded) throw new Fault("conflict", "cannot commit: a key is not at the expected version");
     return Number(answer.header?.revision ?? 0n);
   }
@@ -100,6 +108,19 @@ export class EtcdBackend implements Backend {
   /** Waits out a restart of etcd instead of failing the caller. */
   #connected(): Promise<void> {
     return this.#client.ready(CALL_MS, this.#parts.clock.now());
+  }
+
+  /** The write that fills etcd up is done and refused (etcd 3.4 apply.go, quotaApplierV3): only the caller can look what is true. */
+  async #ifFull(error: unknown): Promise<never> {
+    if (!isFull(error)) throw error;
+    const { clock, log } = this.#parts;
+    if (clock.now() < this.#fullUntil) throw new Fault("unavailable", "cannot write: etcd is full");
+    this.#makingRoom ??= makeRoom(this.#client).finally(() => {
+      this.#makingRoom = undefined;
+    });
+    log.warn("etcd is full: forgetting history");
+    if (!(await this.#makingRoom)) this.#fullUntil = clock.now() + FULL_MS;
+    throw new Fault("unavailable", "cannot write: etcd was full of history, which is gone now; try again");
   }
 
   #page(key: Uint8Array, rangeEnd: Uint8Array, revision: bigint): Promise<RangeResponse> {

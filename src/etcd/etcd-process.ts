@@ -13,6 +13,8 @@ export interface EtcdParts {
   readonly dataDir: string;
   /** Folder for its sockets, ours alone; and with a short path: a socket's has 107 bytes (unix(7)). */
   readonly runDir: string;
+  /** Most bytes of its database; 4 GiB when absent. */
+  readonly quotaBytes?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -101,10 +103,10 @@ export class EtcdProcess {
   }
 
   #spawn(): EtcdChild {
-    const { dataDir, runDir } = this.#parts;
+    const { dataDir, runDir, quotaBytes } = this.#parts;
     // A killed etcd leaves its sockets, and the next one takes that for an address in use.
     for (const socket of [CLIENT_SOCKET, PEER_SOCKET]) rmSync(join(runDir, socket), { force: true });
-    return new EtcdChild(etcdArguments(dataDir), runDir);
+    return new EtcdChild(etcdArguments(dataDir, quotaBytes), runDir);
   }
 
   async #serves(): Promise<void> {

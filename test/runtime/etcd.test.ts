@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { aesSeal, EtcdProcess, removeEtcdData } from "../../src/etcd/index.ts";
 import { KV } from "../../src/gen/etcdserverpb/rpc_pb.ts";
 import { GrpcClient } from "../../src/grpc/index.ts";
-import { Fault, silentLog } from "../../src/lib/index.ts";
+import { Fault, messageOf, silentLog } from "../../src/lib/index.ts";
 import { put } from "../../src/model/index.ts";
 import { aService } from "../../src/model/objects.fake.ts";
 import { describeBackend } from "../../src/store/backend.contract.ts";
@@ -47,6 +47,46 @@ test("a watcher far behind gets every commit whole, though etcd cuts what it has
     if (puts.some((entry) => entry.key === "/big/2/6")) stop.abort();
   }
   expect(sizes).toEqual([7, 7, 7]);
+});
+
+test("a database full of history is made room in, while others write too, and nothing of what is gets lost", async () => {
+  const { backend } = await etcds.start(undefined, { quotaBytes: 2 ** 24 });
+  const value = new Uint8Array(2 ** 20);
+  await backend.commit([{ op: "put", key: "/kept", value: one, expected: 0 }]);
+  let refusals = 0;
+  const rewrite = async (key: string) => {
+    let expected = 0;
+    for (let i = 0; i < 30; i++) {
+      expected = await backend.commit([{ op: "put", key, value, expected }]).catch(async (error: unknown) => {
+        refusals += 1;
+        if (!Fault.is(error, "unavailable")) throw error;
+        return (await backend.list(key)).entries[0]?.version ?? 0;
+      });
+    }
+  };
+  await Promise.all([rewrite("/a"), rewrite("/b"), rewrite("/c")]);
+  expect(refusals).toBeGreaterThan(0);
+  expect(refusals).toBeLessThan(45);
+  const { entries } = await backend.list("/");
+  expect(entries.map((entry) => [entry.key, entry.value.length])).toEqual([
+    ["/a", 2 ** 20],
+    ["/b", 2 ** 20],
+    ["/c", 2 ** 20],
+    ["/kept", 1],
+  ]);
+});
+
+test("a database full of what is stays full, and says so", async () => {
+  const { backend } = await etcds.start(undefined, { quotaBytes: 2 ** 24 });
+  const value = new Uint8Array(2 ** 20);
+  const refusals = new Set<string>();
+  for (let i = 0; i < 40; i++) {
+    const writing = backend.commit([{ op: "put", key: key(i), value, expected: 0 }]);
+    await writing.catch((error: unknown) => refusals.add(messageOf(error)));
+  }
+  expect(refusals).toContain("cannot write: etcd is full");
+  expect(refusals.size).toBe(2);
+  expect((await backend.list("/k/")).entries.length).toBeGreaterThan(5);
 });
 
 describe("EtcdProcess", () => {

@@ -21,8 +21,8 @@ export class TestEtcds {
     return folder;
   }
 
-  async start(folder: string = this.folder()): Promise<TestEtcd> {
-    const etcd = await EtcdProcess.start(partsIn(folder));
+  async start(folder: string = this.folder(), more: { quotaBytes?: number } = {}): Promise<TestEtcd> {
+    const etcd = await EtcdProcess.start({ ...partsIn(folder), ...more });
     const backend = new EtcdBackend({ target: etcd.target, clock: systemClock, log: silentLog });
     this.#undo.push(async () => {
       backend.close();
