@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { type Clock, Fault } from "../lib/index.ts";
 import { execOk } from "../sys/index.ts";
 import { plugHost, unplugHost } from "./links.ts";
 import { hostPaths } from "./paths.ts";
-import { forget, livePid, processTree, signalAll, startDetached, waitUntil } from "./processes.ts";
+import { forget, hasEnded, livePid, processTree, signalAll, startDetached, waitUntil } from "./processes.ts";
 import { addressOf, type LabRecord, REGISTRY, REGISTRY_PORT, swarmHost } from "./record.ts";
 
 /** What starting a host needs from outside. */
@@ -35,6 +35,7 @@ async function startContainerd(lab: LabRecord, host: string, parts: HostParts): 
   if (livePid(pidFile, paths.containerdSocket) !== undefined) return;
   const config = `${paths.data}/containerd.toml`;
   writeFileSync(config, containerdConfig(lab, host));
+  rmSync(paths.containerdSocket, { force: true });
   const argv = ["containerd", "--config", config, "--address", paths.containerdSocket];
   const pid = startDetached({ netns: paths.netns, argv, log: paths.containerdLog, pidFile });
   await waitForSocket(parts, {
@@ -64,6 +65,8 @@ export async function startDaemon(lab: LabRecord, host: string, parts: HostParts
   const pidFile = `${paths.run}/shoald.pid`;
   if (livePid(pidFile, paths.config) !== undefined) return;
   writeFileSync(paths.config, JSON.stringify(daemonConfig(lab, host), null, 2));
+  // What a killed one left answers for as long as it takes to die, and must not be taken for the new one.
+  rmSync(paths.apiSocket, { force: true });
   const argv = [...parts.shoald, "--config", paths.config];
   const pid = startDetached({ netns: paths.netns, argv, log: paths.log, pidFile });
   await waitForSocket(parts, { path: paths.apiSocket, pid, log: paths.log, what: "shoald" });
@@ -96,7 +99,7 @@ async function waitForSocket({ clock, signal }: HostParts, started: Started): Pr
   const deadline = clock.now() + START_MS;
   while (!(await answers(path))) {
     if (signal?.aborted) throw new Fault("unavailable", `cannot start ${what}: interrupted`);
-    const dead = !existsSync(`/proc/${pid}`) || isZombie(pid);
+    const dead = hasEnded(pid);
     if (dead || clock.now() > deadline) {
       const last = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").slice(-3).join("\n") : "";
       throw new Fault(
@@ -105,14 +108,6 @@ async function waitForSocket({ clock, signal }: HostParts, started: Started): Pr
       );
     }
     await new Promise<void>((resolve) => clock.after(20, resolve));
-  }
-}
-
-function isZombie(pid: number): boolean {
-  try {
-    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return true;
   }
 }
 
@@ -140,8 +135,7 @@ export async function startRegistry(lab: LabRecord, { clock }: HostParts): Promi
   const argv = ["docker-registry", "serve", config];
   const pid = startDetached({ netns: paths.netns, argv, log: paths.log, pidFile });
   await waitUntil(clock, START_MS, `cannot start the registry: see ${paths.log}`, () => {
-    if (!existsSync(`/proc/${pid}`) || isZombie(pid))
-      throw new Fault("unavailable", `cannot start the registry: see ${paths.log}`);
+    if (hasEnded(pid)) throw new Fault("unavailable", `cannot start the registry: see ${paths.log}`);
     return readFileSync(paths.log, "utf8").includes("listening on");
   });
 }
@@ -168,9 +162,7 @@ export async function stopDaemon(lab: LabRecord, host: string, clock: Clock): Pr
   const pid = livePid(`${paths.run}/shoald.pid`, paths.config);
   if (pid === undefined) return;
   signalAll([pid], "SIGTERM");
-  await waitUntil(clock, STOP_MS, `cannot stop shoald of host ${host}: it does not end`, () => {
-    return livePid(`${paths.run}/shoald.pid`, paths.config) === undefined;
-  });
+  await waitUntil(clock, STOP_MS, `cannot stop shoald of host ${host}: it does not end`, () => hasEnded(pid));
 }
 
 /** Kills only shoald, without a word, as a crash would. */
@@ -179,12 +171,7 @@ export async function killDaemon(lab: LabRecord, host: string, clock: Clock): Pr
   const pid = livePid(`${paths.run}/shoald.pid`, paths.config);
   if (pid === undefined) return;
   signalAll([pid], "SIGKILL");
-  await waitUntil(
-    clock,
-    STOP_MS,
-    `cannot kill shoald of host ${host}`,
-    () => !existsSync(`/proc/${pid}`) || isZombie(pid),
-  );
+  await waitUntil(clock, STOP_MS, `cannot kill shoald of host ${host}`, () => hasEnded(pid));
 }
 
 /** A power cut: every process dies at once, the namespace and all mounts are gone; the disk stays. */

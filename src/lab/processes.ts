@@ -35,6 +35,19 @@ export function livePid(pidFile: string, mark: string): number | undefined {
   return commandLine(pid)?.includes(mark) ? pid : undefined;
 }
 
+/**
+ * True once a process has let go of its sockets and files: it is gone, or its last thread waits to be reaped. Its first
+ * thread may be a zombie while others still hold them (proc(5)).
+ */
+export function hasEnded(pid: number): boolean {
+  try {
+    const isZombie = /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    return isZombie && readdirSync(`/proc/${pid}/task`).length <= 1;
+  } catch {
+    return true;
+  }
+}
+
 function commandLine(pid: number): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
