@@ -32,17 +32,17 @@ test("every image the demo names is there", () => {
 
 test("sources are Debian's own of the machine's suite, each once", () => {
   const targets = [
-    "http://deb.debian.org/debian/ bookworm main Debian",
-    "http://deb.debian.org/debian/ bookworm main Debian",
-    "http://deb.debian.org/debian/ bookworm-updates main Debian",
-    "http://deb.debian.org/debian/ bookworm contrib Debian",
-    "http://deb.debian.org/debian/ trixie main Debian",
+    "http://archive.example/debian/ bookworm main Debian",
+    "http://archive.example/debian/ bookworm main Debian",
+    "http://archive.example/debian/ bookworm-updates main Debian",
+    "http://archive.example/debian/ bookworm contrib Debian",
+    "http://archive.example/debian/ trixie main Debian",
     "https://download.docker.com/linux/debian/ bookworm stable Docker",
     "",
   ].join("\n");
   expect(sourcesIn(targets, "bookworm")).toEqual([
-    "deb http://deb.debian.org/debian/ bookworm main",
-    "deb http://deb.debian.org/debian/ bookworm-updates main",
+    "deb http://archive.example/debian/ bookworm main",
+    "deb http://archive.example/debian/ bookworm-updates main",
   ]);
 });
 
