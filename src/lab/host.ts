@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { connect } from "node:net";
 import { type Clock, Fault } from "../lib/index.ts";
 import { execOk } from "../sys/index.ts";
+import { removeCgroups } from "./cgroups.ts";
 import { plugHost, unplugHost } from "./links.ts";
 import { hostPaths } from "./paths.ts";
 import { forget, hasEnded, livePid, processTree, signalAll, startDetached, waitUntil } from "./processes.ts";
@@ -185,9 +186,13 @@ export async function killHost(lab: LabRecord, host: string, clock: Clock): Prom
     return pids.length === 0;
   });
   await unplugHost(lab, host);
-  await unmountUnder(hostPaths(lab.name, host).run);
-  await unmountUnder(hostPaths(lab.name, host).data);
-  forget(hostPaths(lab.name, host).run);
+  const { run, data } = hostPaths(lab.name, host);
+  await waitUntil(clock, STOP_MS, `cannot kill host ${host}: its cgroups are in use`, () =>
+    removeCgroups(`${data}/shoal/containers`),
+  );
+  await unmountUnder(run);
+  await unmountUnder(data);
+  forget(run);
 }
 
 /** Takes every mount below a folder away, deepest first. */

@@ -39,6 +39,16 @@ async function tracesOf(lab: string): Promise<string[]> {
   );
 }
 
+/** The cgroups of these containers, in every hierarchy. */
+function cgroupsOf(containers: readonly string[]): string[] {
+  const root = "/sys/fs/cgroup";
+  const parents = [root, ...readdirSync(root).map((name) => `${root}/${name}`)].map(
+    (path) => `${path}/shoal`,
+  );
+  const paths = containers.flatMap((id) => parents.map((parent) => `${parent}/${id}`));
+  return paths.filter((path) => existsSync(path));
+}
+
 /** Names of nodes that `docker node ls` calls this. */
 async function nodesThatAre(state: "Ready" | "Down"): Promise<string[]> {
   const text = await lab("docker", "1", "node", "ls", "--format", "{{.Hostname}} {{.Status}}");
@@ -84,8 +94,13 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  const containers = ["1", "2", "3"].flatMap((host) =>
+    readdirSync(`/var/lib/shoal-lab/${name}/${host}/shoal/containers`),
+  );
+  expect(cgroupsOf(containers)).not.toEqual([]);
   await shoal("down", "--name", name);
   expect(await tracesOf(name)).toEqual([]);
+  expect(cgroupsOf(containers)).toEqual([]);
   expect((await shoal("ls")).stdout).not.toContain(`${name}\t`);
 });
 
