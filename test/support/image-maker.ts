@@ -26,13 +26,14 @@ export interface MadeImage {
   readonly platform: { readonly os: string; readonly architecture: string };
 }
 
-/** The files as an uncompressed tar. */
+/** The files as an uncompressed tar: the same bytes for the same files, whenever it is made. */
 export async function tarOf(files: readonly LayerFile[]): Promise<Buffer> {
   const tar = pack();
+  const mtime = new Date(0);
   for (const { name, content, link, mode } of files) {
-    if (link !== undefined) tar.entry({ name, type: "symlink", linkname: link });
-    else if (content === undefined) tar.entry({ name, type: "directory", mode: mode ?? 0o755 });
-    else tar.entry({ name, mode: mode ?? 0o644 }, Buffer.from(content));
+    if (link !== undefined) tar.entry({ name, mtime, type: "symlink", linkname: link });
+    else if (content === undefined) tar.entry({ name, mtime, type: "directory", mode: mode ?? 0o755 });
+    else tar.entry({ name, mtime, mode: mode ?? 0o644 }, Buffer.from(content));
   }
   tar.finalize();
   const chunks: Buffer[] = [];
