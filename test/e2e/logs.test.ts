@@ -62,7 +62,9 @@ test("two streams, the last lines, times and those since a time", async () => {
   const [task] = await swarm.containers("talk");
   const local = (...args: string[]) => swarm.try(task?.host ?? "", "logs", ...args, task?.id ?? "");
   expect(await local()).toMatchObject({ stdout: "out 1\nout 2\nout 3\n", stderr: "err 1\nerr 2\nerr 3\n" });
-  expect(await local("-n", "1")).toMatchObject({ stdout: "", stderr: "err 3\n" });
+  // Two pipes: which of two lines written at the same moment is read first is nobody's promise, Docker's neither.
+  const tail = await local("-n", "1");
+  expect(["out 3\n", "err 3\n"]).toContain(tail.stdout + tail.stderr);
   expect((await local("-t", "--since", times[2] ?? "")).stdout).toBe(`${times[2]} out 3\n`);
   expect((await local("--until", times[0] ?? "")).stdout).toBe("out 1\n");
   const ofTask = await swarm.docker("1", "service", "logs", "--raw", "--tail", "1", task?.taskId ?? "");
