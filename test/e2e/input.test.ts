@@ -176,7 +176,14 @@ test("garbage, over-long bodies and half-closed connections neither hang nor cra
   const send = (path: string, method: string, body: string | Buffer) =>
     new Promise<{ status: number; text: string }>((resolve, reject) => {
       const req = request(
-        { socketPath, path, method, headers: { "content-type": "application/json" }, timeout: 5_000 },
+        {
+          socketPath,
+          path,
+          method,
+          agent: false,
+          headers: { "content-type": "application/json" },
+          timeout: 5_000,
+        },
         (res) => {
           let text = "";
           res.on("data", (chunk) => (text += chunk));
@@ -184,6 +191,8 @@ test("garbage, over-long bodies and half-closed connections neither hang nor cra
         },
       );
       req.on("error", reject);
+      // A refusal may come while the body is still being sent; then only the socket hears that nobody takes it.
+      req.on("socket", (socket) => socket.on("error", reject));
       req.end(body);
     });
   expect((await send("/v1.51/services/create", "POST", "{not json")).status).toBe(400);
@@ -204,8 +213,9 @@ test("garbage, over-long bodies and half-closed connections neither hang nor cra
     const socket = connect(socketPath, () => {
       socket.write("POST /v1.51/services/create HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
       socket.destroy();
-      resolve();
     });
+    socket.on("error", () => undefined);
+    socket.on("close", () => resolve());
   });
   expect(await swarm.docker("1", "service", "ls", "-q")).not.toBe("");
 });
