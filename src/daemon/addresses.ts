@@ -2,7 +2,7 @@ import { networkInterfaces } from "node:os";
 import { Fault, parseIpv4 } from "../lib/index.ts";
 import type { Config } from "./config.ts";
 
-export const CLUSTER_PORT = 2377;
+const CLUSTER_PORT = 2377;
 
 function ownAddresses(): { device: string; address: string }[] {
   return Object.entries(networkInterfaces()).flatMap(([device, all]) =>

@@ -122,11 +122,9 @@ export function readConfig(argv: readonly string[]): Config {
   const parsed = schema.safeParse({ ...(existsSync(file) ? readFile(file) : {}), ...fromFlags });
   if (parsed.success) return parsed.data as unknown as Config;
   const issue = parsed.error.issues[0];
-  const where = issue?.path.join(".") ?? "";
-  throw new Fault(
-    "invalid",
-    `cannot use setting ${where}: ${issue?.message ?? "invalid"}`.replace(" : ", ": "),
-  );
+  // An unknown word has no path, and the message names it.
+  const what = issue?.path.length ? `setting ${issue.path.join(".")}` : "the settings";
+  throw new Fault("invalid", `cannot use ${what}: ${issue?.message ?? "invalid"}`);
 }
 
 function parseFlags(argv: readonly string[]): Record<string, unknown> {

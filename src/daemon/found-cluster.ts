@@ -2,7 +2,7 @@ import type { InitRequest } from "../api/index.ts";
 import { createNodeKey, issueNodeCertificate, requireIdentity } from "../identity/index.ts";
 import { Fault, newId } from "../lib/index.ts";
 import { Manager } from "../manager/index.ts";
-import { DEFAULT_DATA_PATH_PORT, put } from "../model/index.ts";
+import { put } from "../model/index.ts";
 import { resolveAddresses } from "./addresses.ts";
 import { ClusterStore } from "./cluster-store.ts";
 import type { MemberStart } from "./member.ts";
@@ -25,7 +25,12 @@ export async function foundCluster(
   const cluster = await ClusterStore.open({ folder, runDir: config["exec-root"], clock, log });
   try {
     const manager = new Manager({ store: cluster.store, clock, random, log });
-    const { id: clusterId, rootCa, spec } = await manager.cluster.create(choiceOf(parts, request));
+    const {
+      id: clusterId,
+      rootCa,
+      spec,
+      dataPathPort,
+    } = await manager.cluster.create(choiceOf(parts, request));
     const nodeId = newId(random);
     const { keyPem, csrPem } = await createNodeKey();
     const wanted = { nodeId, role: "manager", clusterId } as const;
@@ -40,7 +45,6 @@ export async function foundCluster(
     const node = manager.certificates.newNode(nodeId, "manager", request.availability, advertiseAddress);
     await cluster.store.update([put("node", { ...node, dataPathAddress, managerAddress })]);
     const identity = requireIdentity({ certificatePem, keyPem, rootPem: rootCa.certificatePem }, clock.now());
-    const dataPathPort = manager.cluster.get().dataPathPort || DEFAULT_DATA_PATH_PORT;
     const managers = [managerAddress];
     const state = { ...wanted, advertiseAddress, dataPathAddress, dataPathPort, listenAddress, managers };
     return { folder, state, identity, cluster };

@@ -3,7 +3,7 @@ import { createNodeKey, parseToken, requireIdentity } from "../identity/index.ts
 import { Fault } from "../lib/index.ts";
 import { DEFAULT_DATA_PATH_PORT } from "../model/index.ts";
 import { fetchRoot, issueCertificate } from "../rpc/index.ts";
-import { CLUSTER_PORT, resolveAddresses, splitAddress } from "./addresses.ts";
+import { resolveAddresses, splitAddress } from "./addresses.ts";
 import type { MemberStart } from "./member.ts";
 import type { NodeParts } from "./node-parts.ts";
 
@@ -23,7 +23,7 @@ export async function joinCluster(
   let failure: unknown = new Fault("invalid", "at least one RemoteAddr is needed to join");
   for (const remote of request.remoteAddresses) {
     const { host, port } = splitAddress(remote);
-    const address = `${host}:${port || CLUSTER_PORT}`;
+    const address = `${host}:${port}`;
     try {
       const rootPem = await fetchRoot(address, digest, signal);
       const issued = await issueCertificate(address, rootPem, { token, csrPem, availability }, signal);

@@ -5,7 +5,7 @@ import { type NodeIdentity, runRenewal } from "../identity/index.ts";
 import { aborted, type Run, runGroup } from "../lib/index.ts";
 import { Manager } from "../manager/index.ts";
 import { connectDispatcher, RpcServer, renewCertificate } from "../rpc/index.ts";
-import { CLUSTER_PORT, splitAddress } from "./addresses.ts";
+import { splitAddress } from "./addresses.ts";
 import { ClusterStore } from "./cluster-store.ts";
 import { hostResolver } from "./host-resolver.ts";
 import type { NodeParts } from "./node-parts.ts";
@@ -166,7 +166,7 @@ export class Member {
   #managers(): readonly string[] {
     if (this.#side === undefined) return this.#state.managers;
     const { host, port } = splitAddress(this.#state.listenAddress);
-    return [`${host === "0.0.0.0" ? "127.0.0.1" : host}:${port || CLUSTER_PORT}`];
+    return [`${host === "0.0.0.0" ? "127.0.0.1" : host}:${port}`];
   }
 
   #makeAgent(folder: string): Agent {

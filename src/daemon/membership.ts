@@ -2,7 +2,7 @@ import { leaveNode } from "../agent/index.ts";
 import type { InitRequest, JoinRequest, SwarmBackend, SwarmState } from "../api/index.ts";
 import type { NetworkFacts } from "../dataplane/index.ts";
 import { IdentityFolder } from "../identity/index.ts";
-import { Fault, messageOf, sleep, withDeadline } from "../lib/index.ts";
+import { aborted, Fault, messageOf, sleep, withDeadline } from "../lib/index.ts";
 import type { Manager } from "../manager/index.ts";
 import { removeClusterStore } from "./cluster-store.ts";
 import { foundCluster } from "./found-cluster.ts";
@@ -23,6 +23,8 @@ const NOT_READY =
   "This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster.";
 const IN_SWARM =
   'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.';
+const NOT_YET_IN =
+  'Timeout was reached before node joined. The attempt to join the swarm will continue in the background. Use the "docker info" command to see the current swarm status of your node.';
 const LEAVE_MANAGER =
   "You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message.";
 
@@ -79,12 +81,8 @@ export class Membership implements SwarmBackend {
 
   /** Goes back to the swarm this node is in, and stays there until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const resumed = this.#alone(() => this.#resume());
-    resumed.catch(() => undefined);
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+    void this.#resume();
+    await aborted(signal);
     this.#stopped = true;
     await this.#alone(() => this.#member?.stop() ?? Promise.resolve());
   }
@@ -151,16 +149,17 @@ export class Membership implements SwarmBackend {
   async #enter(start: Omit<MemberStart, "listener">): Promise<void> {
     this.#file.save(start.state);
     this.#identities.save(start.identity);
-    await this.#orNothing(async () => {
-      const member = await this.#launch(start);
-      const late = `Timeout was reached before node joined. The attempt to join the swarm will continue in the background. Use the "docker info" command to see the current swarm status of your node.`;
-      await withDeadline(this.#parts.clock, JOIN_MS, late, () => welcomeOf(member)).catch(
-        (error: unknown) => {
-          if (!Fault.is(error, "timeout")) throw error;
-          throw new Fault("unavailable", late);
-        },
+    const member = await this.#orNothing(() => this.#launch(start));
+    try {
+      await withDeadline(this.#parts.clock, JOIN_MS, NOT_YET_IN, () =>
+        Promise.race([aborted(member.welcomed), member.ended]),
       );
-    });
+    } catch (error) {
+      // The member goes on trying, as Swarm's does; one that broke leaves nothing behind.
+      if (Fault.is(error, "timeout")) throw new Fault("unavailable", NOT_YET_IN);
+      await this.#wipe();
+      throw error;
+    }
   }
 
   async #launch(start: Omit<MemberStart, "listener">): Promise<Member> {
@@ -192,11 +191,8 @@ export class Membership implements SwarmBackend {
     this.#member = undefined;
     this.#error = messageOf(error);
     this.#parts.log.error("swarm member broke, starting it again", { error: this.#error });
-    this.#alone(async () => {
-      // What breaks it at once is not to break it without pause.
-      await sleep(this.#parts.clock, RETRY_MS);
-      await this.#resume();
-    }).catch(() => undefined);
+    // What breaks it at once is not to break it without pause.
+    void sleep(this.#parts.clock, RETRY_MS).then(() => this.#resume());
   }
 
   #onRemoved(member: Member, reason: string): void {
@@ -209,22 +205,30 @@ export class Membership implements SwarmBackend {
     );
   }
 
-  /** Starts the member that the disk remembers; again and again while it cannot. */
+  /**
+   * Starts the member that the disk remembers; again and again while it cannot. Each try is a turn of its own: who cannot
+   * go back must still be able to leave.
+   */
   async #resume(): Promise<void> {
+    while (!(await this.#alone(() => this.#tryResume()))) await sleep(this.#parts.clock, RETRY_MS);
+  }
+
+  /** False when it should be tried again. */
+  async #tryResume(): Promise<boolean> {
     const { clock, log } = this.#parts;
-    while (!this.#stopped && this.#member === undefined) {
+    if (this.#stopped || this.#member !== undefined) return true;
+    try {
       const state = this.#file.load();
-      if (state === undefined) return;
-      try {
-        const identity = this.#identities.load(clock.now());
-        if (identity === undefined)
-          throw new Fault("internal", "this node's certificate is missing: leave and join again");
-        await this.#launch({ folder: this.#file.folder, state, identity });
-      } catch (error) {
-        this.#error = messageOf(error);
-        log.error("cannot go back to the swarm, trying again", { error: this.#error });
-        await sleep(clock, RETRY_MS);
-      }
+      if (state === undefined) return true;
+      const identity = this.#identities.load(clock.now());
+      if (identity === undefined)
+        throw new Fault("internal", "this node's certificate is missing: leave and join again");
+      await this.#launch({ folder: this.#file.folder, state, identity });
+      return true;
+    } catch (error) {
+      this.#error = messageOf(error);
+      log.error("cannot go back to the swarm, trying again", { error: this.#error });
+      return false;
     }
   }
 
@@ -244,13 +248,4 @@ export class Membership implements SwarmBackend {
     await removeClusterStore({ folder, runDir: config["exec-root"], clock, log });
     this.#file.wipe();
   }
-}
-
-/** Resolves when a manager has welcomed the member; rejects when the member ends before. */
-async function welcomeOf(member: Member): Promise<void> {
-  const welcome = new Promise<void>((resolve) => {
-    if (member.welcomed.aborted) resolve();
-    else member.welcomed.addEventListener("abort", () => resolve(), { once: true });
-  });
-  await Promise.race([welcome, member.ended]);
 }
