@@ -117,7 +117,7 @@ function startAgent(messages?: Queue<ManagerMessage>): { sent: AgentMessage[]; s
         engineVersion: "0",
         plugins: [],
       },
-      ...{ resources: { nanoCpus: 1, memoryBytes: 1 }, engineLabels: {} },
+      ...{ resources: { nanoCpus: 1, memoryBytes: 1, generic: [] }, engineLabels: {} },
     }),
     onWelcome: () => undefined,
     onLeave: () => undefined,

@@ -85,7 +85,7 @@ test("a task without a network has its address on the gateway bridge", () => {
 });
 
 test("limits of zero are no limits", () => {
-  const reservations = { nanoCpus: 5, memoryBytes: 5 };
+  const reservations = { nanoCpus: 5, memoryBytes: 5, generic: [] };
   const limits = { nanoCpus: 0, memoryBytes: 2 ** 20, pids: 0 };
   expect(configOf({}, { resources: { limits, reservations } }).resources).toEqual({ memoryBytes: 2 ** 20 });
 });

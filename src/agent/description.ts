@@ -12,7 +12,7 @@ export function describeNode(
   return {
     hostname,
     platform: { architecture: MACHINES[arch()] ?? arch(), os: "linux" },
-    resources: { nanoCpus: cpus().length * 1e9, memoryBytes: totalmem() },
+    resources: { nanoCpus: cpus().length * 1e9, memoryBytes: totalmem(), generic: [] },
     engineVersion,
     engineLabels: labels,
     plugins: [

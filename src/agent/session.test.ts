@@ -54,7 +54,7 @@ function open(managers: readonly string[], statuses: SessionParts["statuses"] = 
           engineVersion: "0",
           plugins: [],
         },
-        ...{ resources: { nanoCpus: 1, memoryBytes: 1 }, engineLabels: {} },
+        ...{ resources: { nanoCpus: 1, memoryBytes: 1, generic: [] }, engineLabels: {} },
       }),
       statuses,
       handle: (message) => void handled.push(message.kind),

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { replicasOf } from "../model/index.ts";
 import { aNode, aService } from "../model/objects.fake.ts";
 import { swarmEvents } from "./swarm-events.ts";
 
@@ -17,7 +18,7 @@ test("a commit's events in Docker's words: create, update with what changed, rem
     actor: before.id,
     attributes: { name: before.spec.name },
   });
-  const old = String(before.spec.mode.replicas);
+  const old = String(replicasOf(before.spec.mode));
   expect(updated?.attributes).toEqual({ name: before.spec.name, "replicas.old": old, "replicas.new": "9" });
   expect(removed?.action).toBe("remove");
 });

@@ -11,7 +11,7 @@ import { StatusQueue } from "./statuses.ts";
 export const DESCRIPTION: NodeDescription = {
   hostname: "host-1",
   platform: { architecture: "x86_64", os: "linux" },
-  resources: { nanoCpus: 2e9, memoryBytes: 4e9 },
+  resources: { nanoCpus: 2e9, memoryBytes: 4e9, generic: [] },
   engineVersion: "0.1.0",
   engineLabels: {},
   plugins: [],

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import {
   DEFAULT_UPDATE,
   put,
+  replicasOf,
   type Service,
   stateRank,
   TASK_STATES,
@@ -174,7 +175,7 @@ test("once faults stop, what is wanted equals what was asked", () => {
       const running = world
         .tasks()
         .filter((t) => t.status.state === "running" && t.desiredState === "running");
-      expect(running.length).toBe(service.spec.mode.replicas);
+      expect(running.length).toBe(replicasOf(service.spec.mode));
       expect(new Set(running.map((t) => t.slot)).size).toBe(running.length);
     }),
     { numRuns: 60 },
@@ -295,8 +296,8 @@ test("from any state of affairs a healthy cluster gets what was asked for", () =
       world.run(300_000);
       for (const service of world.view.all("service")) {
         const running = world.running().filter((t) => t.serviceId === service.id);
-        expect(new Set(running.map((t) => t.slot)).size).toBe(service.spec.mode.replicas);
-        expect(running).toHaveLength(service.spec.mode.replicas);
+        expect(new Set(running.map((t) => t.slot)).size).toBe(replicasOf(service.spec.mode));
+        expect(running).toHaveLength(replicasOf(service.spec.mode) ?? 0);
         expect(running.every((t) => t.spec.forceUpdate === 1)).toBe(true);
       }
       expect(world.tasks().filter((t) => t.serviceId === "svc-gone")).toEqual([]);

@@ -26,8 +26,30 @@ export interface ContainerSpec {
   readonly sysctls: Readonly<Record<string, string>>;
   readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   readonly oomScoreAdj: number;
+  /** Absent: the image's own. */
+  readonly health?: HealthCheck;
+  readonly privileges?: Privileges;
   /** base64url JSON of the client's X-Registry-Auth, for the pull. A secret. */
   readonly registryAuth?: string;
+}
+
+/** HEALTHCHECK. Zero and absent fields are the image's, else Docker's defaults (30 s, 30 s, 0 s, 5 s, 3). */
+export interface HealthCheck {
+  /** ["NONE"], ["CMD", …], ["CMD-SHELL", line]; empty: the image's. */
+  readonly test: readonly string[];
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly startPeriodMs: number;
+  readonly startIntervalMs: number;
+  readonly retries: number;
+}
+
+/** What the API can say of a container's confinement (no flag says it). */
+export interface Privileges {
+  readonly noNewPrivileges: boolean;
+  /** A custom profile is base64 of its JSON. */
+  readonly seccomp?: { readonly mode: "default" | "unconfined" | "custom"; readonly profile: string };
+  readonly appArmor?: "default" | "disabled";
 }
 
 export interface DnsConfig {
@@ -67,5 +89,14 @@ export interface TmpfsMount extends MountBase {
 /** Limits reach the cgroup; reservations only the scheduler. 0: none. */
 export interface Resources {
   readonly limits: { readonly nanoCpus: number; readonly memoryBytes: number; readonly pids: number };
-  readonly reservations: { readonly nanoCpus: number; readonly memoryBytes: number };
+  readonly reservations: {
+    readonly nanoCpus: number;
+    readonly memoryBytes: number;
+    readonly generic: readonly GenericResource[];
+  };
 }
+
+/** `gpu=2` counts; `gpu=uuid-1` is one of a set that a node names. A reservation is always a count. */
+export type GenericResource =
+  | { readonly kind: string; readonly count: number }
+  | { readonly kind: string; readonly id: string };

@@ -1,3 +1,4 @@
+import type { GenericResource } from "./container.ts";
 import type { Meta } from "./object.ts";
 
 export type NodeRole = "worker" | "manager";
@@ -30,7 +31,11 @@ export interface NodeDescription {
   readonly hostname: string;
   /** e.g. "x86_64", "linux". */
   readonly platform: { readonly architecture: string; readonly os: string };
-  readonly resources: { readonly nanoCpus: number; readonly memoryBytes: number };
+  readonly resources: {
+    readonly nanoCpus: number;
+    readonly memoryBytes: number;
+    readonly generic: readonly GenericResource[];
+  };
   readonly engineVersion: string;
   readonly engineLabels: Readonly<Record<string, string>>;
   readonly plugins: readonly { readonly type: string; readonly name: string }[];

@@ -36,14 +36,14 @@ export const aContainer: ContainerSpec = {
 
 const noResources: Resources = {
   limits: { nanoCpus: 0, memoryBytes: 0, pids: 0 },
-  reservations: { nanoCpus: 0, memoryBytes: 0 },
+  reservations: { nanoCpus: 0, memoryBytes: 0, generic: [] },
 };
 
 export const aTaskSpec: TaskSpec = {
   container: aContainer,
   resources: noResources,
   restart: DEFAULT_RESTART,
-  placement: { platforms: [] },
+  placement: { constraints: [], preferences: [], maxReplicas: 0, platforms: [] },
   networks: [],
   log: { name: "json-file", options: {} },
   forceUpdate: 0,
@@ -88,7 +88,7 @@ export function aNode(id: string, rest: Partial<Node> = {}): Node {
     description: {
       hostname: id,
       platform: { architecture: "x86_64", os: "linux" },
-      resources: { nanoCpus: 4e9, memoryBytes: 8e9 },
+      resources: { nanoCpus: 4e9, memoryBytes: 8e9, generic: [] },
       engineVersion: "0",
       engineLabels: {},
       plugins: [],

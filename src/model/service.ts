@@ -13,6 +13,8 @@ export interface Service extends Meta {
   /** Why the allocator could not serve it yet, as a sentence. */
   readonly allocationError?: string;
   readonly updateStatus?: UpdateStatus;
+  /** Jobs: which run of the job is under way. */
+  readonly job?: JobStatus;
 }
 
 export interface ServiceSpec {
@@ -21,11 +23,29 @@ export interface ServiceSpec {
   readonly task: TaskSpec;
   readonly mode: ServiceMode;
   readonly update?: UpdateConfig;
+  readonly rollback?: UpdateConfig;
   readonly endpoint: EndpointSpec;
 }
 
-/** More modes arrive with the planners that serve them. */
-export type ServiceMode = { readonly kind: "replicated"; readonly replicas: number };
+/** How many tasks a service has: by number or one per eligible node; for ever, or until they complete (jobs). */
+export type ServiceMode =
+  | { readonly kind: "replicated"; readonly replicas: number }
+  | { readonly kind: "global" }
+  /** At most `maxConcurrent` at a time until `totalCompletions` have completed. */
+  | { readonly kind: "replicated-job"; readonly maxConcurrent: number; readonly totalCompletions: number }
+  | { readonly kind: "global-job" };
+
+/** The tasks it wants in all; undefined when the number of nodes decides. */
+export function replicasOf(mode: ServiceMode): number | undefined {
+  if (mode.kind === "replicated") return mode.replicas;
+  return mode.kind === "replicated-job" ? mode.totalCompletions : undefined;
+}
+
+/** Counted up by every update of a job: tasks of older iterations are of the past. */
+export interface JobStatus {
+  readonly iteration: number;
+  readonly lastExecution: Instant;
+}
 
 /** One task's words: what a task copies from its service at birth. */
 export interface TaskSpec {
@@ -40,6 +60,12 @@ export interface TaskSpec {
 }
 
 export interface Placement {
+  /** "node.labels.disk==ssd", "node.role!=manager": all must hold. */
+  readonly constraints: readonly string[];
+  /** Nested: spread over the values of the first label, then inside each over those of the second. */
+  readonly preferences: readonly { readonly spread: string }[];
+  /** Tasks of the service on one node; 0: no limit. */
+  readonly maxReplicas: number;
   /** Empty or matching one: the image's platforms, as the client resolved them. */
   readonly platforms: readonly { readonly architecture: string; readonly os: string }[];
 }
@@ -57,6 +83,7 @@ export interface NetworkAttachmentSpec {
   /** Network id. */
   readonly target: string;
   readonly aliases: readonly string[];
+  readonly driverOptions?: Readonly<Record<string, string>>;
 }
 
 export interface LogDriver {

@@ -1,6 +1,7 @@
 import { equal, type Instant } from "../lib/index.ts";
+import type { GenericResource } from "./container.ts";
 import type { Meta } from "./object.ts";
-import type { EndpointSpec, PortSpec, Service, TaskSpec } from "./service.ts";
+import type { EndpointSpec, PortSpec, Service, ServiceMode, TaskSpec } from "./service.ts";
 
 /** Swarm's task states in their order (swarmkit api/types.proto). A task's state only moves forward. */
 export const TASK_STATES = [
@@ -22,14 +23,16 @@ export const TASK_STATES = [
 
 export type TaskState = (typeof TASK_STATES)[number];
 
-/** How far the manager wants a task to go; only moves forward too. */
-export type DesiredState = "ready" | "running" | "shutdown" | "remove";
+/** How far the manager wants a task to go; only moves forward too. COMPLETE is a job's RUNNING. */
+export type DesiredState = "ready" | "running" | "complete" | "shutdown" | "remove";
 
 /** One run of a service on one node. Only status, desired state, node and what was handed out ever change. */
 export interface Task extends Meta {
   readonly serviceId: string;
   readonly serviceName: string;
   readonly serviceLabels: Readonly<Record<string, string>>;
+  readonly mode: ServiceMode["kind"];
+  /** 0: a global service's, which has a node in its place (and a job's first). */
   readonly slot: number;
   readonly spec: TaskSpec;
   /** The service's specVersion that `spec` came from. */
@@ -47,6 +50,12 @@ export interface Task extends Meta {
   readonly ranAt?: Instant;
   readonly endedAt?: Instant;
   readonly attachments: readonly Attachment[];
+  /** What the scheduler took from its node for the reservation. */
+  readonly generic?: readonly GenericResource[];
+  /** Of the job it belongs to. */
+  readonly jobIteration?: number;
+  /** Ends in a row before this task, none of which ran long: the restart delay grows with them. */
+  readonly crashes?: number;
 }
 
 export interface TaskStatus {
@@ -78,7 +87,7 @@ export function isTerminal(task: Task): boolean {
 
 /** True while the manager wants it to run. */
 export function isWanted(task: Task): boolean {
-  return stateRank(task.desiredState) <= stateRank("running");
+  return task.desiredState === "complete" || stateRank(task.desiredState) <= stateRank("running");
 }
 
 /**
@@ -96,13 +105,16 @@ export function withReport(task: Task, status: TaskStatus, now: Instant): Task |
   };
 }
 
-/** Swarm's container name: "vote.1.<task id>". */
-export function taskName(task: Pick<Task, "serviceName" | "slot" | "id">): string {
-  return `${task.serviceName}.${task.slot}.${task.id}`;
+/** Swarm's container name: "vote.1.<task id>"; a global service's task has its node in the slot's place. */
+export function taskName(task: Pick<Task, "serviceName" | "mode" | "slot" | "id" | "nodeId">): string {
+  const place = task.mode === "global" || task.mode === "global-job" ? task.nodeId : task.slot;
+  return `${task.serviceName}.${place}.${task.id}`;
 }
 
-/** A fresh task for a slot of a service. */
+/** A fresh task for a slot of a service; a global service's knows its node from birth. */
 export function newTask(id: string, service: Service, slot: number, now: Instant): Task {
+  const { mode } = service.spec;
+  const isJob = mode.kind === "replicated-job" || mode.kind === "global-job";
   return {
     id,
     version: 0,
@@ -111,11 +123,13 @@ export function newTask(id: string, service: Service, slot: number, now: Instant
     serviceId: service.id,
     serviceName: service.spec.name,
     serviceLabels: service.spec.labels,
+    mode: mode.kind,
     slot,
+    ...(isJob && { jobIteration: service.job?.iteration ?? 0 }),
     spec: service.spec.task,
     specVersion: service.specVersion,
     endpoint: service.spec.endpoint,
-    desiredState: "running",
+    desiredState: isJob ? "complete" : "running",
     status: { at: now, state: "new", message: "created" },
     attachments: [],
   };

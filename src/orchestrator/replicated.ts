@@ -1,5 +1,13 @@
 import type { Instant } from "../lib/index.ts";
-import { type Decision, isTerminal, type Plan, put, type Service, type Task } from "../model/index.ts";
+import {
+  type Decision,
+  isTerminal,
+  type Plan,
+  put,
+  replicasOf,
+  type Service,
+  type Task,
+} from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { isDirty } from "./dirty.ts";
 import { isHeld, isLost, mayRestart, release, replaceLost } from "./restart.ts";
@@ -14,7 +22,7 @@ import { stepUpdate } from "./update.ts";
 export function planReplicated(view: View, service: Service, decision: Decision): Plan {
   const slots = slotsOf(view.tasksByService(service.id));
   const filled = slots.filter((slot) => isFilled(service, slot));
-  const surplus = filled.length - service.spec.mode.replicas;
+  const surplus = filled.length - (replicasOf(service.spec.mode) ?? 0);
   if (surplus > 0) return planOf(service, removeSlots(scaleDown(filled, surplus)), "too many replicas");
 
   const lost = new Set(filled.flatMap((slot) => slot.wanted).filter((task) => isLost(view, task)));

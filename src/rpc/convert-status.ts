@@ -1,12 +1,20 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
+  GenericResourceSchema,
   NodeDescriptionSchema,
   TaskStatusSchema,
   NodeDescription as WireDescription,
+  GenericResource as WireGeneric,
   Port as WirePort,
   TaskStatus as WireStatus,
 } from "../gen/shoal/rpc_pb.ts";
-import { type NodeDescription, type PortSpec, TASK_STATES, type TaskStatus } from "../model/index.ts";
+import {
+  type GenericResource,
+  type NodeDescription,
+  type PortSpec,
+  TASK_STATES,
+  type TaskStatus,
+} from "../model/index.ts";
 import { BOUNDS, clip, count, few, malformed, oneOf, port, word } from "./bounds.ts";
 
 /** A task's status for the wire. */
@@ -67,7 +75,22 @@ export function descriptionToWire(node: NodeDescription): MessageInitShape<typeo
     engineVersion: node.engineVersion,
     engineLabels: { ...node.engineLabels },
     plugins: [...node.plugins],
+    generic: node.resources.generic.map(genericToWire),
   };
+}
+
+function genericToWire(resource: GenericResource): MessageInitShape<typeof GenericResourceSchema> {
+  const { kind } = resource;
+  return "id" in resource
+    ? { kind, value: { case: "id", value: resource.id } }
+    : { kind, value: { case: "count", value: BigInt(Math.round(resource.count)) } };
+}
+
+function genericFromWire({ kind, value }: WireGeneric): GenericResource {
+  const named = word("generic.kind", kind);
+  return value.case === "id"
+    ? { kind: named, id: word("generic.id", value.value) }
+    : { kind: named, count: count("generic.count", value.value ?? 0n) };
 }
 
 /** What a node says it is; Fault "invalid" when it is too much to keep. */
@@ -80,6 +103,7 @@ export function descriptionFromWire(wire: WireDescription | undefined): NodeDesc
     resources: {
       nanoCpus: count("nanoCpus", wire.nanoCpus),
       memoryBytes: count("memoryBytes", wire.memoryBytes),
+      generic: few("generic", wire.generic).map(genericFromWire),
     },
     engineVersion: word("engineVersion", wire.engineVersion),
     engineLabels: Object.fromEntries(labels.map(([key, value]) => [word("label", key), clip(value)])),

@@ -47,10 +47,16 @@ const status: fc.Arbitrary<TaskStatus> = fc.record(
   { requiredKeys: ["at", "state", "message"] },
 );
 
+const generic = fc.oneof(fc.record({ kind: text, count: amount }), fc.record({ kind: text, id: text }));
+
 const description: fc.Arbitrary<NodeDescription> = fc.record({
   hostname: text,
   platform: fc.record({ architecture: text, os: text }),
-  resources: fc.record({ nanoCpus: amount, memoryBytes: amount }),
+  resources: fc.record({
+    nanoCpus: amount,
+    memoryBytes: amount,
+    generic: fc.array(generic, { maxLength: 3 }),
+  }),
   engineVersion: text,
   // The one key that protobuf-es drops.
   engineLabels: fc.dictionary(
@@ -141,7 +147,7 @@ const hello: Extract<AgentMessage, { kind: "hello" }> = {
   kind: "hello",
   description: {
     ...{ hostname: "h", platform: { architecture: "x86_64", os: "linux" }, engineVersion: "1" },
-    ...{ resources: { nanoCpus: 1, memoryBytes: 1 }, engineLabels: {}, plugins: [] },
+    ...{ resources: { nanoCpus: 1, memoryBytes: 1, generic: [] }, engineLabels: {}, plugins: [] },
   },
   ...{ advertiseAddress: "", dataPathAddress: "" },
 };

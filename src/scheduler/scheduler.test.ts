@@ -10,7 +10,7 @@ const pending = { status: { at: T0, state: "pending", message: "pending task sch
 
 function needing(nanoCpus: number, memoryBytes: number): Service {
   const base = aService("web");
-  const resources = { ...base.spec.task.resources, reservations: { nanoCpus, memoryBytes } };
+  const resources = { ...base.spec.task.resources, reservations: { nanoCpus, memoryBytes, generic: [] } };
   return aService("web", { task: { ...base.spec.task, resources } });
 }
 
@@ -84,7 +84,9 @@ describe("fitness, in Docker's words", () => {
     ],
   ])("platforms %j fit an x86_64 node: %s", (platforms, fits) => {
     const base = aService("web");
-    const service = aService("web", { task: { ...base.spec.task, placement: { platforms } } });
+    const service = aService("web", {
+      task: { ...base.spec.task, placement: { ...base.spec.task.placement, platforms } },
+    });
     const [placed] = schedule([aNode("a")], waiting(service, 1));
     expect(placed?.nodeId).toBe(fits ? "a" : undefined);
     if (!fits) expect(placed?.status.error).toBe("no suitable node (unsupported platform on 1 node)");

@@ -291,7 +291,7 @@ describe("what means nothing is taken", () => {
   test("resources that nobody limits are 0", () => {
     const none = {
       limits: { nanoCpus: 0, memoryBytes: 0, pids: 0 },
-      reservations: { nanoCpus: 0, memoryBytes: 0 },
+      reservations: { nanoCpus: 0, memoryBytes: 0, generic: [] },
     };
     for (const value of [null, {}, { Limits: null, Reservations: {} }]) {
       expect(serviceSpecFromWire(withField("TaskTemplate.Resources", value)).task.resources).toEqual(none);

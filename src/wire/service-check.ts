@@ -1,13 +1,14 @@
 import { Fault } from "../lib/index.ts";
-import type {
-  ContainerSpec,
-  EndpointSpec,
-  Mount,
-  NetworkAttachmentSpec,
-  Resources,
-  ServiceSpec,
-  UpdateConfig,
-  VolumeMount,
+import {
+  type ContainerSpec,
+  type EndpointSpec,
+  type Mount,
+  type NetworkAttachmentSpec,
+  type Resources,
+  replicasOf,
+  type ServiceSpec,
+  type UpdateConfig,
+  type VolumeMount,
 } from "../model/index.ts";
 import { isImageReference } from "./image-name.ts";
 
@@ -44,7 +45,8 @@ export function checkServiceSpec(spec: ServiceSpec): void {
   if (windowMs < 0) throw invalid("TaskSpec: restart-window cannot be negative");
   checkContainer(spec.task.container);
   checkAttachments(spec.task.networks);
-  if (spec.mode.replicas > MAX_REPLICAS) throw invalid(`Number of replicas must be at most ${MAX_REPLICAS}`);
+  if ((replicasOf(spec.mode) ?? 0) > MAX_REPLICAS)
+    throw invalid(`Number of replicas must be at most ${MAX_REPLICAS}`);
   if (spec.update !== undefined) checkUpdate(spec.update);
   checkEndpoint(spec.endpoint);
 }

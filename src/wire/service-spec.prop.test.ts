@@ -129,10 +129,13 @@ const task: fc.Arbitrary<TaskSpec> = fc.record({
   container,
   resources: fc.record({
     limits: fc.record({ nanoCpus: cpus, memoryBytes: size, pids: fc.nat(1000) }),
-    reservations: fc.record({ nanoCpus: cpus, memoryBytes: size }),
+    reservations: fc.record({ nanoCpus: cpus, memoryBytes: size, generic: fc.constant([]) }),
   }),
   restart,
   placement: fc.record({
+    constraints: fc.constant([]),
+    preferences: fc.constant([]),
+    maxReplicas: fc.constant(0),
     platforms: fc.array(fc.record({ architecture: fc.constantFrom("", "amd64"), os: fc.constant("linux") }), {
       maxLength: 2,
     }),

@@ -1,4 +1,4 @@
-import type { Network, Service, Task, UpdateStatus } from "../model/index.ts";
+import { type Network, replicasOf, type Service, type Task, type UpdateStatus } from "../model/index.ts";
 import { omitEmpty } from "./json.ts";
 import { endpointSpecToWire, portToWire, serviceSpecToWire } from "./service-spec.ts";
 import { formatTime } from "./time.ts";
@@ -75,5 +75,5 @@ function updateStatusToWire(status: UpdateStatus): Record<string, unknown> {
 /** A service's figures from its tasks, as swarmkit's ListServiceStatuses counts them. */
 export function serviceStatus(service: Service, tasks: readonly Task[]): ServiceStatus {
   const running = tasks.filter((task) => task.status.state === "running").length;
-  return { running, desired: service.spec.mode.replicas };
+  return { running, desired: replicasOf(service.spec.mode) ?? 0 };
 }

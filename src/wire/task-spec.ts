@@ -49,7 +49,11 @@ const resources = maybe(
       memoryBytes: limits?.MemoryBytes ?? 0,
       pids: limits?.Pids ?? 0,
     },
-    reservations: { nanoCpus: reservations?.NanoCPUs ?? 0, memoryBytes: reservations?.MemoryBytes ?? 0 },
+    reservations: {
+      nanoCpus: reservations?.NanoCPUs ?? 0,
+      memoryBytes: reservations?.MemoryBytes ?? 0,
+      generic: [],
+    },
   };
 });
 
@@ -81,6 +85,9 @@ const placement = maybe(
   }),
 ).transform(
   (wire): Placement => ({
+    constraints: [],
+    preferences: [],
+    maxReplicas: 0,
     platforms: (wire?.Platforms ?? []).map((p) => ({ architecture: p.Architecture, os: p.OS })),
   }),
 );

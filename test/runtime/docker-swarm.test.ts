@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { replicasOf } from "../../src/model/index.ts";
 import { exec } from "../../src/sys/index.ts";
 import { ApiCluster, type ApiDaemon } from "../support/api-cluster.ts";
 
@@ -70,7 +71,7 @@ async function settle(): Promise<void> {
       const halfway = tasks.some((t) => t.desiredState === "shutdown" && t.status.state === "running");
       const updating = service.updateStatus?.state === "updating";
       return (
-        (current.length === service.spec.mode.replicas && !halfway && !updating) ||
+        (current.length === replicasOf(service.spec.mode) && !halfway && !updating) ||
         isStuck(tasks.map((t) => t.status.state))
       );
     }),

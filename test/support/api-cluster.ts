@@ -299,7 +299,7 @@ export class ApiDaemon {
       description: {
         hostname: `host${this.address.split(".")[3]}`,
         platform: { architecture: "x86_64", os: "linux" },
-        resources: { nanoCpus: 4e9, memoryBytes: 8 * 2 ** 30 },
+        resources: { nanoCpus: 4e9, memoryBytes: 8 * 2 ** 30, generic: [] },
         engineVersion: "0.0.1",
         engineLabels: {},
         plugins: [{ type: "Network", name: "overlay" }],
