@@ -1,5 +1,11 @@
 import { type Clock, Fault, type Log, messageOf, type Random, randomHex, sleep } from "../lib/index.ts";
-import { DEFAULT_STOP_GRACE_MS, stateRank, type TaskState, type TaskStatus } from "../model/index.ts";
+import {
+  DEFAULT_STOP_GRACE_MS,
+  isWanted,
+  stateRank,
+  type TaskState,
+  type TaskStatus,
+} from "../model/index.ts";
 import type { ContainerState, Containers, Images } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import type { ContainerConfigInput } from "./sandbox.ts";
@@ -120,7 +126,7 @@ export class TaskRunner {
     else await this.#tried(this.#stop.signal, () => this.#parts.sandboxes.attach(this.#task));
     if (this.#containerId === undefined) return;
     this.#report("ready", "prepared");
-    await this.#until(() => this.#task.desiredState === "running" || this.#mustStop);
+    await this.#until(() => this.#task.desiredState !== "ready" || this.#mustStop);
   }
 
   async #create(): Promise<void> {
@@ -261,7 +267,7 @@ export class TaskRunner {
   }
 
   get #mustStop(): boolean {
-    return this.#gone || stateRank(this.#task.desiredState) > stateRank("running");
+    return this.#gone || !isWanted(this.#task);
   }
 
   #report(

@@ -6,12 +6,12 @@ import {
   type Endpoint,
   type EndpointSpec,
   isTerminal,
+  isWanted,
   type Network,
   type Node,
   type Plan,
   put,
   type Service,
-  stateRank,
   type Task,
 } from "../model/index.ts";
 import type { View } from "../store/index.ts";
@@ -29,7 +29,7 @@ export function planAllocation(view: View, decision: Decision): Plan {
   const ledger = new Ledger(view, networks);
   const services = allocateServices(view, ledger, changes);
   for (const task of view.all("task")) {
-    if (task.status.state !== "new" || stateRank(task.desiredState) > stateRank("running")) continue;
+    if (task.status.state !== "new" || !isWanted(task)) continue;
     const next = allocateTask(task, services.get(task.serviceId), ledger, decision.now);
     if (next !== undefined) changes.push(put("task", next));
   }

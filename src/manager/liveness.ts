@@ -66,9 +66,12 @@ export class Liveness {
         const node = view.get("node", id);
         if (node === undefined || !this.#isSilent(id)) return [];
         log.warn("node is down", { node: id });
-        return [
-          put("node", { ...node, status: { ...node.status, state: "down", message: "heartbeat failure" } }),
-        ];
+        const down = {
+          state: "down",
+          message: "heartbeat failure",
+          downAt: this.#parts.clock.now(),
+        } as const;
+        return [put("node", { ...node, status: { ...node.status, ...down } })];
       }),
     );
     await marking.catch((error: unknown) => log.warn("silent nodes not marked", { error: messageOf(error) }));

@@ -1,3 +1,4 @@
+import type { Instant } from "../lib/index.ts";
 import type { GenericResource } from "./container.ts";
 import type { Meta } from "./object.ts";
 
@@ -11,13 +12,21 @@ export interface Node extends Meta {
   readonly role: NodeRole;
   /** What the agent reported; absent until its first session. */
   readonly description?: NodeDescription;
-  readonly status: { readonly state: NodeState; readonly message: string; readonly address: string };
+  readonly status: NodeStatus;
   /** Where its tunnels end. */
   readonly dataPathAddress: string;
   /** Managers: where the node listens for other nodes, "10.0.0.1:2377". */
   readonly managerAddress?: string;
   /** Its own address on each overlay network it is on: network id to "10.0.1.3". */
   readonly attachments: Readonly<Record<string, string>>;
+}
+
+export interface NodeStatus {
+  readonly state: NodeState;
+  readonly message: string;
+  readonly address: string;
+  /** When it went down, by the managers' clock; absent while it is not. */
+  readonly downAt?: Instant;
 }
 
 export interface NodeSpec {

@@ -86,7 +86,7 @@ export function isTerminal(task: Task): boolean {
 }
 
 /** True while the manager wants it to run. */
-export function isWanted(task: Task): boolean {
+export function isWanted(task: Pick<Task, "desiredState">): boolean {
   return task.desiredState === "complete" || stateRank(task.desiredState) <= stateRank("running");
 }
 
