@@ -41,6 +41,16 @@ export function replicasOf(mode: ServiceMode): number | undefined {
   return mode.kind === "replicated-job" ? mode.totalCompletions : undefined;
 }
 
+/** One task on every eligible node, rather than a number of them anywhere. */
+export function isGlobal(kind: ServiceMode["kind"] | undefined): boolean {
+  return kind === "global" || kind === "global-job";
+}
+
+/** Its tasks run until they complete, rather than for ever. */
+export function isJob(kind: ServiceMode["kind"] | undefined): boolean {
+  return kind === "replicated-job" || kind === "global-job";
+}
+
 /** Counted up by every update of a job: tasks of older iterations are of the past. */
 export interface JobStatus {
   readonly iteration: number;
@@ -87,7 +97,8 @@ export interface NetworkAttachmentSpec {
 }
 
 export interface LogDriver {
-  readonly name: "json-file" | "none";
+  /** "": nobody chose one, and the node's default, json-file, it is. */
+  readonly name: "" | "json-file" | "none";
   readonly options: Readonly<Record<string, string>>;
 }
 

@@ -1,7 +1,15 @@
 import { equal, type Instant } from "../lib/index.ts";
 import type { GenericResource } from "./container.ts";
 import type { Meta } from "./object.ts";
-import type { EndpointSpec, PortSpec, Service, ServiceMode, TaskSpec } from "./service.ts";
+import {
+  type EndpointSpec,
+  isGlobal,
+  isJob,
+  type PortSpec,
+  type Service,
+  type ServiceMode,
+  type TaskSpec,
+} from "./service.ts";
 
 /** Swarm's task states in their order (swarmkit api/types.proto). A task's state only moves forward. */
 export const TASK_STATES = [
@@ -107,14 +115,18 @@ export function withReport(task: Task, status: TaskStatus, now: Instant): Task |
 
 /** Swarm's container name: "vote.1.<task id>"; a global service's task has its node in the slot's place. */
 export function taskName(task: Pick<Task, "serviceName" | "mode" | "slot" | "id" | "nodeId">): string {
-  const place = task.mode === "global" || task.mode === "global-job" ? task.nodeId : task.slot;
+  const place = isGlobal(task.mode) ? task.nodeId : task.slot;
   return `${task.serviceName}.${place}.${task.id}`;
 }
 
-/** A fresh task for a slot of a service; a global service's knows its node from birth. */
+/** The desired state of a task that is let go: jobs run until they complete. */
+export function goalOf({ mode }: Pick<Task, "mode">): "running" | "complete" {
+  return isJob(mode) ? "complete" : "running";
+}
+
+/** A fresh task for a slot of a service. */
 export function newTask(id: string, service: Service, slot: number, now: Instant): Task {
   const { mode } = service.spec;
-  const isJob = mode.kind === "replicated-job" || mode.kind === "global-job";
   return {
     id,
     version: 0,
@@ -125,11 +137,11 @@ export function newTask(id: string, service: Service, slot: number, now: Instant
     serviceLabels: service.spec.labels,
     mode: mode.kind,
     slot,
-    ...(isJob && { jobIteration: service.job?.iteration ?? 0 }),
+    ...(isJob(mode.kind) && { jobIteration: service.job?.iteration ?? 0 }),
     spec: service.spec.task,
     specVersion: service.specVersion,
     endpoint: service.spec.endpoint,
-    desiredState: isJob ? "complete" : "running",
+    desiredState: goalOf({ mode: mode.kind }),
     status: { at: now, state: "new", message: "created" },
     attachments: [],
   };

@@ -1,14 +1,7 @@
 import type { Instant } from "../lib/index.ts";
-import {
-  type Decision,
-  isTerminal,
-  newTask,
-  type Service,
-  type Task,
-  type TaskState,
-} from "../model/index.ts";
+import { type Decision, isTerminal, type Service, type Task, type TaskState } from "../model/index.ts";
 import type { View } from "../store/index.ts";
-import { isNodeGone, nodeOf, type Slot } from "./slots.ts";
+import { freshTask, isNodeGone, nodeOf, placeOf, type Slot } from "./slots.ts";
 
 /** How long a successor waits at most to see its predecessor stopped (swarmkit restart.go: 1 min). */
 export const OLD_TASK_TIMEOUT_MS = 60_000;
@@ -57,7 +50,7 @@ function successor(view: View, service: Service, old: Task, decision: Decision):
   const delayed = decision.now + service.spec.task.restart.delayMs;
   const inherited = waited ? (old.notBefore ?? decision.now) : decision.now;
   return {
-    ...newTask(decision.newId(), service, old.slot, decision.now),
+    ...freshTask(service, placeOf(old), decision),
     desiredState: "ready",
     notBefore: isUprooted(view, old) ? inherited : delayed,
     after: waited ? (old.after ?? old.id) : old.id,

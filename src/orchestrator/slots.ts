@@ -1,28 +1,63 @@
-import { isWanted, type Node, stateRank, type Task } from "../model/index.ts";
+import {
+  type Decision,
+  isGlobal,
+  isWanted,
+  type Node,
+  newTask,
+  type Service,
+  stateRank,
+  type Task,
+} from "../model/index.ts";
 import type { View } from "../store/index.ts";
 
-/** All tasks that share one slot of a service, newest first. */
-export interface Slot {
+/** Where a service's task belongs: its slot number; of a global service, whose number is 0, the node. */
+export interface Place {
   readonly number: number;
+  readonly nodeId?: string;
+}
+
+/** All tasks that share one place of a service, newest first. */
+export interface Slot extends Place {
+  readonly key: string;
   readonly tasks: readonly Task[];
   /** Those the manager wants to run. */
   readonly wanted: readonly Task[];
 }
 
-/** A service's tasks by slot, in order of slot number. */
+/** A service's tasks by slot, in order of slot number or node id. */
 export function slotsOf(tasks: Iterable<Task>): Slot[] {
-  const bySlot = new Map<number, Task[]>();
+  const byKey = new Map<string, Task[]>();
   for (const task of tasks) {
-    const slot = bySlot.get(task.slot);
-    if (slot === undefined) bySlot.set(task.slot, [task]);
+    const slot = byKey.get(keyOf(task));
+    if (slot === undefined) byKey.set(keyOf(task), [task]);
     else slot.push(task);
   }
-  return [...bySlot]
-    .sort(([a], [b]) => a - b)
-    .map(([number, of]) => {
-      const sorted = of.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
-      return { number, tasks: sorted, wanted: sorted.filter(isWanted) };
-    });
+  return [...byKey].map(([key, of]) => slotOf(key, of)).sort(byPlace);
+}
+
+function slotOf(key: string, tasks: Task[]): Slot {
+  const sorted = tasks.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+  return { key, ...placeOf(sorted[0]), tasks: sorted, wanted: sorted.filter(isWanted) };
+}
+
+export function placeOf(task: Task | undefined): Place {
+  const number = task?.slot ?? 0;
+  return isGlobal(task?.mode) && task?.nodeId !== undefined ? { number, nodeId: task.nodeId } : { number };
+}
+
+/** Swarm's word for a place: the slot number, or the node of a global service. */
+function keyOf({ mode, slot, nodeId }: Task): string {
+  return isGlobal(mode) ? (nodeId ?? "") : String(slot);
+}
+
+function byPlace(a: Slot, b: Slot): number {
+  return a.number - b.number || (a.key < b.key ? -1 : 1);
+}
+
+/** A new task for a place. */
+export function freshTask(service: Service, { number, nodeId }: Place, decision: Decision): Task {
+  const task = newTask(decision.newId(), service, number, decision.now);
+  return nodeId === undefined ? task : { ...task, nodeId };
 }
 
 /** True when the task's node cannot run it any more: removed or down. A task without a node has none to lose. */

@@ -3,7 +3,6 @@ import {
   DEFAULT_UPDATE,
   type Decision,
   isTerminal,
-  newTask,
   type Service,
   type Task,
   type UpdateConfig,
@@ -11,7 +10,7 @@ import {
 } from "../model/index.ts";
 import { isDirty } from "./dirty.ts";
 import { judge } from "./judge.ts";
-import { hasLanded, isRunning, type Slot } from "./slots.ts";
+import { freshTask, hasLanded, isRunning, type Slot } from "./slots.ts";
 
 /** A service's slots as the update finds them. */
 export interface Ground {
@@ -126,7 +125,7 @@ function landedAt(service: Service, slot: Slot, status: UpdateStatus): Instant {
 
 /** The slot's new task, and with stop-first the old ones told to stop. */
 function replace(service: Service, slot: Slot, config: UpdateConfig, decision: Decision): Task[] {
-  const fresh = newTask(decision.newId(), service, slot.number, decision.now);
+  const fresh = freshTask(service, slot, decision);
   if (config.order === "start-first") return [fresh];
   const old = slot.wanted.map((task) => ({ ...task, desiredState: "shutdown" as const }));
   const last = slot.wanted.find(isRunning) ?? slot.wanted.find((task) => !isTerminal(task));
