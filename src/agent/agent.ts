@@ -156,6 +156,7 @@ export class Agent {
       case "leave":
         this.#parts.onLeave(message.reason);
         break;
+      case "drained":
       case "heartbeat":
         break;
     }

@@ -186,6 +186,8 @@ export class Dispatcher implements DispatcherService {
       case "logs-done":
         logs.done(session.nodeId, message.subscriptionId, message.error);
         return;
+      case "applied":
+        return;
     }
   }
 

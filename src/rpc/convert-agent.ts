@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AgentMessageSchema, LogLine, AgentMessage as WireMessage } from "../gen/shoal/rpc_pb.ts";
-import { BOUNDS, clip, ipv4, malformed, oneOf, word } from "./bounds.ts";
+import { BOUNDS, clip, count, ipv4, malformed, oneOf, word } from "./bounds.ts";
 import { descriptionFromWire, descriptionToWire, statusFromWire, statusToWire } from "./convert-status.ts";
 import type { AgentMessage, SentLogLine } from "./messages.ts";
 
@@ -22,6 +22,7 @@ const TO_WIRE: { readonly [K in AgentMessage["kind"]]: (message: Of<K>) => WireK
     value: { subscriptionId, lines: lines.map((line) => ({ ...line })) },
   }),
   "logs-done": ({ subscriptionId, error }) => ({ case: "logsDone", value: { subscriptionId, error } }),
+  applied: ({ sequence }) => ({ case: "applied", value: { sequence: BigInt(sequence) } }),
 };
 
 type Said = Exclude<WireMessage["kind"], { case: undefined }>;
@@ -52,6 +53,7 @@ const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => AgentMess
     subscriptionId: word("subscriptionId", subscriptionId, BOUNDS.id),
     error: clip(error),
   }),
+  applied: ({ sequence }) => ({ kind: "applied", sequence: count("sequence", sequence) }),
 };
 
 function lineFromWire({ taskId, at, stream, line }: LogLine): SentLogLine {

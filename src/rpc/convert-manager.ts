@@ -37,6 +37,7 @@ const TO_WIRE: { readonly [K in ManagerMessage["kind"]]: (message: Of<K>) => Wir
   }),
   "log-taken": ({ subscriptionId, batches }) => ({ case: "logTaken", value: { subscriptionId, batches } }),
   "log-cancel": ({ subscriptionId }) => ({ case: "logCancel", value: { subscriptionId } }),
+  drained: ({ taskIds }) => ({ case: "drained", value: { taskIds: [...taskIds] } }),
   leave: ({ reason }) => ({ case: "leave", value: { reason } }),
 };
 
@@ -67,6 +68,7 @@ const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => ManagerMe
   }),
   logTaken: ({ subscriptionId, batches }) => ({ kind: "log-taken", subscriptionId, batches }),
   logCancel: ({ subscriptionId }) => ({ kind: "log-cancel", subscriptionId }),
+  drained: ({ taskIds }) => ({ kind: "drained", taskIds }),
   leave: ({ reason }) => ({ kind: "leave", reason }),
 };
 

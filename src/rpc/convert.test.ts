@@ -87,6 +87,7 @@ const AGENT: {
   statuses: fc.record({ statuses: fc.array(fc.record({ taskId: id, status })) }),
   "log-lines": fc.record({ subscriptionId: id, lines: fc.array(line) }),
   "logs-done": fc.record({ subscriptionId: id, error: text }),
+  applied: fc.record({ sequence: amount }),
 };
 
 const MANAGER: {
@@ -115,6 +116,7 @@ const MANAGER: {
   ),
   "log-taken": fc.record({ subscriptionId: id, batches: small }),
   "log-cancel": fc.record({ subscriptionId: id }),
+  drained: fc.record({ taskIds: fc.array(id) }),
   leave: fc.record({ reason: text }),
 };
 

@@ -10,7 +10,9 @@ export type AgentMessage =
     }
   | { readonly kind: "log-lines"; readonly subscriptionId: string; readonly lines: readonly SentLogLine[] }
   /** `error` is empty when all was sent. */
-  | { readonly kind: "logs-done"; readonly subscriptionId: string; readonly error: string };
+  | { readonly kind: "logs-done"; readonly subscriptionId: string; readonly error: string }
+  /** The node's kernel works by the set of this number (`resultsIn`), or by a later one. */
+  | { readonly kind: "applied"; readonly sequence: number };
 
 /** First on every session: who the node is. Empty addresses: take the one the connection comes from. */
 export interface HelloMessage {
@@ -30,6 +32,8 @@ export type ManagerMessage =
   /** So many more "log-lines" messages have been read: as many more may come. */
   | { readonly kind: "log-taken"; readonly subscriptionId: string; readonly batches: number }
   | { readonly kind: "log-cancel"; readonly subscriptionId: string }
+  /** No node sends these tasks of this one new connections any more: they may be stopped. */
+  | { readonly kind: "drained"; readonly taskIds: readonly string[] }
   /** The node is in the cluster no more. */
   | { readonly kind: "leave"; readonly reason: string };
 

@@ -13,6 +13,7 @@ export function weighAgent(message: AgentMessage): number {
     case "hello":
     case "heartbeat":
     case "logs-done":
+    case "applied":
       return SMALL;
   }
 }
@@ -26,6 +27,7 @@ export function weighManager(message: ManagerMessage): number {
         sum(message.upserts, ({ key, json }) => key.length + json.length) +
         64 * message.removals.length
       );
+    case "drained":
     case "log-request":
       return SMALL + 64 * message.taskIds.length;
     case "welcome":
