@@ -3,6 +3,7 @@
  * Plain frozen values; no wire word, no clock, no machine.
  */
 export * from "./cluster.ts";
+export * from "./constraint.ts";
 export type * from "./container.ts";
 export type * from "./local.ts";
 export * from "./names.ts";
