@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ContainerSpec } from "../model/index.ts";
+import { healthSchema, healthToWire } from "./health-check.ts";
 import {
   dict,
   duration,
@@ -15,6 +16,7 @@ import {
   whole,
 } from "./json.ts";
 import { mountsSchema, mountToWire } from "./mount.ts";
+import { privilegesSchema, privilegesToWire } from "./privileges.ts";
 
 const noDns = { Nameservers: [], Search: [], Options: [] };
 
@@ -30,9 +32,7 @@ export const containerSchema: z.ZodType<ContainerSpec> = z
     Dir: text,
     User: text,
     Groups: texts,
-    Privileges: unserved(
-      "cannot use --credential-spec nor other ContainerSpec.Privileges: they are not supported yet",
-    ),
+    Privileges: privilegesSchema,
     Init: maybe(z.boolean()),
     StopSignal: text,
     TTY: flag,
@@ -40,14 +40,12 @@ export const containerSchema: z.ZodType<ContainerSpec> = z
     ReadOnly: flag,
     Mounts: mountsSchema,
     StopGracePeriod: duration,
-    Healthcheck: unserved(
-      "cannot use --health-cmd, its kin or --no-healthcheck: health checks are not supported yet",
-    ),
+    Healthcheck: healthSchema,
     Hosts: texts,
     DNSConfig: maybe(z.strictObject({ Nameservers: texts, Search: texts, Options: texts })),
     Secrets: unserved("cannot use --secret: secrets are not supported yet"),
     Configs: unserved("cannot use --config: configs are not supported yet"),
-    Isolation: oneOf("Isolation", ["default"], "default"),
+    Isolation: oneOf((word) => `invalid isolation '${word}' on linux`, ["default"], "default"),
     Sysctls: dict,
     CapabilityAdd: texts,
     CapabilityDrop: texts,
@@ -80,6 +78,8 @@ export const containerSchema: z.ZodType<ContainerSpec> = z
       sysctls: wire.Sysctls,
       ulimits: wire.Ulimits.map((u) => ({ name: u.Name, soft: u.Soft, hard: u.Hard })),
       oomScoreAdj: wire.OomScoreAdj,
+      ...(wire.Healthcheck !== undefined && { health: wire.Healthcheck }),
+      ...(wire.Privileges !== undefined && { privileges: wire.Privileges }),
     };
   });
 
@@ -98,6 +98,7 @@ export function containerToWire(spec: ContainerSpec): Record<string, unknown> {
       User: spec.user,
       Groups: spec.groups,
     }),
+    ...(spec.privileges !== undefined && { Privileges: privilegesToWire(spec.privileges) }),
     ...(spec.init !== undefined && { Init: spec.init }),
     ...omitEmpty({
       StopSignal: spec.stopSignal,
@@ -107,6 +108,7 @@ export function containerToWire(spec: ContainerSpec): Record<string, unknown> {
       Mounts: spec.mounts.map(mountToWire),
     }),
     ...(spec.stopGraceMs !== undefined && { StopGracePeriod: nanosOf(spec.stopGraceMs) }),
+    ...(spec.health !== undefined && { Healthcheck: healthToWire(spec.health) }),
     ...omitEmpty({ Hosts: spec.hosts }),
     DNSConfig: omitEmpty({ Nameservers: dns.nameservers, Search: dns.search, Options: dns.options }),
     Isolation: "default",

@@ -35,21 +35,34 @@ export function listOf<T>(schema: z.ZodType<T>): Field<T[]> {
   return orElse(z.array(schema), []);
 }
 
-/** A word of a closed set; absent or empty is `zero`. `named` is what the refusal calls it. */
-export function oneOf<const T extends string>(named: string, words: readonly T[], zero: T): Field<T> {
+/** A word of a closed set; absent or empty is `zero`. `named` is what the refusal calls it, or the refusal itself. */
+export function oneOf<const T extends string>(
+  named: string | ((value: string) => string),
+  words: readonly T[],
+  zero: T,
+): Field<T> {
   return text.transform((value, context) => {
     const word = value === "" ? zero : words.find((w) => w === value);
     if (word !== undefined) return word;
-    context.issues.push({ code: "custom", message: `invalid ${named}: "${value}"`, input: value });
+    const message = typeof named === "string" ? `invalid ${named}: "${value}"` : named(value);
+    context.issues.push({ code: "custom", message, input: value });
     return z.NEVER;
   });
 }
 
+/** Go's time.Duration. Beyond 104 days a JSON number has no single nanoseconds left, which nobody misses. */
+const nanos = z.number().refine((value) => Number.isInteger(value) && Math.abs(value) < 2 ** 63, {
+  error: "must be a whole number of nanoseconds, below 2^63",
+  params: { sentence: true },
+});
+
 /** Nanoseconds on the wire, milliseconds in the model; undefined when absent. */
-export const duration: Field<number | undefined> = z
-  .number()
+export const duration: Field<number | undefined> = nanos
   .nullish()
-  .transform((nanos) => (nanos === null || nanos === undefined ? undefined : nanos / 1e6));
+  .transform((value) => (value === null || value === undefined ? undefined : value / 1e6));
+
+/** A duration for which 0 means that nobody chose one. */
+export const durationOrZero: Field<number> = duration.transform((ms) => ms ?? 0);
 
 /** Milliseconds as the wire's nanoseconds. */
 export function nanosOf(ms: number): number {
@@ -98,7 +111,7 @@ function faultOf(issue: z.core.$ZodIssue, what: string): Fault {
     return new Fault("invalid", `invalid ${what}: unknown field ${names}`);
   }
   const where = path.length === 0 ? "" : `${path.join(".")}: `;
-  if (issue.code !== "custom")
+  if (issue.code !== "custom" || issue.params?.["sentence"] === true)
     return new Fault("invalid", `invalid ${what}: ${where}${lower(issue.message)}`);
   if (issue.params?.["unsupported"] === true) return new Fault("unsupported", issue.message);
   return new Fault("invalid", issue.message);

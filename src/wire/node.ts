@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Availability, Node, NodeDescription, NodeRole, NodeSpec } from "../model/index.ts";
 import { dict, omitEmpty, oneOf, readJson, text } from "./json.ts";
+import { genericToWire } from "./resources.ts";
 import { formatTime } from "./time.ts";
 
 const ROLES: readonly NodeRole[] = ["worker", "manager"];
@@ -66,7 +67,11 @@ function descriptionToWire(
   return {
     Hostname: hostname,
     Platform: { Architecture: platform.architecture, OS: platform.os },
-    Resources: { NanoCPUs: resources.nanoCpus, MemoryBytes: resources.memoryBytes },
+    Resources: {
+      NanoCPUs: resources.nanoCpus,
+      MemoryBytes: resources.memoryBytes,
+      ...omitEmpty({ GenericResources: genericToWire(resources.generic) }),
+    },
     Engine: omitEmpty({
       EngineVersion: engineVersion,
       Labels: engineLabels,

@@ -70,7 +70,45 @@ describe("a service", () => {
   test("counts its running tasks", () => {
     const three = aService("three", { mode: { kind: "replicated", replicas: 3 } });
     const tasks = [aRunning(three, 1, "n1"), aRunning(three, 2, "n1"), aTask(three, 3)];
-    expect(serviceStatus(three, tasks)).toEqual({ running: 2, desired: 3 });
+    expect(serviceStatus(three, tasks)).toEqual({ running: 2, desired: 3, completed: 0 });
+  });
+
+  test("on every node counts the tasks that should run", () => {
+    const everywhere = aService("all", { mode: { kind: "global" } });
+    const tasks = [
+      aRunning(everywhere, 0, "n1"),
+      aTask(everywhere, 0, { nodeId: "n2" }),
+      aRunning(everywhere, 0, "n3", { desiredState: "shutdown" }),
+    ];
+    expect(serviceStatus(everywhere, tasks)).toEqual({ running: 2, desired: 2, completed: 0 });
+  });
+
+  const done = { at: T0, state: "complete", message: "finished" } as const;
+
+  test("that is a job counts what is done, of this iteration alone", () => {
+    const mode = { kind: "replicated-job", maxConcurrent: 2, totalCompletions: 5 } as const;
+    const job = aService("job", { mode }, { job: { iteration: 1, lastExecution: T0 } });
+    const tasks = [
+      aRunning(job, 0, "n1"),
+      aTask(job, 1, { status: done }),
+      aTask(job, 2, { status: done, jobIteration: 0 }),
+    ];
+    expect(serviceStatus(job, tasks)).toEqual({ running: 1, desired: 2, completed: 1 });
+    expect(serviceToWire(job, { networks, status: serviceStatus(job, tasks) })).toMatchObject({
+      Spec: { Mode: { ReplicatedJob: { MaxConcurrent: 2, TotalCompletions: 5 } } },
+      ServiceStatus: { RunningTasks: 1, DesiredTasks: 2, CompletedTasks: 1 },
+      JobStatus: { JobIteration: { Index: 1 }, LastExecution: AT },
+    });
+  });
+
+  test("that is a job on every node wants what is not done", () => {
+    const mode = { kind: "global-job" } as const;
+    const job = aService("job", { mode }, { job: { iteration: 0, lastExecution: T0 } });
+    const tasks = [
+      aRunning(job, 0, "n1", { desiredState: "complete" }),
+      aTask(job, 0, { status: done, desiredState: "complete" }),
+    ];
+    expect(serviceStatus(job, tasks)).toEqual({ running: 1, desired: 1, completed: 1 });
   });
 });
 
@@ -120,6 +158,28 @@ describe("a task", () => {
     expect(taskToWire(task, networks)["NetworksAttachments"]).toHaveLength(1);
   });
 
+  test("of a job shows its run, and what it was given", () => {
+    const job = aService(
+      "job",
+      { mode: { kind: "global-job" } },
+      { job: { iteration: 3, lastExecution: T0 } },
+    );
+    const generic = [
+      { kind: "gpu", id: "uuid-1" },
+      { kind: "ssd", count: 2 },
+    ];
+    expect(taskToWire(aTask(job, 0, { generic, nodeId: "n1" }), networks)).toMatchObject({
+      NodeID: "n1",
+      DesiredState: "complete",
+      JobIteration: { Index: 3 },
+      GenericResources: [
+        { NamedResourceSpec: { Kind: "gpu", Value: "uuid-1" } },
+        { DiscreteResourceSpec: { Kind: "ssd", Value: 2 } },
+      ],
+    });
+    expect(taskToWire(aTask(aService("web"), 1), networks)).not.toHaveProperty("JobIteration");
+  });
+
   test("that waits says why, and has no node", () => {
     const status = {
       at: T0,
@@ -156,6 +216,17 @@ describe("a node", () => {
       ManagerStatus: { Reachability: "unreachable" },
     });
     expect(nodeToWire(lost, view)["ManagerStatus"]).not.toHaveProperty("Leader");
+  });
+
+  test("shows what it has beside CPU and memory", () => {
+    const { description } = aNode("n");
+    if (description === undefined) throw new Error("a node without description");
+    const generic = [{ kind: "gpu", count: 2 }];
+    const resources = { ...description.resources, generic };
+    const node = aNode("n", { description: { ...description, resources } });
+    expect(nodeToWire(node, view)["Description"]).toMatchObject({
+      Resources: { GenericResources: [{ DiscreteResourceSpec: { Kind: "gpu", Value: 2 } }] },
+    });
   });
 
   test("that works, and one whose agent has not spoken yet", () => {

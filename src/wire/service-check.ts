@@ -1,26 +1,22 @@
 import { Fault } from "../lib/index.ts";
 import {
-  type ContainerSpec,
   type EndpointSpec,
-  type Mount,
+  type GenericResource,
   type NetworkAttachmentSpec,
+  parseConstraint,
   type Resources,
-  replicasOf,
+  type ServiceMode,
   type ServiceSpec,
+  type TaskSpec,
   type UpdateConfig,
-  type VolumeMount,
 } from "../model/index.ts";
-import { isImageReference } from "./image-name.ts";
+import { checkContainer } from "./container-check.ts";
+import { invalid } from "./refusal.ts";
 
 /*
  * What a spec can be wrong about by itself, in the words of swarmkit manager/controlapi/{common,service}.go, and what
  * moby's executor would say only on the node (mounts, environment). What needs the cluster is the control's to check.
  */
-
-/** swarmkit's words arrive through gRPC, and its prefix is part of them. */
-export function invalid(what: string): Fault {
-  return new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
-}
 
 const NAME_REGEXP = /^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$/;
 
@@ -33,22 +29,41 @@ export function checkName(name: string): void {
   if (name.length > 63) throw invalid("name must be 63 characters or fewer");
 }
 
-/** Above this a service is a mistake: a manager would make that many tasks at once. Ours, not Swarm's. */
-const MAX_REPLICAS = 100_000;
-
 /** Faults on the first thing that is wrong with a service's words. An empty name is somebody else's to fill. */
 export function checkServiceSpec(spec: ServiceSpec): void {
   if (spec.name !== "") checkName(spec.name);
-  checkResources(spec.task.resources);
-  const { delayMs, windowMs } = spec.task.restart;
-  if (delayMs < 0) throw invalid("TaskSpec: restart-delay cannot be negative");
-  if (windowMs < 0) throw invalid("TaskSpec: restart-window cannot be negative");
-  checkContainer(spec.task.container);
-  checkAttachments(spec.task.networks);
-  if ((replicasOf(spec.mode) ?? 0) > MAX_REPLICAS)
-    throw invalid(`Number of replicas must be at most ${MAX_REPLICAS}`);
-  if (spec.update !== undefined) checkUpdate(spec.update);
+  checkTask(spec.task);
+  checkMode(spec.mode);
+  checkUpdates(spec);
   checkEndpoint(spec.endpoint);
+}
+
+function checkTask({ resources, restart, placement, container, networks }: TaskSpec): void {
+  checkResources(resources);
+  if (restart.delayMs < 0) throw invalid("TaskSpec: restart-delay cannot be negative");
+  if (restart.windowMs < 0) throw invalid("TaskSpec: restart-window cannot be negative");
+  for (const constraint of placement.constraints) parseConstraint(constraint);
+  checkContainer(container);
+  checkAttachments(networks);
+}
+
+/** Above this a service is a mistake: a manager would make that many tasks at once. Ours, not Swarm's. */
+const MAX_TASKS = 100_000;
+
+function checkMode(mode: ServiceMode): void {
+  if (mode.kind === "replicated" && mode.replicas > MAX_TASKS)
+    throw invalid(`Number of replicas must be at most ${MAX_TASKS}`);
+  if (mode.kind !== "replicated-job") return;
+  if (mode.maxConcurrent > MAX_TASKS) throw invalid(`Maximum concurrent jobs must be at most ${MAX_TASKS}`);
+  if (mode.totalCompletions > MAX_TASKS) throw invalid(`Total completed jobs must be at most ${MAX_TASKS}`);
+}
+
+function checkUpdates({ mode, update, rollback }: ServiceSpec): void {
+  const isJob = mode.kind === "replicated-job" || mode.kind === "global-job";
+  if (isJob && update !== undefined) throw invalid("Jobs may not have an update config");
+  if (update !== undefined) checkUpdate("update", update);
+  // swarmkit checks no rollback config; what is wrong in one of them is wrong in the other.
+  if (rollback !== undefined) checkUpdate("rollback", rollback);
 }
 
 const MIN_NANO_CPUS = 1e6;
@@ -63,111 +78,39 @@ function checkResources({ limits, reservations }: Resources): void {
       throw invalid(`invalid memory value ${memoryBytes}: Must be at least 4MiB`);
     }
   }
+  for (const resource of reservations.generic) checkGeneric(resource);
 }
 
-function checkContainer(container: ContainerSpec): void {
-  if (container.image === "") throw invalid("ContainerSpec: image reference must be provided");
-  if (!isImageReference(container.image)) {
-    throw invalid(`ContainerSpec: "${container.image}" is not a valid repository/tag`);
-  }
-  checkTemplates(container);
-  checkMounts(container.mounts);
-  for (const variable of container.env) {
-    if (variable === "" || variable.startsWith("=")) {
-      throw new Fault("invalid", `invalid environment variable: ${variable}`);
-    }
-  }
-  for (const host of container.hosts) {
-    if (!/^\S+\s+\S/.test(host)) throw new Fault("invalid", `invalid host "${host}": must be "ADDRESS NAME"`);
-  }
-  if ((container.stopGraceMs ?? 0) < 0) throw invalid("ContainerSpec: stop-grace-period cannot be negative");
+/** swarmkit api/genericresource. Its door lets a named one pass, and no node is ever found for it. */
+function checkGeneric(resource: GenericResource): void {
+  const { kind } = resource;
+  if (kind === "") throw invalid("invalid generic resource: it has no kind");
+  if ("id" in resource)
+    throw invalid(`invalid argument for resource ${kind}: a task can only reserve a number of it`);
+  if (resource.count < 0) throw invalid(`cannot ask for negative resource ${kind}`);
 }
 
-/** Swarm expands Go templates in these fields. A task that got the raw words would be wrong in silence. */
-function checkTemplates(container: ContainerSpec): void {
-  const fields = [
-    container.hostname,
-    ...container.env,
-    ...container.mounts.flatMap((m) => [m.source, m.target, ...volumeWords(m)]),
-  ];
-  const template = fields.find((field) => field.includes("{{"));
-  if (template !== undefined) {
-    throw new Fault("unsupported", `cannot use the template "${template}": templates are not supported yet`);
-  }
-}
-
-function volumeWords(mount: Mount): string[] {
-  return mount.type === "volume"
-    ? [...Object.values(mount.labels), ...Object.values(mount.driverOptions)]
-    : [];
-}
-
-/** A volume's name is a folder's too (NAME_MAX). */
-const VOLUME_REGEXP = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}$/;
-
-function checkMounts(mounts: readonly Mount[]): void {
-  const targets = new Set<string>();
-  for (const mount of mounts) {
-    if (targets.has(mount.target)) throw invalid(`ContainerSpec: duplicate mount point: ${mount.target}`);
-    targets.add(mount.target);
-    const wrong = mountProblem(mount);
-    if (wrong !== undefined) throw new Fault("invalid", wrong);
-    if (mount.type === "volume") checkVolumeDriver(mount);
-  }
-}
-
-function checkVolumeDriver({ driver, driverOptions }: VolumeMount): void {
-  if (!["", "local"].includes(driver)) {
-    throw new Fault("unsupported", `cannot use volume-driver ${driver}: local is the one that is served`);
-  }
-  const [option] = Object.keys(driverOptions);
-  if (option !== undefined) {
-    throw new Fault(
-      "unsupported",
-      `cannot use volume-opt ${option}: options of the local driver are not supported yet`,
-    );
-  }
-}
-
-/** moby daemon/cluster/executor/container/validate.go; there the task is rejected, here the request already. */
-function mountProblem({ type, source, target }: Mount): string | undefined {
-  if (!target.startsWith("/")) return `invalid mount target, must be an absolute path: ${target}`;
-  if (/^\/[./]*$/.test(target)) return `invalid specification: destination can't be '/'`;
-  switch (type) {
-    case "bind":
-      return source.startsWith("/")
-        ? undefined
-        : `invalid bind mount source, must be an absolute path: ${source}`;
-    case "tmpfs":
-      return source === "" ? undefined : "invalid tmpfs source, source must be empty";
-    case "volume":
-      if (source.startsWith("/"))
-        return `invalid volume mount source, must not be an absolute path: ${source}`;
-      return source === "" || VOLUME_REGEXP.test(source) ? undefined : volumeNameProblem(source);
-  }
-}
-
-function volumeNameProblem(name: string): string {
-  if (name.length > 255) return "volume name is too long, at most 255 characters are allowed";
-  if (name.length === 1)
-    return "volume name is too short, names should be at least two alphanumeric characters";
-  return `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`;
-}
+/** Options that libnetwork serves on every endpoint. Others are the driver's, and overlay's driver reads none. */
+const ENDPOINT_OPTIONS = "com.docker.network.endpoint.";
 
 function checkAttachments(networks: readonly NetworkAttachmentSpec[]): void {
   const targets = new Set<string>();
-  for (const { target } of networks) {
+  for (const { target, driverOptions = {} } of networks) {
+    const option = Object.keys(driverOptions).find((key) => key.startsWith(ENDPOINT_OPTIONS));
+    if (option !== undefined) {
+      throw new Fault("unsupported", `cannot use driver-opt ${option}: it is not supported yet`);
+    }
     if (target === "") throw invalid("TaskSpec: network attachment without a target");
     if (targets.has(target)) throw invalid(`TaskSpec: duplicate network attachment: ${target}`);
     targets.add(target);
   }
 }
 
-function checkUpdate(update: UpdateConfig): void {
-  if (update.delayMs < 0) throw invalid("TaskSpec: update-delay cannot be negative");
-  if (update.monitorMs < 0) throw invalid("TaskSpec: update-monitor cannot be negative");
-  if (update.maxFailureRatio < 0 || update.maxFailureRatio > 1) {
-    throw invalid("TaskSpec: update-maxfailureratio cannot be less than 0 or bigger than 1");
+function checkUpdate(named: "update" | "rollback", config: UpdateConfig): void {
+  if (config.delayMs < 0) throw invalid(`TaskSpec: ${named}-delay cannot be negative`);
+  if (config.monitorMs < 0) throw invalid(`TaskSpec: ${named}-monitor cannot be negative`);
+  if (config.maxFailureRatio < 0 || config.maxFailureRatio > 1) {
+    throw invalid(`TaskSpec: ${named}-maxfailureratio cannot be less than 0 or bigger than 1`);
   }
 }
 

@@ -2,9 +2,15 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type {
   ContainerSpec,
+  GenericResource,
+  HealthCheck,
+  LogDriver,
   Mount,
+  Placement,
   PortSpec,
+  Privileges,
   RestartPolicy,
+  ServiceMode,
   ServiceSpec,
   TaskSpec,
   UpdateConfig,
@@ -57,6 +63,35 @@ const mount: fc.Arbitrary<Mount> = fc.oneof(
   }),
 );
 
+const ulimit = fc.record({
+  name: fc.constantFrom("nofile", "core"),
+  soft: fc.nat(9),
+  hard: fc.oneof(fc.constant(-1), fc.integer({ min: 9, max: 99 })),
+});
+
+/** 0, or at least 1 ms. */
+const probeMs = ms.map((n) => (n < 1 ? 0 : n));
+const health: fc.Arbitrary<HealthCheck> = fc.record({
+  test: fc.constantFrom([], ["NONE"], ["CMD", "a", "b"], ["CMD-SHELL", "exit 0"]),
+  intervalMs: probeMs,
+  timeoutMs: probeMs,
+  startPeriodMs: probeMs,
+  startIntervalMs: probeMs,
+  retries: fc.nat(9),
+});
+
+const seccomp = fc.oneof(
+  fc.record({ mode: fc.constantFrom("default" as const, "unconfined" as const), profile: fc.constant("") }),
+  fc.record({
+    mode: fc.constant("custom" as const),
+    profile: fc.constant(btoa('{"defaultAction":"SCMP_ACT_ALLOW"}')),
+  }),
+);
+const privileges: fc.Arbitrary<Privileges> = fc.record(
+  { noNewPrivileges: fc.boolean(), seccomp, appArmor: fc.constantFrom("default", "disabled") },
+  { requiredKeys: ["noNewPrivileges"] },
+);
+
 const container: fc.Arbitrary<ContainerSpec> = fc.record(
   {
     image: fc.constantFrom("nginx", "redis:3.2", "reg.example:5000/a/b:v1", `x@sha256:${"a1".repeat(32)}`),
@@ -86,12 +121,12 @@ const container: fc.Arbitrary<ContainerSpec> = fc.record(
     capabilityAdd: words,
     capabilityDrop: words,
     sysctls: dict,
-    ulimits: fc.array(fc.record({ name: word, soft: fc.integer({ min: -1, max: 9 }), hard: fc.nat(9) }), {
-      maxLength: 2,
-    }),
+    ulimits: fc.array(ulimit, { maxLength: 2 }),
     oomScoreAdj: fc.integer({ min: -1000, max: 1000 }),
+    health,
+    privileges,
   },
-  { noNullPrototype: true, requiredKeys: requiredOf("init", "stopGraceMs") },
+  { noNullPrototype: true, requiredKeys: requiredOf("init", "stopGraceMs", "health", "privileges") },
 ) as fc.Arbitrary<ContainerSpec>;
 
 /** All keys of a container but these. */
@@ -125,46 +160,77 @@ const port: fc.Arbitrary<PortSpec> = fc.record({
   publishMode: fc.constantFrom("ingress", "host"),
 });
 
+const generic: fc.Arbitrary<GenericResource[]> = fc.array(fc.record({ kind: word, count: fc.nat(9) }), {
+  maxLength: 2,
+});
+
+const placement: fc.Arbitrary<Placement> = fc.record({
+  constraints: fc.subarray(["node.role==manager", "node.labels.a != b", "engine.labels.x==y"]),
+  preferences: fc.subarray([{ spread: "node.labels.zone" }, { spread: "engine.labels.rack" }]),
+  maxReplicas: fc.nat(9),
+  platforms: fc.array(fc.record({ architecture: fc.constantFrom("", "amd64"), os: fc.constant("linux") }), {
+    maxLength: 2,
+  }),
+});
+
+const log: fc.Arbitrary<LogDriver> = fc.record({
+  name: fc.constantFrom("", "json-file", "none"),
+  options: fc.constantFrom({}, { "max-size": "10m", "max-file": "3" }),
+});
+
 const task: fc.Arbitrary<TaskSpec> = fc.record({
   container,
   resources: fc.record({
     limits: fc.record({ nanoCpus: cpus, memoryBytes: size, pids: fc.nat(1000) }),
-    reservations: fc.record({ nanoCpus: cpus, memoryBytes: size, generic: fc.constant([]) }),
+    reservations: fc.record({ nanoCpus: cpus, memoryBytes: size, generic }),
   }),
   restart,
-  placement: fc.record({
-    constraints: fc.constant([]),
-    preferences: fc.constant([]),
-    maxReplicas: fc.constant(0),
-    platforms: fc.array(fc.record({ architecture: fc.constantFrom("", "amd64"), os: fc.constant("linux") }), {
-      maxLength: 2,
-    }),
-  }),
-  networks: fc.uniqueArray(fc.record({ target: word, aliases: words }), {
-    maxLength: 3,
-    selector: (n) => n.target,
-  }),
-  log: fc.record({
-    name: fc.constant("json-file" as const),
-    options: fc.constantFrom({}, { "max-size": "10m", "max-file": "3" }),
-  }),
+  placement,
+  networks: fc.uniqueArray(
+    fc.record(
+      { target: word, aliases: words, driverOptions: fc.constantFrom({ a: "b" }) },
+      { requiredKeys: ["target", "aliases"] },
+    ),
+    { maxLength: 3, selector: (n) => n.target },
+  ),
+  log,
   forceUpdate: fc.nat(9),
 });
 
-const spec: fc.Arbitrary<ServiceSpec> = fc.record(
-  {
-    name: fc.stringMatching(/^[a-z][a-z0-9]{0,20}$/),
-    labels: dict,
-    task,
-    mode: fc.record({ kind: fc.constant("replicated" as const), replicas: fc.nat(1000) }),
-    update,
-    endpoint: fc.record({
-      mode: fc.constant("vip" as const),
-      ports: fc.uniqueArray(port, { maxLength: 4, selector: (p) => `${p.published}/${p.protocol}` }),
-    }),
-  },
-  { requiredKeys: ["name", "labels", "task", "mode", "endpoint"] },
+const replicated: fc.Arbitrary<ServiceMode> = fc.record({
+  kind: fc.constant("replicated" as const),
+  replicas: fc.nat(1000),
+});
+const lasting: fc.Arbitrary<ServiceMode> = fc.oneof(replicated, fc.constant({ kind: "global" } as const));
+const job: fc.Arbitrary<ServiceMode> = fc.oneof(
+  fc.record({
+    kind: fc.constant("replicated-job" as const),
+    maxConcurrent: fc.nat(9),
+    totalCompletions: fc.nat(99),
+  }),
+  fc.constant({ kind: "global-job" } as const),
 );
+
+const common = {
+  name: fc.stringMatching(/^[a-z][a-z0-9]{0,20}$/),
+  labels: dict,
+  task,
+  rollback: update,
+  endpoint: fc.record({
+    mode: fc.constant("vip" as const),
+    ports: fc.uniqueArray(port, { maxLength: 4, selector: (p) => `${p.published}/${p.protocol}` }),
+  }),
+};
+const required = ["name", "labels", "task", "mode", "endpoint"] as const;
+const lastingSpec: fc.Arbitrary<ServiceSpec> = fc.record(
+  { ...common, mode: lasting, update },
+  { requiredKeys: [...required] },
+);
+const jobSpec: fc.Arbitrary<ServiceSpec> = fc.record(
+  { ...common, mode: job },
+  { requiredKeys: [...required] },
+);
+const spec: fc.Arbitrary<ServiceSpec> = fc.oneof(lastingSpec, jobSpec);
 
 function throughJson(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
@@ -180,14 +246,18 @@ describe("service specs", () => {
     );
   });
 
+  // A job with defaults filled in shows an update config, as Docker's does, which it may not have.
   test("with defaults filled in, all that was said stays, and it is taken back too", () => {
     fc.assert(
-      fc.property(spec, (wanted) => {
+      fc.property(lastingSpec, (wanted) => {
         const back = serviceSpecFromWire(throughJson(serviceSpecToWire(wanted, { defaults: true })));
         const stopGraceMs = wanted.task.container.stopGraceMs ?? 10_000;
         expect(back.task.container).toEqual({ ...wanted.task.container, stopGraceMs });
-        expect(back.update).toEqual(wanted.update ?? back.update);
-        expect({ ...back, task: {}, update: {} }).toEqual({ ...wanted, task: {}, update: {} });
+        for (const rules of ["update", "rollback"] as const) {
+          expect(back[rules]).toEqual(wanted[rules] ?? back[rules]);
+        }
+        const rest = { task: {}, update: {}, rollback: {} };
+        expect({ ...back, ...rest }).toEqual({ ...wanted, ...rest });
       }),
       { numRuns: 100 },
     );

@@ -1,81 +1,17 @@
 import { z } from "zod";
-import { equal, Fault } from "../lib/index.ts";
+import { Fault } from "../lib/index.ts";
 import {
   DEFAULT_STOP_GRACE_MS,
   DEFAULT_UPDATE,
   type EndpointSpec,
   type PortSpec,
-  replicasOf,
-  type ServiceMode,
   type ServiceSpec,
-  type UpdateConfig,
 } from "../model/index.ts";
-import {
-  dict,
-  duration,
-  listOf,
-  maybe,
-  nanosOf,
-  natural,
-  omitEmpty,
-  oneOf,
-  ratio,
-  readJson,
-  text,
-} from "./json.ts";
+import { dict, listOf, maybe, natural, omitEmpty, oneOf, readJson, text } from "./json.ts";
 import { checkServiceSpec } from "./service-check.ts";
+import { modeSchema, modeToWire } from "./service-mode.ts";
 import { networksSchema, taskSpecToWire, taskTemplateSchema } from "./task-spec.ts";
-
-/** `--mode` words to what a spec says; replicated is what is served so far. */
-const otherMode = (mode: string) =>
-  unservedPresence(`cannot use --mode ${mode}: only replicated services run so far`);
-
-/** Unlike `unserved`, even an empty object is a choice here. */
-function unservedPresence(sentence: string): z.ZodType<undefined> {
-  return z.unknown().transform((value, context) => {
-    if (value !== null && value !== undefined)
-      context.issues.push({ code: "custom", message: sentence, input: value, params: { unsupported: true } });
-    return undefined;
-  });
-}
-
-const mode = maybe(
-  z.strictObject({
-    Replicated: maybe(z.strictObject({ Replicas: maybe(natural) })),
-    Global: otherMode("global").optional(),
-    ReplicatedJob: otherMode("replicated-job").optional(),
-    GlobalJob: otherMode("global-job").optional(),
-  }),
-).transform((wire): ServiceMode => ({ kind: "replicated", replicas: wire?.Replicated?.Replicas ?? 1 }));
-
-const update = maybe(
-  z.strictObject({
-    Parallelism: natural,
-    Delay: duration,
-    FailureAction: oneOf("update failure action", ["pause", "continue", "rollback"], "pause"),
-    Monitor: duration,
-    MaxFailureRatio: ratio,
-    Order: oneOf("update order", ["stop-first", "start-first"], "stop-first"),
-  }),
-).transform((wire): UpdateConfig | undefined =>
-  wire === undefined
-    ? undefined
-    : {
-        parallelism: wire.Parallelism,
-        delayMs: wire.Delay ?? DEFAULT_UPDATE.delayMs,
-        failureAction: wire.FailureAction,
-        monitorMs: wire.Monitor || DEFAULT_UPDATE.monitorMs,
-        maxFailureRatio: wire.MaxFailureRatio,
-        order: wire.Order,
-      },
-);
-
-const rollback = update.transform((wire, context) => {
-  if (wire === undefined || equal(wire, DEFAULT_UPDATE)) return undefined;
-  const message = "cannot use --rollback-…: a rollback's own settings are not supported yet";
-  context.issues.push({ code: "custom", message, input: wire, params: { unsupported: true } });
-  return z.NEVER;
-});
+import { updateSchema, updateToWire } from "./update-config.ts";
 
 const port = z
   .strictObject({
@@ -96,16 +32,16 @@ const port = z
   );
 
 const endpoint = maybe(
-  z.strictObject({ Mode: oneOf("endpoint mode", ["vip", "dnsrr"], "vip"), Ports: listOf(port) }),
+  z.strictObject({ Mode: oneOf("resolution mode", ["vip", "dnsrr"], "vip"), Ports: listOf(port) }),
 ).transform((wire): EndpointSpec => ({ mode: wire?.Mode ?? "vip", ports: wire?.Ports ?? [] }));
 
 const serviceSchema = z.strictObject({
   Name: text,
   Labels: dict,
   TaskTemplate: taskTemplateSchema,
-  Mode: mode,
-  UpdateConfig: update,
-  RollbackConfig: rollback,
+  Mode: modeSchema,
+  UpdateConfig: updateSchema,
+  RollbackConfig: updateSchema,
   Networks: networksSchema,
   EndpointSpec: endpoint,
 });
@@ -128,6 +64,7 @@ export function serviceSpecFromWire(json: unknown): ServiceSpec {
     task: { ...task, container, networks },
     mode: wire.Mode,
     ...(wire.UpdateConfig !== undefined && { update: wire.UpdateConfig }),
+    ...(wire.RollbackConfig !== undefined && { rollback: wire.RollbackConfig }),
     endpoint: wire.EndpointSpec,
   };
   checkServiceSpec(spec);
@@ -146,14 +83,15 @@ export function serviceSpecToWire(
   spec: ServiceSpec,
   { defaults = false }: { defaults?: boolean } = {},
 ): Record<string, unknown> {
-  const updateConfig = spec.update ?? (defaults ? DEFAULT_UPDATE : undefined);
+  const usual = defaults ? DEFAULT_UPDATE : undefined;
+  const [update, rollback] = [spec.update ?? usual, spec.rollback ?? usual];
   return {
     Name: spec.name,
     Labels: spec.labels,
     TaskTemplate: taskSpecToWire(defaults ? withStopGrace(spec).task : spec.task),
-    Mode: { Replicated: { Replicas: replicasOf(spec.mode) ?? 0 } },
-    ...(updateConfig !== undefined && { UpdateConfig: updateToWire(updateConfig) }),
-    ...(defaults && { RollbackConfig: updateToWire(DEFAULT_UPDATE) }),
+    Mode: modeToWire(spec.mode),
+    ...(update !== undefined && { UpdateConfig: updateToWire(update) }),
+    ...(rollback !== undefined && { RollbackConfig: updateToWire(rollback) }),
     EndpointSpec: endpointSpecToWire(spec.endpoint),
   };
 }
@@ -161,17 +99,6 @@ export function serviceSpecToWire(
 function withStopGrace(spec: ServiceSpec): ServiceSpec {
   const container = { stopGraceMs: DEFAULT_STOP_GRACE_MS, ...spec.task.container };
   return { ...spec, task: { ...spec.task, container } };
-}
-
-function updateToWire(config: UpdateConfig): Record<string, unknown> {
-  return {
-    Parallelism: config.parallelism,
-    ...(config.delayMs > 0 && { Delay: nanosOf(config.delayMs) }),
-    FailureAction: config.failureAction,
-    Monitor: nanosOf(config.monitorMs),
-    MaxFailureRatio: config.maxFailureRatio,
-    Order: config.order,
-  };
 }
 
 export function endpointSpecToWire(spec: EndpointSpec): Record<string, unknown> {

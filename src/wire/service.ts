@@ -1,4 +1,4 @@
-import { type Network, replicasOf, type Service, type Task, type UpdateStatus } from "../model/index.ts";
+import type { JobStatus, Network, Service, ServiceMode, Task, UpdateStatus } from "../model/index.ts";
 import { omitEmpty } from "./json.ts";
 import { endpointSpecToWire, portToWire, serviceSpecToWire } from "./service-spec.ts";
 import { formatTime } from "./time.ts";
@@ -16,6 +16,8 @@ export interface ServiceView {
 export interface ServiceStatus {
   readonly running: number;
   readonly desired: number;
+  /** Jobs: tasks of this iteration that did their work. */
+  readonly completed: number;
 }
 
 /** A service in Docker's JSON. */
@@ -36,9 +38,10 @@ export function serviceToWire(service: Service, view: ServiceView): Record<strin
       ServiceStatus: {
         RunningTasks: view.status.running,
         DesiredTasks: view.status.desired,
-        CompletedTasks: 0,
+        CompletedTasks: view.status.completed,
       },
     }),
+    ...(service.job !== undefined && { JobStatus: jobToWire(service.job) }),
   };
 }
 
@@ -72,8 +75,29 @@ function updateStatusToWire(status: UpdateStatus): Record<string, unknown> {
   };
 }
 
+function jobToWire(job: JobStatus): Record<string, unknown> {
+  return { JobIteration: { Index: job.iteration }, LastExecution: formatTime(job.lastExecution) };
+}
+
 /** A service's figures from its tasks, as swarmkit's ListServiceStatuses counts them. */
 export function serviceStatus(service: Service, tasks: readonly Task[]): ServiceStatus {
-  const running = tasks.filter((task) => task.status.state === "running").length;
-  return { running, desired: replicasOf(service.spec.mode) ?? 0 };
+  const { job } = service;
+  const current = job === undefined ? tasks : tasks.filter((t) => t.jobIteration === job.iteration);
+  const count = (fits: (task: Task) => boolean) => current.filter(fits).length;
+  return {
+    running: count((task) => task.status.state === "running"),
+    desired: desiredOf(service.spec.mode) ?? count(isDesired),
+    completed: job === undefined ? 0 : count((task) => task.status.state === "complete"),
+  };
+}
+
+/** As many as should run at once, where the spec says so. */
+function desiredOf(mode: ServiceMode): number | undefined {
+  if (mode.kind === "replicated") return mode.replicas;
+  return mode.kind === "replicated-job" ? mode.maxConcurrent : undefined;
+}
+
+/** Where nodes decide the number: tasks that should run, or (a job's) that should complete and have not yet. */
+function isDesired({ desiredState, status }: Task): boolean {
+  return desiredState === "running" || (desiredState === "complete" && status.state !== "complete");
 }

@@ -1,6 +1,7 @@
 import type { Network, Task, TaskStatus } from "../model/index.ts";
 import { omitEmpty } from "./json.ts";
 import { attachedNetworkToWire } from "./network.ts";
+import { genericToWire } from "./resources.ts";
 import { withPrefix } from "./service.ts";
 import { portToWire } from "./service-spec.ts";
 import { taskSpecToWire } from "./task-spec.ts";
@@ -19,7 +20,11 @@ export function taskToWire(task: Task, networks: ReadonlyMap<string, Network>): 
     ...omitEmpty({ Slot: task.slot, NodeID: task.nodeId }),
     Status: statusToWire(task.status),
     DesiredState: task.desiredState,
-    ...omitEmpty({ NetworksAttachments: attachmentsToWire(task, networks) }),
+    ...omitEmpty({
+      NetworksAttachments: attachmentsToWire(task, networks),
+      GenericResources: genericToWire(task.generic ?? []),
+    }),
+    ...(task.jobIteration !== undefined && { JobIteration: { Index: task.jobIteration } }),
     Volumes: null,
   };
 }
