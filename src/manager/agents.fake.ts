@@ -85,6 +85,8 @@ export class PlayedAgent {
   readonly assigned: Map<string, unknown> = new Map();
   /** Why the session ended; undefined while it has not. */
   ended: string | undefined;
+  /** Whether it says at once that its kernel works by what it was told. */
+  isPrompt = true;
   #sequence = 0;
 
   constructor(stream: AgentStream) {
@@ -103,6 +105,16 @@ export class PlayedAgent {
 
   report(taskId: string, state: TaskState, rest: Partial<TaskStatus> = {}): void {
     this.send({ kind: "statuses", statuses: [{ taskId, status: { at: 1, state, message: "", ...rest } }] });
+  }
+
+  /** Its kernel works by what it was told last. */
+  applied(): void {
+    this.send({ kind: "applied", sequence: this.#sequence });
+  }
+
+  /** The tasks that it was told are drained. */
+  get drained(): string[] {
+    return this.of("drained").flatMap(({ taskIds }) => taskIds);
   }
 
   /** The messages of one kind, in order. */
@@ -129,5 +141,6 @@ export class PlayedAgent {
     for (const { key, json } of upserts) this.assigned.set(key, JSON.parse(json));
     for (const key of removals) this.assigned.delete(key);
     this.#sequence = resultsIn;
+    if (this.isPrompt) this.applied();
   }
 }

@@ -95,7 +95,8 @@ export class AssignmentFeed {
   }
 }
 
-function idOf({ before, after }: ObjectChange): string {
+/** The id of the object that a change is of. */
+export function idOf({ before, after }: ObjectChange): string {
   return (after ?? before)?.id ?? "";
 }
 

@@ -1,5 +1,5 @@
-import { Fault, type Log, messageOf, newId, type Random } from "../lib/index.ts";
-import { type Node, put } from "../model/index.ts";
+import { type Clock, Fault, type Log, messageOf, newId, type Random } from "../lib/index.ts";
+import { type Kind, type Node, put } from "../model/index.ts";
 import type {
   AgentMessage,
   DispatcherService,
@@ -9,7 +9,8 @@ import type {
   SessionStream,
 } from "../rpc/index.ts";
 import type { ObjectChange, Store } from "../store/index.ts";
-import { type AssignmentDiff, AssignmentFeed } from "./assignment-feed.ts";
+import { type AssignmentDiff, AssignmentFeed, idOf } from "./assignment-feed.ts";
+import { Draining } from "./draining.ts";
 import type { Liveness } from "./liveness.ts";
 import type { LogBroker } from "./log-broker.ts";
 import type { StatusQueue } from "./statuses.ts";
@@ -17,6 +18,7 @@ import type { StatusQueue } from "./statuses.ts";
 /** What the dispatcher needs. */
 export interface DispatcherParts {
   readonly store: Store;
+  readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly liveness: Liveness;
@@ -30,6 +32,8 @@ interface Session {
   readonly feed: AssignmentFeed;
   /** Number of the set that the agent holds; 0 before the first. */
   sequence: number;
+  /** Number of the set that its kernel works by. */
+  applied: number;
 }
 
 const REMOVED = "this node was removed from the swarm";
@@ -41,16 +45,22 @@ const REMOVED = "this node was removed from the swarm";
 export class Dispatcher implements DispatcherService {
   readonly #parts: DispatcherParts;
   readonly #sessions = new Map<string, Session>();
+  readonly #draining: Draining;
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
+    this.#draining = new Draining({
+      ...parts,
+      standingOf: (nodeId) => this.#sessions.get(nodeId),
+      tell: (nodeId, taskIds) => this.streamOf(nodeId)?.send({ kind: "drained", taskIds }),
+    });
   }
 
   /** Serves one agent until its stream ends. A newer session of the same node closes the older one. */
   async session(peer: PeerIdentity & PeerAddress, stream: SessionStream, signal: AbortSignal): Promise<void> {
     const { log, random } = this.#parts;
     const feed = new AssignmentFeed(peer.nodeId);
-    const session: Session = { nodeId: peer.nodeId, stream, feed, sequence: 0 };
+    const session: Session = { nodeId: peer.nodeId, stream, feed, sequence: 0, applied: 0 };
     this.#replace(session);
     try {
       for await (const message of stream.messages) {
@@ -76,6 +86,13 @@ export class Dispatcher implements DispatcherService {
     for (const session of this.#sessions.values()) {
       if (session.sequence > 0) this.#send(session, session.feed.follow(view, changes));
     }
+    const idsOf = (kind: Kind) => changes.filter((change) => change.kind === kind).map(idOf);
+    for (const id of idsOf("node"))
+      if (view.get("node", id)?.status.state !== "ready") this.#draining.forget(id);
+    this.#draining.begin(
+      view,
+      idsOf("task").map((id) => view.get("task", id)),
+    );
   }
 
   /** Sends every session what it has missed: sessions may begin before commits are pushed. */
@@ -84,10 +101,12 @@ export class Dispatcher implements DispatcherService {
     for (const session of this.#sessions.values()) {
       if (session.sequence > 0) this.#send(session, session.feed.catchUp(view));
     }
+    this.#draining.begin(view, view.all("task"));
   }
 
   /** Ends all sessions: the manager stops, agents go and look for another. */
   close(reason: string): void {
+    this.#draining.close();
     for (const session of this.#sessions.values()) session.stream.close(reason);
   }
 
@@ -134,7 +153,10 @@ export class Dispatcher implements DispatcherService {
       cluster: { id: cluster?.id ?? "", dataPathPort: cluster?.dataPathPort ?? 0 },
     });
     session.sequence = 0;
+    session.applied = 0;
     this.#send(session, session.feed.begin(store.view));
+    // What an earlier session was told of its tasks may not have reached it.
+    this.#draining.begin(store.view, store.view.tasksByNode(session.nodeId));
     logs.nodeCame(session.nodeId);
   }
 
@@ -187,6 +209,9 @@ export class Dispatcher implements DispatcherService {
         logs.done(session.nodeId, message.subscriptionId, message.error);
         return;
       case "applied":
+        if (!this.#isCurrent(session)) return;
+        session.applied = Math.min(message.sequence, session.sequence);
+        this.#draining.applied(session.nodeId, session);
         return;
     }
   }
