@@ -1,7 +1,7 @@
 import { planAllocation } from "../allocator/index.ts";
 import type { Instant } from "../lib/index.ts";
 import type { Change, Decision, Plan } from "../model/index.ts";
-import { planReap, planReplicated } from "../orchestrator/index.ts";
+import { planReap, planService } from "../orchestrator/index.ts";
 import { planSchedule } from "../scheduler/index.ts";
 import { type View, withChanges } from "../store/index.ts";
 
@@ -52,7 +52,7 @@ function mergeChange(merged: Map<string, Change>, change: Change): void {
 }
 
 function planServices(view: View, decision: Decision): Plan {
-  const plans = [...view.all("service")].map((service) => planReplicated(view, service, decision));
+  const plans = [...view.all("service")].map((service) => planService(view, service, decision));
   const agains = plans.flatMap((plan) => (plan.again === undefined ? [] : [plan.again]));
   const active = plans.filter((plan) => plan.changes.length > 0);
   return {

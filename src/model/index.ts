@@ -10,5 +10,6 @@ export * from "./names.ts";
 export * from "./network.ts";
 export type * from "./node.ts";
 export * from "./object.ts";
+export * from "./platform.ts";
 export * from "./service.ts";
 export * from "./task.ts";

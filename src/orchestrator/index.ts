@@ -4,4 +4,4 @@
  */
 export { isDirty } from "./dirty.ts";
 export { planReap } from "./reaper.ts";
-export { planReplicated } from "./replicated.ts";
+export { planService } from "./service.ts";

@@ -2,6 +2,8 @@ import type { Instant } from "../lib/index.ts";
 import { type Decision, goalOf, type Service, type Task } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { isDirty } from "./dirty.ts";
+import { isLeaving, moveOut } from "./drain.ts";
+import { dismiss } from "./enforcer.ts";
 import { isHeld, isLost, release, replaceLost } from "./restart.ts";
 import type { Slot } from "./slots.ts";
 
@@ -11,20 +13,33 @@ export interface Mending {
   readonly again?: Instant;
 }
 
-/** Lost tasks told to go, with successors where the restart policy allows; `slots`: those that have a lost task. */
+/**
+ * Lost tasks told to go, with successors where the restart policy allows, and those that leave followed. `slots`: those
+ * that have a task of either kind.
+ */
 export function mend(
   view: View,
   service: Service,
   slots: readonly Slot[],
   decision: Decision,
 ): { readonly tasks: readonly Task[]; readonly slots: ReadonlySet<Slot> } {
-  const lost = new Set(slots.flatMap((slot) => slot.wanted).filter((task) => isLost(view, task)));
-  const tasks = slots.flatMap((slot) =>
-    slot.wanted
+  const wanted = slots.flatMap((slot) => slot.wanted);
+  const leaving = new Set(wanted.filter((task) => isLeaving(view, service, task)));
+  const lost = new Set(wanted.filter((task) => isLost(view, task) && !leaving.has(task)));
+  const tasks = slots.flatMap((slot) => [
+    ...slot.wanted
       .filter((task) => lost.has(task) && !isHeld(view, task, decision.now))
-      .flatMap((task) => replaceOne(view, service, slot, task, lost, decision)),
-  );
-  return { tasks, slots: new Set(slots.filter((slot) => slot.wanted.some((task) => lost.has(task)))) };
+      .flatMap((task) => replaceOne(view, service, slot, task, { lost, leaving }, decision)),
+    ...moveOut(view, service, slot, leaving, decision),
+  ]);
+  const troubled = slots.filter((slot) => slot.wanted.some((task) => lost.has(task) || leaving.has(task)));
+  return { tasks, slots: new Set(troubled) };
+}
+
+/** Tasks of one service that will not run on, and those that run on until they are followed. */
+interface Going {
+  readonly lost: ReadonlySet<Task>;
+  readonly leaving: ReadonlySet<Task>;
 }
 
 /**
@@ -36,16 +51,16 @@ function replaceOne(
   service: Service,
   slot: Slot,
   task: Task,
-  lost: ReadonlySet<Task>,
+  { lost, leaving }: Going,
   decision: Decision,
 ): Task[] {
   const others = slot.wanted.filter((other) => other !== task);
   const covers = (other: Task) => isDirty(service, task) || !isDirty(service, other);
-  const covered = others.some((other) => !lost.has(other) && covers(other));
+  const covered = others.some((other) => !lost.has(other) && !leaving.has(other) && covers(other));
   const older = others.some(
     (other) => lost.has(other) && slot.wanted.indexOf(other) < slot.wanted.indexOf(task),
   );
-  if (covered || older) return [{ ...task, desiredState: "shutdown" }];
+  if (covered || older) return [dismiss(view, task)];
   return replaceLost(view, service, slot, task, decision);
 }
 

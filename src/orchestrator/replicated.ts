@@ -1,8 +1,9 @@
-import { type Decision, type Plan, put, replicasOf, type Service, type Task } from "../model/index.ts";
+import { type Decision, type Plan, replicasOf, type Service, type Task } from "../model/index.ts";
 import type { View } from "../store/index.ts";
+import { forget } from "./forget.ts";
 import { scaleDown, scaleUp } from "./scale.ts";
 import { type Slot, slotsOf } from "./slots.ts";
-import { isFilled, planSlots } from "./tend.ts";
+import { isFilled, planOf, tend } from "./tend.ts";
 
 /**
  * What must change so that a replicated service has its replicas: slots added or given up, and those there are tended.
@@ -12,19 +13,12 @@ export function planReplicated(view: View, service: Service, decision: Decision)
   const slots = slotsOf(view.tasksByService(service.id));
   const filled = slots.filter((slot) => isFilled(service, slot));
   const surplus = filled.length - (replicasOf(service.spec.mode) ?? 0);
-  if (surplus > 0) {
-    const changes = removeSlots(scaleDown(filled, surplus)).map((task) => put("task", task));
-    return { changes, because: `service ${service.spec.name}: too many replicas` };
-  }
+  if (surplus > 0) return planOf(service, { tasks: removeSlots(scaleDown(filled, surplus)) });
   const taken = new Set(filled.map((slot) => slot.number));
   const added = surplus < 0 ? scaleUp(service, taken, -surplus, decision) : [];
-  return planSlots(view, service, filled, added, decision);
+  return planOf(service, tend(view, service, filled, decision), { tasks: added });
 }
 
 function removeSlots(slots: readonly Slot[]): Task[] {
-  return slots.flatMap((slot) =>
-    slot.tasks
-      .filter((t) => t.desiredState !== "remove")
-      .map((t) => ({ ...t, desiredState: "remove" as const })),
-  );
+  return slots.flatMap((slot) => forget(slot.tasks));
 }

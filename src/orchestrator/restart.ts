@@ -1,6 +1,7 @@
 import type { Instant } from "../lib/index.ts";
 import { type Decision, isTerminal, type Service, type Task, type TaskState } from "../model/index.ts";
 import type { View } from "../store/index.ts";
+import { dismiss, isUnwelcome } from "./enforcer.ts";
 import { freshTask, isNodeGone, nodeOf, placeOf, type Slot } from "./slots.ts";
 
 /** How long a successor waits at most to see its predecessor stopped (swarmkit restart.go: 1 min). */
@@ -14,10 +15,10 @@ export function isLost(view: View, task: Task): boolean {
   return isTerminal(task) || isUprooted(view, task);
 }
 
-/** Its node is gone or being drained: no fault of the task. */
-function isUprooted(view: View, task: Task): boolean {
+/** Its node is gone, being drained, or no longer fit for it: no fault of the task. */
+export function isUprooted(view: View, task: Task): boolean {
   const node = nodeOf(view, task);
-  return isNodeGone(node, task) || node?.spec.availability === "drain";
+  return isNodeGone(node, task) || node?.spec.availability === "drain" || isUnwelcome(view, task);
 }
 
 /**
@@ -36,7 +37,7 @@ export function replaceLost(
   lost: Task,
   decision: Decision,
 ): Task[] {
-  const stopped: Task = { ...lost, desiredState: "shutdown" };
+  const stopped = dismiss(view, lost);
   if (!mayRestart(slot, lost)) return [stopped];
   return [stopped, successor(view, service, lost, decision)];
 }

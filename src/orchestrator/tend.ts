@@ -1,4 +1,4 @@
-import { type Decision, isTerminal, type Plan, put, type Service, type Task } from "../model/index.ts";
+import { type Decision, isTerminal, type Plan, put, type Service } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { isDirty } from "./dirty.ts";
 import { letGo, type Mending, mend } from "./mend.ts";
@@ -6,33 +6,33 @@ import { mayRestart } from "./restart.ts";
 import type { Slot } from "./slots.ts";
 import { stepUpdate } from "./update.ts";
 
-/**
- * The plan for a service's filled slots (`added`: tasks made for others): lost tasks replaced, the rolling update moved
- * on, waiting tasks let go.
- */
-export function planSlots(
-  view: View,
-  service: Service,
-  filled: readonly Slot[],
-  added: readonly Task[],
-  decision: Decision,
-): Plan {
+/** What is to be written of a service, and when to look again. */
+export interface Tending extends Partial<Mending> {
+  readonly service?: Service;
+}
+
+/** What the filled slots of a service that runs for ever need: lost tasks replaced, the rolling update moved on, waiting tasks let go. */
+export function tend(view: View, service: Service, filled: readonly Slot[], decision: Decision): Tending {
   const mended = mend(view, service, filled, decision);
   const spent = new Set(filled.filter((slot) => isSpent(service, slot)));
   const step = stepUpdate({ service, slots: filled, lost: mended.slots, spent }, decision);
-  const waiting = letGo(view, filled, [...mended.tasks, ...step.tasks], decision.now);
-  const mending: Mending = {
-    tasks: [...mended.tasks, ...added, ...step.tasks, ...waiting.tasks],
+  const written = [...mended.tasks, ...step.tasks];
+  const waiting = letGo(view, filled, written, decision.now);
+  return {
+    ...(step.service && { service: step.service }),
+    tasks: [...written, ...waiting.tasks],
     ...earliest(step.again, waiting.again),
   };
-  return planOf(service, mending, step.service);
 }
 
-/** The tasks, and where it changed the service, as one plan. */
-export function planOf(service: Service, { tasks, again }: Mending, changed?: Service): Plan {
+/** Everything that a service needs, as one plan. */
+export function planOf(service: Service, ...parts: readonly Tending[]): Plan {
   return {
-    changes: [...(changed ? [put("service", changed)] : []), ...tasks.map((task) => put("task", task))],
-    ...(again !== undefined && { again }),
+    changes: [
+      ...parts.flatMap((part) => (part.service ? [put("service", part.service)] : [])),
+      ...parts.flatMap((part) => part.tasks ?? []).map((task) => put("task", task)),
+    ],
+    ...earliest(...parts.map((part) => part.again)),
     because: `service ${service.spec.name}`,
   };
 }
@@ -51,7 +51,7 @@ export function isSpent(service: Service, slot: Slot): boolean {
   return tried !== undefined && isTerminal(tried) && !mayRestart(slot, tried);
 }
 
-export function earliest(...instants: (number | undefined)[]): { again?: number } {
+function earliest(...instants: (number | undefined)[]): { again?: number } {
   const known = instants.filter((i) => i !== undefined);
   return known.length === 0 ? {} : { again: Math.min(...known) };
 }
