@@ -4,15 +4,15 @@ import type { NetworkFacts, NodeSettings, PlanSettings } from "../dataplane/inde
 import type { Kernel } from "../kernel/index.ts";
 import { type Clock, type Log, messageOf, type Random, runGroup } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
-import type { AgentStream, ManagerMessage } from "../rpc/index.ts";
+import type { AgentMessage, AgentStream, ManagerMessage } from "../rpc/index.ts";
 import type { Containers, Images } from "../runtime/index.ts";
-import { AssignmentBook } from "./assignment-book.ts";
+import { AssignmentBook, concernsNetwork } from "./assignment-book.ts";
 import { DnsServer } from "./dns-server.ts";
 import { GatewayAddresses } from "./gateway-addresses.ts";
 import { LogSource } from "./log-source.ts";
 import { NetworkApplier } from "./network-applier.ts";
 import { TaskSandboxes } from "./sandbox.ts";
-import { ManagerSession } from "./session.ts";
+import { ManagerSession, type SessionParts } from "./session.ts";
 import { Worker } from "./worker.ts";
 
 export interface AgentParts {
@@ -79,7 +79,7 @@ export class Agent {
       send: (message) => this.#session.send(message),
     });
     const statuses = () => this.#worker.statuses();
-    const handle = (message: ManagerMessage) => this.#handle(message);
+    const handle: SessionParts["handle"] = (message, answer) => this.#handle(message, answer);
     this.#session = new ManagerSession(
       { ...parts, dataPathAddress: parts.settings.dataPathAddress, statuses, handle },
       parts.managers,
@@ -128,12 +128,12 @@ export class Agent {
   }
 
   /** Network and tasks go where the book says, in one turn: the network must never be without a task that has it. */
-  #follow(): void {
-    this.#network.setFacts(this.#book.facts());
+  #follow(isOfNetwork = true): void {
+    if (isOfNetwork) this.#network.setFacts(this.#book.facts());
     this.#worker.assign(this.#book.tasks());
   }
 
-  #handle(message: ManagerMessage): void {
+  #handle(message: ManagerMessage, answer: (message: AgentMessage) => void): void {
     switch (message.kind) {
       case "welcome":
         // What an earlier session asked for, it will ask for again.
@@ -143,6 +143,7 @@ export class Agent {
         break;
       case "assignments":
         this.#assign(message);
+        this.#network.whenInForce(() => answer({ kind: "applied", sequence: message.resultsIn }));
         break;
       case "log-request":
         void this.#logs.serve(message);
@@ -157,6 +158,8 @@ export class Agent {
         this.#parts.onLeave(message.reason);
         break;
       case "drained":
+        this.#worker.drained(message.taskIds);
+        break;
       case "heartbeat":
         break;
     }
@@ -164,7 +167,7 @@ export class Agent {
 
   #assign(message: Extract<ManagerMessage, { kind: "assignments" }>): void {
     this.#book.apply(message);
-    this.#follow();
+    this.#follow(concernsNetwork(message));
     if (message.complete) {
       this.#worker.sweep().catch((error: unknown) => {
         this.#parts.log.warn("old containers not removed", { error: messageOf(error) });

@@ -16,6 +16,12 @@ export type AssignedTask = Omit<Task, "status" | "version" | "updatedAt" | "notB
 /** What a manager sends of the network; the node adds itself and its own sandboxes. */
 export type ClusterFacts = Omit<NetworkFacts, "self" | "tasks">;
 
+/** True when the message may change the facts of the network, not only tasks. */
+export function concernsNetwork({ complete, upserts, removals }: Omit<AssignmentsMessage, "kind">): boolean {
+  const keys = [...upserts.map(({ key }) => key), ...removals];
+  return complete || keys.some((key) => !key.startsWith("task/"));
+}
+
 /** Everything this node has been told, by key. Differences apply only to the set they were made for. */
 export class AssignmentBook {
   #items = new Map<string, string>();

@@ -42,6 +42,9 @@ export class NetworkApplier {
   /** Tasks whose sandbox is to go, until the kernel has let go of it; and what is to be done then. */
   readonly #leaving = new Map<string, () => void>();
   #waiters: Waiter[] = [];
+  /** The facts that the kernel works by, and what is to be called when it works by the newest ones. */
+  #inForce: ClusterFacts | undefined;
+  #onInForce: (() => void) | undefined;
   #dirty = false;
   #busy = false;
   /** Until the first facts nothing is applied: what an earlier daemon left in the kernel is still in use. */
@@ -76,6 +79,12 @@ export class NetworkApplier {
     this.#facts = facts;
     this.#held = false;
     this.#change();
+  }
+
+  /** Calls `done` once the kernel works by the facts as they are now: at once, if it does. A later call takes its place. */
+  whenInForce(done: () => void): void {
+    if (this.#inForce === this.#facts) done();
+    else this.#onInForce = done;
   }
 
   /**
@@ -182,11 +191,13 @@ export class NetworkApplier {
   async #round(waiters: readonly Waiter[]): Promise<void> {
     const { kernel, log } = this.#parts;
     const leaving = [...this.#leaving];
+    const [told, onInForce] = [this.#facts, this.#onInForce];
     try {
       const facts = this.facts();
       const { failures } = await kernel.apply(this.#plan());
       for (const { namespace, error } of failures) log.error("network not applied", { namespace, error });
       this.#letGo(leaving, failures);
+      if (failures.every(isOfTask)) this.#enforced(told, onInForce);
       for (const waiter of waiters) settleWaiter(waiter, failures, facts);
       if (failures.length > 0) this.#again();
     } catch (error) {
@@ -194,6 +205,15 @@ export class NetworkApplier {
       for (const waiter of waiters) waiter.reject(error);
       this.#again();
     }
+  }
+
+  /** The kernel works by the facts `told`. What was asked for since waits for newer ones, unless there are none. */
+  #enforced(told: ClusterFacts, onInForce: (() => void) | undefined): void {
+    this.#inForce = told;
+    const isNewest = told === this.#facts;
+    const done = isNewest ? this.#onInForce : onInForce;
+    if (this.#onInForce === done) this.#onInForce = undefined;
+    done?.();
   }
 
   /** Of the sandboxes that were to go before the round, those that are gone. */
@@ -210,6 +230,11 @@ export class NetworkApplier {
     this.#retry?.cancel();
     if (!this.#closed) this.#retry = this.#parts.clock.after(RETRY_MS, () => this.#change());
   }
+}
+
+/** Trouble of one task's namespace, which no other task's traffic passes. */
+function isOfTask({ namespace }: ApplyFailure): boolean {
+  return namespace.startsWith(netnsNameOf(""));
 }
 
 function failureOf(taskId: string, failures: readonly ApplyFailure[]): string | undefined {

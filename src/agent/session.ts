@@ -1,6 +1,6 @@
 import { type Clock, type Log, messageOf, type Random, randomFloat, sleep } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
-import type { AgentStream, ManagerMessage } from "../rpc/index.ts";
+import type { AgentMessage, AgentStream, ManagerMessage } from "../rpc/index.ts";
 
 export interface SessionParts {
   /** Opens a session with the manager at this address. */
@@ -8,8 +8,8 @@ export interface SessionParts {
   describe(): NodeDescription;
   /** Every status worth telling a manager that knows nothing. */
   statuses(): { taskId: string; status: TaskStatus }[];
-  /** A message for the agent, in order. */
-  handle(message: ManagerMessage): void;
+  /** A message for the agent, in order; `answer` speaks to the very session that it came in. */
+  handle(message: ManagerMessage, answer: (message: AgentMessage) => void): void;
   readonly advertiseAddress: string;
   readonly dataPathAddress: string;
   readonly clock: Clock;
@@ -39,7 +39,7 @@ export class ManagerSession {
   }
 
   /** Tells the manager, when there is one now; a new session hears all statuses anyway. */
-  send(message: Parameters<AgentStream["send"]>[0]): void {
+  send(message: AgentMessage): void {
     this.#stream?.send(message);
   }
 
@@ -76,7 +76,7 @@ export class ManagerSession {
         }
         if (message.kind === "welcome") beat.period(message.heartbeatPeriodMs);
         if (message.kind === "heartbeat") beat.period(message.periodMs);
-        handle(message);
+        handle(message, (said) => stream.send(said));
         if (message.kind === "leave") return;
       }
     } finally {

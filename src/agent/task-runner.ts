@@ -31,6 +31,8 @@ const RETRY_MS = 1_000;
 /** How often what a task needs is tried while a part (registry, containerd) is away; then another node may do better. */
 const PREPARE_TRIES = 10;
 const EXIT_SIGNAL_BASE = 128;
+/** How long a manager may take to say that a task is drained; longer than it waits for its slowest node. */
+export const DRAIN_MS: number = 8_000;
 
 /** The end of a task's life, thrown to leave the normal path. */
 class Ended extends Error {}
@@ -47,6 +49,7 @@ export class TaskRunner {
   /** Its process runs, or has run: what goes wrong now is a failure of it. */
   #isStarted: boolean;
   #gone = false;
+  #isDrained = false;
   #wake: (() => void)[] = [];
   readonly #stop = new AbortController();
   /** Rejects when the agent stops. */
@@ -71,6 +74,12 @@ export class TaskRunner {
   /** The manager's newest word on the task. */
   update(task: AssignedTask): void {
     this.#task = task;
+    this.#notify();
+  }
+
+  /** No node sends the task new connections any more: if it waits to be stopped, it need not. */
+  drained(): void {
+    this.#isDrained = true;
     this.#notify();
   }
 
@@ -183,22 +192,31 @@ export class TaskRunner {
     const id = this.#containerId;
     if (id === undefined || stateRank(this.#status.state) < stateRank("starting")) {
       if (found?.status === "stopped") return this.#ended(found.exitCode ?? EXIT_SIGNAL_BASE);
-      if (this.#mustStop) await this.#stopped();
+      if (this.#mustStop) await this.#stopped(found?.status === "running");
       return;
     }
     const exit = this.#insist(() => this.#parts.containers.wait(id, this.#stop.signal));
     const first = await Promise.race([exit, this.#until(() => this.#mustStop)]);
-    if (first === undefined) await this.#stopped();
+    if (first === undefined) await this.#stopped(this.#status.state === "running", exit);
     else await this.#ended(first.exitCode);
   }
 
-  async #stopped(): Promise<void> {
+  async #stopped(wasRunning: boolean, exit?: Promise<unknown>): Promise<void> {
     const { containers, clock } = this.#parts;
+    if (wasRunning && this.#task.attachments.length > 0) await this.#drain(exit);
     await this.#stopContainer();
     await this.#detach();
     const exitCode = this.#containerId && (await containers.get(this.#containerId))?.exitCode;
     this.#status = { ...this.#status, at: clock.now() };
     this.#report("shutdown", "shutdown", typeof exitCode === "number" ? { exitCode } : {});
+  }
+
+  /** Waits until nobody sends it new connections; not longer than its process runs, nor than a manager may be silent. */
+  async #drain(exit: Promise<unknown> | undefined): Promise<void> {
+    const over = new AbortController();
+    const late = sleep(this.#parts.clock, DRAIN_MS, over.signal);
+    const told = this.#until(() => this.#isDrained || this.#gone);
+    await Promise.race([late, told, ...(exit === undefined ? [] : [exit])]).finally(() => over.abort());
   }
 
   async #stopContainer(): Promise<void> {

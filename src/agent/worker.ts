@@ -44,6 +44,11 @@ export class Worker {
     for (const [id, runner] of this.#runners) if (!wanted.has(id)) runner.remove();
   }
 
+  /** No node sends these tasks new connections any more. */
+  drained(taskIds: readonly string[]): void {
+    for (const id of taskIds) this.#runners.get(id)?.drained();
+  }
+
   /** Removes containers that no assignment speaks of any more. Only after a manager has sent the whole set. */
   async sweep(): Promise<void> {
     for (const [taskId, container] of this.#found) {
