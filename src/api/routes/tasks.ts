@@ -1,5 +1,5 @@
 import { Fault } from "../../lib/index.ts";
-import { type Task, taskName } from "../../model/index.ts";
+import { TASK_STATES, type Task, taskName } from "../../model/index.ts";
 import {
   type Filters,
   filterValues,
@@ -14,7 +14,6 @@ import { serviceLogs } from "../service-logs.ts";
 import { networksById } from "./services.ts";
 
 const FILTERS = ["_up-to-date", "desired-state", "id", "label", "name", "node", "runtime", "service"];
-const DESIRED_STATES = ["running", "shutdown", "accepted", "ready", "remove"];
 
 async function list({ query }: ApiRequest, backends: Backends): Promise<ApiResponse> {
   const manager = backends.manager();
@@ -34,18 +33,25 @@ async function list({ query }: ApiRequest, backends: Backends): Promise<ApiRespo
 function fitsOf(manager: ManagerBackend, filters: Filters): (task: Task) => boolean {
   const services = new Set(filterValues(filters, "service").map((ref) => manager.services.get(ref).id));
   const nodes = new Set(filterValues(filters, "node").map((ref) => manager.nodes.get(ref).id));
-  const wrong = filterValues(filters, "desired-state").find((state) => !DESIRED_STATES.includes(state));
-  if (wrong !== undefined) throw new Fault("invalid", `Invalid desired-state filter: '${wrong}'`);
+  const states = statesOf(filters);
   const current = filterValues(filters, "_up-to-date").includes("true");
   return (task) =>
     (services.size === 0 || services.has(task.serviceId)) &&
     (nodes.size === 0 || (task.nodeId !== undefined && nodes.has(task.nodeId))) &&
     someFits(filters, "id", (id) => task.id.startsWith(id)) &&
     someFits(filters, "name", (name) => taskName(task).startsWith(name)) &&
-    someFits(filters, "desired-state", (state) => task.desiredState === state) &&
+    (states.size === 0 || states.has(task.desiredState)) &&
     someFits(filters, "runtime", (runtime) => runtime === "container") &&
     labelsFit(filters, "label", task.serviceLabels) &&
     (!current || manager.tasks.isUpToDate(task));
+}
+
+/** Any state's word is accepted, in any case, though no task is ever asked to be, say, "failed" (moby cluster/filters.go). */
+function statesOf(filters: Filters): ReadonlySet<string> {
+  const words = filterValues(filters, "desired-state").filter((word) => word !== "");
+  const wrong = words.find((word) => !TASK_STATES.some((state) => state === word.toLowerCase()));
+  if (wrong !== undefined) throw new Fault("invalid", `Invalid desired-state filter: '${wrong}'`);
+  return new Set(words.map((word) => word.toLowerCase()));
 }
 
 async function inspect(request: ApiRequest, backends: Backends): Promise<ApiResponse> {

@@ -1,5 +1,5 @@
 import { Fault } from "../../lib/index.ts";
-import type { Kinds } from "../../model/index.ts";
+import { type Kinds, taskName } from "../../model/index.ts";
 import type { View } from "../../store/index.ts";
 
 type Named = "service" | "network" | "node" | "task";
@@ -8,7 +8,7 @@ const NAME_OF: { [K in Named]: (object: Kinds[K]) => string } = {
   service: (s) => s.spec.name,
   network: (n) => n.spec.name,
   node: (n) => n.description?.hostname ?? "",
-  task: (t) => `${t.serviceName}.${t.slot}.${t.id}`,
+  task: taskName,
 };
 
 /**

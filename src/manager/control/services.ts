@@ -3,6 +3,7 @@ import { newMeta, put, randomName, remove, type Service, type ServiceSpec } from
 import type { View } from "../../store/index.ts";
 import { requireByRef } from "./find.ts";
 import type { ControlParts } from "./parts.ts";
+import { checkSpec } from "./service-checks.ts";
 import { write } from "./write.ts";
 
 /** Services as the user speaks of them: checked against the cluster, then written in one transaction. */
@@ -110,44 +111,4 @@ function keepAuth(service: Service, spec: ServiceSpec, { authFrom }: UpdateOptio
   const registryAuth = from?.task.container.registryAuth;
   if (registryAuth === undefined) return spec;
   return { ...spec, task: { ...spec.task, container: { ...spec.task.container, registryAuth } } };
-}
-
-/** The spec with network ids in place of names, once nothing in the cluster forbids it. */
-function checkSpec(view: View, spec: ServiceSpec, self: string | undefined): ServiceSpec {
-  const taken = [...view.all("service")].find((s) => s.spec.name === spec.name && s.id !== self);
-  if (taken !== undefined) {
-    const what = `name conflicts with an existing object: service ${spec.name} already exists`;
-    throw new Fault("exists", `rpc error: code = AlreadyExists desc = ${what}`);
-  }
-  checkPorts(view, spec, self);
-  const networks = spec.task.networks.map((wanted) => {
-    const network = requireByRef(view, "network", wanted.target);
-    if (network.spec.ingress) {
-      const what = `Service cannot be explicitly attached to the ingress network "${network.spec.name}"`;
-      throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
-    }
-    return { ...wanted, target: network.id };
-  });
-  for (const [i, { target }] of networks.entries()) {
-    if (networks.findIndex((n) => n.target === target) === i) continue;
-    const what = `TaskSpec: duplicate network attachment: ${target}`;
-    throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
-  }
-  return { ...spec, task: { ...spec.task, networks } };
-}
-
-function checkPorts(view: View, spec: ServiceSpec, self: string | undefined): void {
-  const wanted = new Set(
-    spec.endpoint.ports
-      .filter((p) => p.publishMode === "ingress" && p.published !== 0)
-      .map((p) => `${p.protocol}/${p.published}`),
-  );
-  for (const other of view.all("service")) {
-    if (other.id === self) continue;
-    for (const port of [...other.spec.endpoint.ports, ...(other.endpoint?.ports ?? [])]) {
-      if (port.publishMode !== "ingress" || !wanted.has(`${port.protocol}/${port.published}`)) continue;
-      const what = `port '${port.published}' is already in use by service '${other.spec.name}' (${other.id}) as an ingress port`;
-      throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
-    }
-  }
 }

@@ -1,0 +1,70 @@
+import { describe, expect, test } from "vitest";
+import type { PortSpec, ServiceSpec } from "../../model/index.ts";
+import { aNetwork, aService } from "../../model/objects.fake.ts";
+import { viewOf } from "../../store/index.ts";
+import { checkSpec } from "./service-checks.ts";
+
+const ARG = "rpc error: code = InvalidArgument desc = ";
+const ingress = aNetwork("ingress", { ingress: true });
+
+const port = (published: number, publishMode: PortSpec["publishMode"], more: Partial<PortSpec> = {}) => ({
+  name: "",
+  protocol: "tcp" as const,
+  target: 80,
+  published,
+  publishMode,
+  ...more,
+});
+const at = (...ports: PortSpec[]): Partial<ServiceSpec> => ({ endpoint: { mode: "vip", ports } });
+
+/** What is said to a service with these ports beside "other" with those. */
+function said(own: PortSpec, others: PortSpec): string {
+  const view = viewOf({ network: [ingress], service: [aService("other", at(others))] });
+  try {
+    checkSpec(view, aService("new", at(own)).spec, undefined);
+    return "taken";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+describe("published ports", () => {
+  test.each([
+    [port(80, "ingress"), port(80, "ingress"), "as an ingress port"],
+    [port(80, "host"), port(80, "ingress"), "as an ingress port"],
+    [port(80, "ingress"), port(80, "host"), "as a host-published port"],
+  ])("%j beside %j is refused", (own, other, how) => {
+    expect(said(own, other)).toBe(`${ARG}port '80' is already in use by service 'other' (svc-other) ${how}`);
+  });
+
+  test.each([
+    [port(80, "host"), port(80, "host")],
+    [port(80, "ingress"), port(81, "ingress")],
+    [port(53, "ingress"), port(53, "ingress", { protocol: "udp" })],
+    [port(0, "ingress"), port(0, "ingress")],
+  ])("%j beside %j is taken", (own, other) => {
+    expect(said(own, other)).toBe("taken");
+  });
+
+  test("one that the allocator gave is as taken as one that was asked for", () => {
+    const spec = { mode: "vip", ports: [port(0, "ingress")] } as const;
+    const endpoint = { spec, ports: [port(30000, "ingress")], vips: [] };
+    const view = viewOf({
+      network: [ingress],
+      service: [aService("other", { endpoint: spec }, { endpoint })],
+    });
+    expect(() => checkSpec(view, aService("new", at(port(30000, "ingress"))).spec, undefined)).toThrow(
+      "port '30000' is already in use",
+    );
+  });
+
+  test("in the mesh need its network", () => {
+    const view = viewOf({});
+    expect(() => checkSpec(view, aService("new", at(port(0, "ingress"))).spec, undefined)).toThrow(
+      "rpc error: code = FailedPrecondition desc = service needs ingress network, but no ingress network is present",
+    );
+    expect(checkSpec(view, aService("new", at(port(80, "host"))).spec, undefined)).toMatchObject({
+      name: "new",
+    });
+  });
+});

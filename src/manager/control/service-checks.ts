@@ -1,0 +1,62 @@
+import { Fault } from "../../lib/index.ts";
+import type { PortSpec, Service, ServiceSpec } from "../../model/index.ts";
+import type { View } from "../../store/index.ts";
+import { requireByRef } from "./find.ts";
+
+/* What a spec may be wrong about in the cluster it comes to, in the words of swarmkit manager/controlapi/service.go. */
+
+/** The spec with network ids in place of names, once nothing in the cluster forbids it. */
+export function checkSpec(view: View, spec: ServiceSpec, self: string | undefined): ServiceSpec {
+  const taken = [...view.all("service")].find((s) => s.spec.name === spec.name && s.id !== self);
+  if (taken !== undefined) {
+    const what = `name conflicts with an existing object: service ${spec.name} already exists`;
+    throw new Fault("exists", `rpc error: code = AlreadyExists desc = ${what}`);
+  }
+  checkPorts(view, spec, self);
+  checkIngress(view, spec);
+  const networks = spec.task.networks.map((wanted) => {
+    const network = requireByRef(view, "network", wanted.target);
+    if (network.spec.ingress) {
+      const what = `Service cannot be explicitly attached to the ingress network "${network.spec.name}"`;
+      throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
+    }
+    return { ...wanted, target: network.id };
+  });
+  for (const [i, { target }] of networks.entries()) {
+    if (networks.findIndex((n) => n.target === target) === i) continue;
+    const what = `TaskSpec: duplicate network attachment: ${target}`;
+    throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
+  }
+  return { ...spec, task: { ...spec.task, networks } };
+}
+
+/** An ingress port is the whole cluster's. Host ports may meet: the scheduler keeps them apart. */
+function checkPorts(view: View, spec: ServiceSpec, self: string | undefined): void {
+  const wanted = spec.endpoint.ports.filter((port) => port.published !== 0);
+  if (wanted.length === 0) return;
+  for (const other of view.all("service")) {
+    if (other.id === self) continue;
+    const taken = portsOf(other).find((port) => wanted.some((own) => areRivals(own, port)));
+    if (taken === undefined) continue;
+    const how = taken.publishMode === "ingress" ? "an ingress port" : "a host-published port";
+    const what = `port '${taken.published}' is already in use by service '${other.spec.name}' (${other.id}) as ${how}`;
+    throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
+  }
+}
+
+/** What it asked for, and what it was given. */
+function portsOf(service: Service): PortSpec[] {
+  return [...service.spec.endpoint.ports, ...(service.endpoint?.ports ?? [])];
+}
+
+function areRivals(a: PortSpec, b: PortSpec): boolean {
+  const isMesh = a.publishMode === "ingress" || b.publishMode === "ingress";
+  return isMesh && a.published === b.published && a.protocol === b.protocol;
+}
+
+function checkIngress(view: View, spec: ServiceSpec): void {
+  const needs = spec.endpoint.ports.some((port) => port.publishMode === "ingress");
+  if (!needs || [...view.all("network")].some((network) => network.spec.ingress)) return;
+  const what = "service needs ingress network, but no ingress network is present";
+  throw new Fault("precondition", `rpc error: code = FailedPrecondition desc = ${what}`);
+}
