@@ -1,41 +1,72 @@
+import type { Instant } from "../lib/index.ts";
 import {
   type Change,
   type Decision,
   isTerminal,
+  isWanted,
   type Plan,
   put,
   remove,
+  type Service,
   stateRank,
   type Task,
 } from "../model/index.ts";
 import type { View } from "../store/index.ts";
-import { nodeOf, slotsOf } from "./slots.ts";
+import { nodeOf, type Slot, slotsOf } from "./slots.ts";
 
-/**
- * Task records that have had their day: tasks of removed services are told to go; records told to go are deleted once
- * nothing can run under them; tasks of removed nodes are orphaned; each slot keeps its last few (swarmkit
- * orchestrator/taskreaper, controlapi/node.go).
- */
-export function planReap(view: View, { now }: Decision): Plan {
-  const limit = view.cluster()?.spec.taskHistoryLimit ?? 5;
-  const changes: Change[] = [];
-  for (const task of view.all("task")) {
-    const orphan = view.get("service", task.serviceId) === undefined;
-    if ((orphan || task.desiredState === "remove") && isOver(view, task)) changes.push(remove("task", task));
-    else if (orphan && task.desiredState !== "remove")
-      changes.push(put("task", { ...task, desiredState: "remove" }));
-    else if (isHomeless(view, task)) {
-      const status = { at: now, state: "orphaned", message: "its node was removed" } as const;
-      changes.push(put("task", { ...task, status, endedAt: now }));
-    }
-  }
-  for (const service of view.all("service")) changes.push(...expired(view, service.id, limit));
-  return { changes, because: "task history" };
+/** A node that has been down this long will not tell what became of its tasks (swarmkit dispatcher.go). */
+export const ORPHAN_AFTER_MS: number = 24 * 3600 * 1000;
+
+/** Every service's records, and those that a removed service left behind. */
+export function planReap(view: View, decision: Decision): Plan {
+  const ids = new Set([...view.all("service")].map((service) => service.id));
+  for (const task of view.all("task")) ids.add(task.serviceId);
+  const plans = [...ids].map((id) => reapService(view, id, decision));
+  const agains = plans.flatMap((plan) => plan.again ?? []);
+  return {
+    changes: plans.flatMap((plan) => plan.changes),
+    ...(agains.length > 0 && { again: Math.min(...agains) }),
+    because: "task history",
+  };
 }
 
-/** Its node is no more, so nobody will ever report on it. */
-function isHomeless(view: View, task: Task): boolean {
-  return task.nodeId !== undefined && !isTerminal(task) && nodeOf(view, task) === undefined;
+/**
+ * Task records of one service that have had their day: those of a removed service are told to go; those told to go are
+ * deleted once nothing can run under them; those whose node will never speak of them are orphaned; each slot keeps its
+ * last few (swarmkit orchestrator/taskreaper).
+ */
+export function reapService(view: View, serviceId: string, { now }: Decision): Plan {
+  const service = view.get("service", serviceId);
+  const changes: Change[] = [];
+  let again = Number.POSITIVE_INFINITY;
+  for (const task of view.tasksByService(serviceId)) {
+    const mustGo = service === undefined || task.desiredState === "remove";
+    if (mustGo && isOver(view, task)) changes.push(remove("task", task));
+    else if (mustGo && task.desiredState !== "remove")
+      changes.push(put("task", { ...task, desiredState: "remove" }));
+    else {
+      const silence = silentFrom(view, task);
+      if (silence === undefined) continue;
+      if (silence.until <= now) changes.push(put("task", orphan(task, silence.why, now)));
+      else again = Math.min(again, silence.until);
+    }
+  }
+  if (service !== undefined) changes.push(...expired(view, service));
+  return { changes, ...(Number.isFinite(again) && { again }), because: "task history" };
+}
+
+/** From when on nobody is expected to report on the task, and why; undefined while its node may. */
+function silentFrom(view: View, task: Task): { readonly until: Instant; readonly why: string } | undefined {
+  if (task.nodeId === undefined || isTerminal(task)) return undefined;
+  const node = nodeOf(view, task);
+  if (node === undefined) return { until: 0, why: "its node was removed" };
+  if (node.status.state !== "down" || neverRuns(task)) return undefined;
+  const until = (node.status.downAt ?? node.updatedAt) + ORPHAN_AFTER_MS;
+  return { until, why: "its node has been down for 24 hours" };
+}
+
+function orphan(task: Task, message: string, now: Instant): Task {
+  return { ...task, status: { at: now, state: "orphaned", message }, endedAt: now };
 }
 
 /** Nothing runs, or can run, under this record. */
@@ -44,14 +75,26 @@ function isOver(view: View, task: Task): boolean {
   return isTerminal(task) || stateRank(task.status.state) < stateRank("assigned");
 }
 
-function expired(view: View, serviceId: string, limit: number): Change[] {
+/** Its node was never told of it, and will not be. */
+function neverRuns(task: Task): boolean {
+  return !isWanted(task) && stateRank(task.status.state) < stateRank("assigned");
+}
+
+/** What a slot has beyond its history: as many tasks as the cluster keeps, or as its restart policy counts. */
+function expired(view: View, service: Service): Change[] {
+  const limit = view.cluster()?.spec.taskHistoryLimit ?? 5;
   if (limit < 0) return [];
-  return slotsOf(view.tasksByService(serviceId)).flatMap((slot) => {
+  return slotsOf(view.tasksByService(service.id)).flatMap((slot) => {
     const attempts = slot.tasks[0]?.spec.restart.maxAttempts ?? 0;
     const keep = Math.max(attempts > 0 ? attempts + 1 : limit, 1);
-    const spare = slot.tasks
-      .slice(keep)
-      .filter((t) => t.desiredState !== "remove" && isTerminal(t) && !slot.wanted.includes(t));
+    const spare = slot.tasks.slice(keep).filter((task) => isHistory(service, slot, task));
     return spare.map((task) => remove("task", task));
   });
+}
+
+/** It ended, or never began, and says nothing of how things stand now: a job's tasks stay wanted when they have completed. */
+function isHistory(service: Service, slot: Slot, task: Task): boolean {
+  if (task.desiredState === "remove") return false;
+  if (!isTerminal(task)) return neverRuns(task);
+  return !slot.wanted.includes(task) || (task.jobIteration ?? 0) !== (service.job?.iteration ?? 0);
 }
