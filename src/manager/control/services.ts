@@ -2,6 +2,7 @@ import { equal, Fault, newId } from "../../lib/index.ts";
 import { newMeta, put, randomName, remove, type Service, type ServiceSpec } from "../../model/index.ts";
 import type { View } from "../../store/index.ts";
 import { requireByRef } from "./find.ts";
+import { firstRun, nextRun } from "./job-runs.ts";
 import type { ControlParts } from "./parts.ts";
 import { checkSpec } from "./service-checks.ts";
 import { write } from "./write.ts";
@@ -29,7 +30,10 @@ export class ServiceControl {
     const named = spec.name === "" ? { ...spec, name: randomName(random) } : spec;
     await write(store, (view) => {
       const resolved = checkSpec(view, named, undefined);
-      return [put("service", { ...newMeta(id, clock.now()), spec: resolved, specVersion: 1 })];
+      const now = clock.now();
+      return [
+        put("service", { ...newMeta(id, now), spec: resolved, specVersion: 1, ...firstRun(spec, now) }),
+      ];
     });
     return this.get(id);
   }
@@ -45,7 +49,11 @@ export class ServiceControl {
     options: UpdateOptions = {},
   ): Promise<Service> {
     const { id } = this.get(ref);
-    await write(this.#parts.store, (view) => [put("service", updated(view, id, version, spec, options))]);
+    const { store, clock } = this.#parts;
+    await write(store, (view) => {
+      const next = updated(view, id, version, spec, options);
+      return [put("service", nextRun(next, clock.now()))];
+    });
     return this.get(id);
   }
 
@@ -65,7 +73,8 @@ export class ServiceControl {
       } as const;
       const spec = checkSpec(view, service.previousSpec, id);
       const next = { ...service, spec, previousSpec: service.spec };
-      return [put("service", { ...next, specVersion: service.version + 1, updateStatus })];
+      const back = { ...next, specVersion: service.version + 1, updateStatus };
+      return [put("service", nextRun(back, clock.now()))];
     });
     return this.get(id);
   }
