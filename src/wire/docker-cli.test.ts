@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Fault } from "../lib/index.ts";
 import { clusterSpecFromWire, clusterSpecToWire, initFromWire, joinFromWire } from "./cluster.ts";
-import { isEmpty } from "./json.ts";
 import { networkSpecFromWire } from "./network.ts";
 import { nodeSpecFromWire } from "./node.ts";
 import { serviceSpecFromWire, serviceSpecToWire } from "./service-spec.ts";
+import { missing } from "./service-words.fake.ts";
 
 /*
  * testdata/docker-cli-*.json holds what stock CLIs really send, recorded from their socket. The files beside them say
@@ -73,16 +73,6 @@ describe.each(recordings)("docker CLI $cli", ({ cli, requests }) => {
     }
   });
 });
-
-/** Paths of values that `said` has and `shown` has not, or has otherwise; empty values count as not said. */
-function missing(said: unknown, shown: unknown, path = ""): string[] {
-  if (isEmpty(said)) return [];
-  if (typeof said !== "object" || said === null) return Object.is(said, shown) ? [] : [path];
-  if (typeof shown !== "object" || shown === null) return [path];
-  return Object.entries(said).flatMap(([key, value]) =>
-    missing(value, (shown as Record<string, unknown>)[key], `${path}.${key}`),
-  );
-}
 
 test("missing() sees what is missing", () => {
   expect(missing({ a: [{ b: 1 }], c: 0 }, { a: [{ b: 2 }] })).toEqual([".a.0.b"]);

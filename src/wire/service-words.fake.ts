@@ -1,5 +1,6 @@
 import { Fault } from "../lib/index.ts";
 import { aService } from "../model/objects.fake.ts";
+import { isEmpty } from "./json.ts";
 import { serviceSpecFromWire, serviceSpecToWire } from "./service-spec.ts";
 
 /** A JSON object on the wire. */
@@ -39,3 +40,13 @@ export const ARG = "invalid: rpc error: code = InvalidArgument desc = ";
 
 /** A field, a value that it may not have, and what is said then. */
 export type Refused = readonly [path: string, value: unknown, refusal: string];
+
+/** Paths of values that `said` has and `shown` has not, or has otherwise; empty values count as not said. */
+export function missing(said: unknown, shown: unknown, path = ""): string[] {
+  if (isEmpty(said)) return [];
+  if (typeof said !== "object" || said === null) return Object.is(said, shown) ? [] : [path];
+  if (typeof shown !== "object" || shown === null) return [path];
+  return Object.entries(said).flatMap(([key, value]) =>
+    missing(value, (shown as Record<string, unknown>)[key], `${path}.${key}`),
+  );
+}

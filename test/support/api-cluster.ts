@@ -47,6 +47,12 @@ export class ApiCluster {
   manager: Manager | undefined;
   /** Nodes that `service logs` cannot reach. */
   readonly silent: Set<string> = new Set();
+  readonly #decides: boolean;
+
+  /** Without `decides` nobody leads: what users write stays as it is, and nothing runs. */
+  constructor({ decides = true }: { decides?: boolean } = {}) {
+    this.#decides = decides;
+  }
 
   /** Another daemon, in no swarm yet, on a socket of its own. */
   async daemon(): Promise<ApiDaemon> {
@@ -73,7 +79,7 @@ export class ApiCluster {
     });
     this.store = store;
     this.manager = manager;
-    this.#running.push(this.#lead(store), this.#playMachines(store));
+    if (this.#decides) this.#running.push(this.#lead(store), this.#playMachines(store));
     return manager;
   }
 
