@@ -102,7 +102,8 @@ export function isWanted(task: Pick<Task, "desiredState">): boolean {
  * The task once a manager heard this report of its node at `now`; undefined when it says nothing new. An end is final:
  * a restarted agent that finds an old container must not rewrite history.
  */
-export function withReport(task: Task, status: TaskStatus, now: Instant): Task | undefined {
+export function withReport(task: Task, report: TaskStatus, now: Instant): Task | undefined {
+  const status = withReason(task, report);
   const back = stateRank(status.state) < stateRank(task.status.state);
   if (back || isTerminal(task) || equal(status, task.status)) return undefined;
   const next: Task = { ...task, status };
@@ -111,6 +112,13 @@ export function withReport(task: Task, status: TaskStatus, now: Instant): Task |
     ...(status.state === "running" && { ranAt: task.ranAt ?? now }),
     ...(isTerminal(next) && { endedAt: task.endedAt ?? now }),
   };
+}
+
+/** Why a manager told the task to stop is still so once it has stopped. */
+function withReason(task: Task, report: TaskStatus): TaskStatus {
+  const { error } = task.status;
+  if (isWanted(task) || error === undefined || report.error !== undefined) return report;
+  return { ...report, error };
 }
 
 /** Swarm's container name: "vote.1.<task id>"; a global service's task has its node in the slot's place. */
