@@ -12,3 +12,15 @@ export function nameTaken(name: string, owner: string): Fault {
     `Conflict. The container name "/${name}" is already in use by container "${owner}". You have to remove (or rename) that container to be able to reuse that name.`,
   );
 }
+
+export function notRunning(id: string): Fault {
+  return new Fault("conflict", `container ${id} is not running`);
+}
+
+export function noHealthCheck(id: string): Fault {
+  return new Fault("invalid", `cannot wait for the health of container ${id}: it has no health check`);
+}
+
+export function logNotKept(): Fault {
+  return new Fault("unsupported", "configured logging driver does not support reading");
+}

@@ -1,5 +1,6 @@
 import type { Instant } from "../lib/index.ts";
 import type { Digest } from "../registry/index.ts";
+import type { ExecConfig, ExecResult, Health, HealthCheck, HealthStatus } from "./health.ts";
 
 /** What a container is made of. Absent fields are the image's choice. */
 export interface ContainerConfig {
@@ -40,12 +41,34 @@ export interface ContainerConfig {
   readonly sysctls: Readonly<Record<string, string>>;
   readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   readonly oomScoreAdj?: number;
-  readonly resources: { readonly memoryBytes?: number; readonly nanoCpus?: number; readonly pids?: number };
+  readonly resources: Resources;
+  /** Laid over the image's HEALTHCHECK as Docker does it; absent: the image's own. */
+  readonly health?: HealthCheck;
+  /** Absent: Docker's seccomp profile, and set-user-ID programs work. */
+  readonly privileges?: Privileges;
   /** Path of the pinned network namespace. */
   readonly netns: string;
+  /** Absent: json-file. With none nothing is kept, and there is nothing to read. */
+  readonly logDriver?: "json-file" | "none";
   /** Log rotation: bytes per file, number of files. */
   readonly logMaxBytes: number;
   readonly logMaxFiles: number;
+}
+
+export interface Resources {
+  readonly memoryBytes?: number;
+  /** What the kernel leaves it when memory is short: memory.low, or version 1's soft limit. */
+  readonly memoryReservationBytes?: number;
+  readonly nanoCpus?: number;
+  readonly pids?: number;
+}
+
+export interface Privileges {
+  readonly noNewPrivileges: boolean;
+  /** A custom profile is base64 of its JSON, in Docker's form. */
+  readonly seccomp?: { readonly mode: "default" | "unconfined" | "custom"; readonly profile: string };
+  /** No profile is loaded in either mode. */
+  readonly appArmor?: "default" | "disabled";
 }
 
 export type Mount = BindMount | VolumeMount | TmpfsMount;
@@ -99,8 +122,12 @@ export interface ContainerState {
   readonly command: readonly string[];
   /** Mounts with volumes resolved to paths of this machine. */
   readonly mounts: readonly ResolvedMount[];
-  /** The log's newest file. */
+  /** The log's newest file; empty when nothing is kept. */
   readonly logPath: string;
+  /** The image's and the config's HEALTHCHECK in one, with all defaults; absent when it has none. */
+  readonly healthCheck?: HealthCheck;
+  /** From its first start on, when it has a health check. One that has ended is unhealthy, as with Docker. */
+  readonly health?: Health;
 }
 
 export interface ResolvedMount {
@@ -133,10 +160,14 @@ export interface LogOptions {
 
 /** Something that happened to a container; `docker events` shows it. */
 export interface ContainerEvent {
-  readonly action: "create" | "start" | "die" | "oom" | "kill" | "destroy";
+  readonly action: "create" | "start" | "die" | "oom" | "kill" | "destroy" | "health_status" | ExecAction;
   readonly at: Instant;
   readonly container: ContainerState;
+  /** With exec_create, exec_start and exec_die (which has the exit code). */
+  readonly exec?: { readonly id: string; readonly args: readonly string[]; readonly exitCode?: number };
 }
+
+export type ExecAction = "exec_create" | "exec_start" | "exec_die";
 
 /** The containers of this node. All methods but `create` take the full id; Fault "not-found" when there is none. */
 export interface Containers {
@@ -153,7 +184,20 @@ export interface Containers {
   stop(id: string, options: { readonly graceMs: number }): Promise<void>;
   /** Stops it by SIGKILL if need be; takes file system, log and anonymous volumes away. No error when it is gone. */
   remove(id: string): Promise<void>;
+  /** Fault "unsupported" in Docker's words for a container whose log is not kept. */
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<LogEntry>;
+  /**
+   * Runs a program in a running container, confined as process 1 is, with no terminal and no input. An abort kills it with all that
+   * it started, waits for that, and rejects with the signal's reason. Faults: "conflict" `container X is not running`; "invalid" in
+   * runc's words when it cannot run.
+   */
+  exec(id: string, config: ExecConfig, signal: AbortSignal): Promise<ExecResult>;
+  /**
+   * Resolves when the health is neither "starting" nor `known`, at once when it is so already: call it with what it said last to
+   * learn of the next change. Says nothing of a container that has ended: race it with `wait`, and abort the signal then.
+   * Fault "invalid" for a container without a health check; "not-found" when it is removed meanwhile.
+   */
+  waitHealth(id: string, signal: AbortSignal, known?: HealthStatus): Promise<"healthy" | "unhealthy">;
   /** Calls `fn` for every event from now on; returns how to stop. */
   subscribe(fn: (event: ContainerEvent) => void): () => void;
 }

@@ -8,9 +8,12 @@ import type {
   LogOptions,
   ResolvedMount,
 } from "./container.ts";
-import { nameTaken, noSuchContainer } from "./container-faults.ts";
+import { logNotKept, nameTaken, noHealthCheck, noSuchContainer, notRunning } from "./container-faults.ts";
 import { allMounts } from "./container-mounts.ts";
 import { runFakeScript } from "./fake-script.fake.ts";
+import type { ExecConfig, ExecResult, Health, HealthStatus } from "./health.ts";
+import { mergeHealthCheck, type Probe, probeOf } from "./health-check.ts";
+import { freshHealth, type RunProbe, watchHealth } from "./health-watch.ts";
 import type { Images } from "./image.ts";
 import { SIGKILL, signalNumber } from "./signals.ts";
 import { commandOf, imageProcessOf } from "./spec-process.ts";
@@ -23,6 +26,12 @@ interface FakeContainer {
   /** What the process does on its stop signal: undefined when it does not care. */
   onStop: number | undefined;
   readonly entries: LogEntry[];
+  /** Files that its scripts have made. */
+  readonly files: Set<string>;
+  readonly probe: Probe | undefined;
+  /** What its probes say, whatever they run. */
+  answer: ExecResult | undefined;
+  probing: AbortController | undefined;
 }
 
 /**
@@ -36,6 +45,7 @@ export class FakeContainers implements Containers {
   readonly #listeners = new Set<(event: ContainerEvent) => void>();
   #waiters: (() => void)[] = [];
   #pids = 1000;
+  #execs = 0;
   #lastAt = 0n;
   /** When set, the next call of a method fails with it, once. */
   readonly failing: { create?: Fault; start?: Fault } = {};
@@ -50,10 +60,30 @@ export class FakeContainers implements Containers {
     const container = this.#require(id);
     if (container.state.status !== "running") return;
     if (oomKilled) this.#emit("oom", container);
-    const { pid, ...rest } = container.state;
-    container.state = { ...rest, status: "stopped", exitCode, oomKilled, finishedAt: this.#clock.now() };
+    const { pid, health, ...rest } = container.state;
+    container.state = {
+      ...rest,
+      ...{ status: "stopped", exitCode, oomKilled, finishedAt: this.#clock.now() },
+      ...(health !== undefined && { health: { ...health, status: "unhealthy" } }),
+    };
+    container.probing?.abort();
     this.#changed();
     this.#emit("die", container);
+  }
+
+  /** Makes a running container with a health check so now, and its probes say so from now on. */
+  setHealth(id: string, status: "healthy" | "unhealthy", output = ""): void {
+    const container = this.#require(id);
+    const { health } = container.state;
+    if (health === undefined || container.probe === undefined) throw noHealthCheck(id);
+    const now = this.#clock.now();
+    const exitCode = status === "healthy" ? 0 : 1;
+    container.answer = { exitCode, output };
+    const log = [...health.log, { start: now, end: now, exitCode, output }];
+    this.#healthIs(container, {
+      ...{ status, log },
+      failingStreak: exitCode === 0 ? 0 : container.probe.retries,
+    });
   }
 
   /** Output of a container. */
@@ -89,6 +119,7 @@ export class FakeContainers implements Containers {
     const mounts = allMounts(config.mounts, image.volumes).map(
       ({ type, source, target, readOnly }): ResolvedMount => ({ type, source, target, readOnly }),
     );
+    const healthCheck = mergeHealthCheck(config.health, imageConfig);
     const container: FakeContainer = {
       state: {
         ...{ id, name, labels, config, imageId, mounts },
@@ -96,11 +127,15 @@ export class FakeContainers implements Containers {
         createdAt: this.#clock.now(),
         image: config.image,
         command: commandOf(config, image),
-        logPath: `/fake/${id}-json.log`,
+        logPath: config.logDriver === "none" ? "" : `/fake/${id}-json.log`,
+        ...(healthCheck !== undefined && { healthCheck }),
       },
+      probe: probeOf(healthCheck, imageConfig),
       stopSignal: signalNumber(config.stopSignal || image.stopSignal),
       onStop: undefined,
       entries: [],
+      files: new Set(),
+      ...{ answer: undefined, probing: undefined },
     };
     this.#all.set(id, container);
     this.#emit("create", container);
@@ -110,11 +145,16 @@ export class FakeContainers implements Containers {
     this.#fail("start");
     const container = this.#require(id);
     if (container.state.status === "running") return container.state.pid ?? 0;
-    const played = runFakeScript(container.state.command);
+    const played = runFakeScript(container.state.command, container.files);
     const pid = this.#pids++;
-    const { exitCode, finishedAt, oomKilled, ...rest } = container.state;
-    container.state = { ...rest, status: "running", pid, startedAt: this.#clock.now() };
+    const { exitCode, finishedAt, oomKilled, health, ...rest } = container.state;
+    container.state = {
+      ...{ ...rest, status: "running", pid, startedAt: this.#clock.now() },
+      ...(container.probe !== undefined && { health: freshHealth(health) }),
+    };
     container.onStop = played.onStop;
+    container.answer = undefined;
+    this.#probe(container);
     this.#changed();
     this.#emit("start", container);
     for (const { stream, line } of played.output) this.print(id, line, stream);
@@ -155,6 +195,7 @@ export class FakeContainers implements Containers {
     signal: AbortSignal,
   ): AsyncGenerator<LogEntry, void, undefined> {
     const container = this.#require(id);
+    if (container.state.config.logDriver === "none") throw logNotKept();
     const isWanted = ({ at, stream }: LogEntry): boolean =>
       options[stream] && at >= (options.since ?? 0n) && (options.until === undefined || at <= options.until);
     const old = container.entries.filter(isWanted);
@@ -170,9 +211,81 @@ export class FakeContainers implements Containers {
     }
   }
 
+  async exec(id: string, { args }: ExecConfig, signal: AbortSignal): Promise<ExecResult> {
+    const container = this.#require(id);
+    if (container.state.status !== "running") throw notRunning(id);
+    const result = await this.#exec(container, args, signal, () => {});
+    signal.throwIfAborted();
+    return result;
+  }
+
+  async waitHealth(
+    id: string,
+    signal: AbortSignal,
+    known: HealthStatus = "starting",
+  ): Promise<"healthy" | "unhealthy"> {
+    const container = this.#require(id);
+    if (container.probe === undefined) throw noHealthCheck(id);
+    while (true) {
+      if (!this.#all.has(id)) throw noSuchContainer(id);
+      const { health, status } = container.state;
+      const now = status === "running" ? (health?.status ?? "starting") : "starting";
+      if (now !== "starting" && now !== known) return now;
+      await this.#change(signal);
+    }
+  }
+
   subscribe(fn: (event: ContainerEvent) => void): () => void {
     this.#listeners.add(fn);
     return () => this.#listeners.delete(fn);
+  }
+
+  #probe(container: FakeContainer): void {
+    const { probe, state } = container;
+    if (probe === undefined) return;
+    container.probing = new AbortController();
+    const run: RunProbe = async (args, signal, onStart) => {
+      if (container.answer === undefined) return this.#exec(container, args, signal, onStart);
+      onStart();
+      return container.answer;
+    };
+    void watchHealth(
+      {
+        ...{ containerId: state.id, probe, startedAt: state.startedAt ?? 0, clock: this.#clock, run },
+        health: () => container.state.health ?? freshHealth(undefined),
+        take: (health) => this.#healthIs(container, health),
+      },
+      container.probing.signal,
+    ).catch(() => {});
+  }
+
+  #healthIs(container: FakeContainer, health: Health): void {
+    if (container.state.status !== "running") return;
+    const isNews = health.status !== container.state.health?.status;
+    container.state = { ...container.state, health };
+    if (!isNews) return;
+    this.#changed();
+    this.#emit("health_status", container);
+  }
+
+  /** Plays a script beside process 1; one that runs on ends with the signal or with its container. */
+  async #exec(
+    container: FakeContainer,
+    args: readonly string[],
+    signal: AbortSignal,
+    onStart: () => void,
+  ): Promise<ExecResult> {
+    const exec = { id: (this.#execs++).toString(16).padStart(64, "0"), args };
+    this.#emit("exec_create", container, exec);
+    const { output, exitCode } = runFakeScript(args, container.files, "exec");
+    onStart();
+    this.#emit("exec_start", container, exec);
+    while (exitCode === undefined && !signal.aborted && container.state.status === "running") {
+      await this.#change(signal).catch(() => {});
+    }
+    const code = exitCode ?? SIGNALLED + SIGKILL;
+    this.#emit("exec_die", container, { ...exec, exitCode: code });
+    return { exitCode: code, output: output.map(({ line }) => `${line}\n`).join("") };
   }
 
   #require(id: string): FakeContainer {
@@ -187,8 +300,9 @@ export class FakeContainers implements Containers {
     if (fault !== undefined) throw fault;
   }
 
-  #emit(action: ContainerEvent["action"], { state }: FakeContainer): void {
-    for (const listener of this.#listeners) listener({ action, at: this.#clock.now(), container: state });
+  #emit(action: ContainerEvent["action"], { state }: FakeContainer, exec?: ContainerEvent["exec"]): void {
+    const event = { action, at: this.#clock.now(), container: state, ...(exec !== undefined && { exec }) };
+    for (const listener of this.#listeners) listener(event);
   }
 
   #changed(): void {
@@ -200,8 +314,12 @@ export class FakeContainers implements Containers {
   #change(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     return new Promise((resolve, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      this.#waiters.push(resolve);
+      const onAbort = (): void => reject(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#waiters.push(() => {
+        signal.removeEventListener("abort", onAbort);
+        resolve();
+      });
     });
   }
 }

@@ -11,12 +11,13 @@ import type {
 } from "./container.ts";
 import type { ContainerEntry } from "./container-entry.ts";
 import { UNKNOWN_EXIT } from "./container-entry.ts";
-import { nameTaken, noSuchContainer } from "./container-faults.ts";
+import { nameTaken, noHealthCheck, noSuchContainer, notRunning } from "./container-faults.ts";
 import { ContainerKeeper } from "./container-keeper.ts";
 import { type MakerParts, makeContainer, removeContainer } from "./container-maker.ts";
 import { type SnapshotMounts, snapshotMounts } from "./container-store.ts";
 import { sweep } from "./container-sweep.ts";
 import { createTask, killTask, startTask } from "./container-task.ts";
+import type { ExecConfig, ExecResult } from "./health.ts";
 import type { Images } from "./image.ts";
 import { type ContainerdAddress, connectContainerd } from "./image-client.ts";
 import type { Logs } from "./log.ts";
@@ -152,6 +153,17 @@ export class ContainerdContainers implements Containers {
     const entry = this.#keeper.require(id);
     const isRunning = (): boolean => entry.status !== "stopped" && !entry.isRemoved;
     yield* this.#logs.read(id, options, isRunning, signal);
+  }
+
+  async exec(id: string, config: ExecConfig, signal: AbortSignal): Promise<ExecResult> {
+    const entry = this.#keeper.require(id);
+    if (entry.status !== "running") throw notRunning(id);
+    void [config, signal];
+    throw new Fault("unsupported", "cannot run a program in a container: not built yet");
+  }
+
+  async waitHealth(id: string): Promise<"healthy" | "unhealthy"> {
+    throw noHealthCheck(id);
   }
 
   subscribe(fn: (event: ContainerEvent) => void): () => void {
