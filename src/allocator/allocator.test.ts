@@ -20,7 +20,7 @@ import {
   countingIds,
   T0,
 } from "../model/objects.fake.ts";
-import { LiveView } from "../store/index.ts";
+import { everythingOf, LiveView } from "../store/index.ts";
 import { planAllocation } from "./allocator.ts";
 import { grantNetwork } from "./subnets.ts";
 
@@ -40,9 +40,9 @@ class Land {
 
   /** Allocates, writes, and proves that there is no more to say. */
   allocate(): readonly Change[] {
-    const { changes } = planAllocation(this.view, decision);
+    const { changes } = planAllocation(this.view, decision, everythingOf(this.view));
     for (const change of changes) if (change.op === "put") this.view.put(change.kind, change.object as never);
-    expect(planAllocation(this.view, decision).changes).toEqual([]);
+    expect(planAllocation(this.view, decision, everythingOf(this.view)).changes).toEqual([]);
     return changes;
   }
 

@@ -11,6 +11,7 @@ import {
   type Node,
   type Plan,
   put,
+  type Scope,
   type Service,
   type Task,
 } from "../model/index.ts";
@@ -23,7 +24,7 @@ import { grantNetwork } from "./subnets.ts";
  * Hands out numbers: subnets and VNIs to networks, VIPs and published ports to services, addresses to tasks and nodes.
  * What is held is read from the view itself, so nothing can leak: an address is free when no object says it.
  */
-export function planAllocation(view: View, decision: Decision): Plan {
+export function planAllocation(view: View, decision: Decision, _scope: Scope): Plan {
   const changes: Change[] = [];
   const networks = allocateNetworks(view, changes);
   const ledger = new Ledger(view, networks);

@@ -1,7 +1,7 @@
 import { type Clock, Fault, type Log, messageOf, newId, type Random, sleep } from "../lib/index.ts";
-import type { Plan } from "../model/index.ts";
 import { applyPlan, type Store } from "../store/index.ts";
-import { planCluster } from "./planner.ts";
+import { planScope, type ScopedPlan } from "./planner.ts";
+import { Worklist } from "./worklist.ts";
 
 /** What the leader's loop needs. */
 export interface LeaderParts {
@@ -15,39 +15,55 @@ export interface LeaderParts {
 const RETRY_MS = 200;
 
 /**
- * The leader's loop: plan from the view, apply, wait until the view moves or a delay runs out; for ever.
- * All its memory is the store, so any manager can take over between two ticks.
+ * The leader's loop: plan for what moved, apply, wait until the view moves again or a delay runs out; for ever.
+ * All its memory is the store (the work list is made anew at the start), so any manager can take over between two plans.
+ * Plans are small: between two of them everybody else gets a turn.
  */
 export async function runLeader(parts: LeaderParts, signal: AbortSignal): Promise<void> {
   const { store, clock, random, log } = parts;
-  while (!signal.aborted) {
-    const seen = store.version;
-    const plan = planCluster(store.view, { now: clock.now(), newId: () => newId(random) });
-    if (plan.changes.length > 0) {
-      log.debug("plan", { changes: plan.changes.length, because: plan.because });
-      await apply(parts, plan, seen, signal);
-      continue;
+  const work = new Worklist();
+  const unsubscribe = store.subscribe((changes) => work.note(store.view, changes));
+  work.begin(store.view);
+  try {
+    while (!signal.aborted) {
+      const seen = store.version;
+      const now = clock.now();
+      const scope = work.take(store.view, now);
+      if (scope === undefined) {
+        const { next } = work;
+        await store.waitForChange(seen, signal, next === undefined ? undefined : Math.max(0, next - now));
+        continue;
+      }
+      const plan = planScope(store.view, scope, { now, newId: () => newId(random) });
+      if (plan.changes.length > 0) log.debug("plan", { changes: plan.changes.length, because: plan.because });
+      if (await apply(parts, plan, seen, signal)) work.settle(plan);
+      else work.add(scope);
     }
-    const wake = plan.again === undefined ? undefined : Math.max(0, plan.again - clock.now());
-    await store.waitForChange(seen, signal, wake);
+  } finally {
+    unsubscribe();
   }
 }
 
+/** True when the plan is written. */
 async function apply(
   { store, clock, log }: LeaderParts,
-  plan: Plan,
+  plan: ScopedPlan,
   seen: number,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   try {
-    await applyPlan(store, plan);
+    if (plan.changes.length === 0) await sleep(clock, 0, signal);
+    else await applyPlan(store, plan);
+    return true;
   } catch (error) {
+    if (signal.aborted) return false;
     if (Fault.is(error, "conflict")) {
       // Somebody wrote meanwhile: the next plan starts from what is true now, once the view knows it.
       await store.waitForChange(seen, signal, RETRY_MS);
-      return;
+      return false;
     }
     log.warn("plan not applied", { error: messageOf(error) });
     await sleep(clock, RETRY_MS, signal).catch(() => undefined);
+    return false;
   }
 }

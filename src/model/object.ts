@@ -69,3 +69,14 @@ export interface Decision {
   readonly now: Instant;
   newId(): string;
 }
+
+/**
+ * What a plan has to look at: what may have moved since the deciders last had nothing to say. A decider that was given
+ * all there is and one that was given what moved decide the same.
+ */
+export interface Scope {
+  /** Services that changed, or whose tasks or tasks' nodes did; also ids of services that are gone. */
+  readonly services: ReadonlySet<string>;
+  /** Nodes that changed, or what they carry; also ids of nodes that are gone. */
+  readonly nodes: ReadonlySet<string>;
+}

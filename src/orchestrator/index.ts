@@ -3,5 +3,5 @@
  * It never picks a node or an address, and never acts.
  */
 export { isDirty } from "./dirty.ts";
-export { planReap, reapService } from "./reaper.ts";
+export { reapService } from "./reaper.ts";
 export { planService } from "./service.ts";

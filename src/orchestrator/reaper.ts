@@ -17,19 +17,6 @@ import { nodeOf, type Slot, slotsOf } from "./slots.ts";
 /** A node that has been down this long will not tell what became of its tasks (swarmkit dispatcher.go). */
 export const ORPHAN_AFTER_MS: number = 24 * 3600 * 1000;
 
-/** Every service's records, and those that a removed service left behind. */
-export function planReap(view: View, decision: Decision): Plan {
-  const ids = new Set([...view.all("service")].map((service) => service.id));
-  for (const task of view.all("task")) ids.add(task.serviceId);
-  const plans = [...ids].map((id) => reapService(view, id, decision));
-  const agains = plans.flatMap((plan) => plan.again ?? []);
-  return {
-    changes: plans.flatMap((plan) => plan.changes),
-    ...(agains.length > 0 && { again: Math.min(...agains) }),
-    because: "task history",
-  };
-}
-
 /**
  * Task records of one service that have had their day: those of a removed service are told to go; those told to go are
  * deleted once nothing can run under them; those whose node will never speak of them are orphaned; each slot keeps its

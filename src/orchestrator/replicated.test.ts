@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Change, Plan, Service, Task, TaskState } from "../model/index.ts";
 import { aNode, aRunning, aService, aTask, countingIds, T0 } from "../model/objects.fake.ts";
 import { viewOf } from "../store/index.ts";
-import { planReap } from "./reaper.ts";
+import { reapService } from "./reaper.ts";
 import { planReplicated } from "./replicated.ts";
 
 const three: Partial<Service["spec"]> = { mode: { kind: "replicated", replicas: 3 } };
@@ -216,12 +216,11 @@ describe("lost tasks", () => {
   });
 });
 
-describe("planReap()", () => {
-  const reap = (services: Service[], tasks: Task[], at = nodes) =>
-    planReap(viewOf({ service: services, task: tasks, node: at }), {
-      now: T0,
-      newId: countingIds(),
-    }).changes.map(line);
+describe("reapService()", () => {
+  const reap = (services: Service[], tasks: Task[], at = nodes) => {
+    const view = viewOf({ service: services, task: tasks, node: at });
+    return reapService(view, "svc-web", { now: T0, newId: countingIds() }).changes.map(line);
+  };
 
   test("tells tasks of a removed service to go, and deletes what cannot run any more", () => {
     const web = aService("web");
@@ -261,7 +260,7 @@ describe("planReap()", () => {
 
   test("orphans the tasks of a removed node, so that they end", () => {
     const web = aService("web");
-    const [change] = planReap(viewOf({ service: [web], task: [aRunning(web, 1, "gone")] }), {
+    const [change] = reapService(viewOf({ service: [web], task: [aRunning(web, 1, "gone")] }), web.id, {
       now: T0,
       newId: countingIds(),
     }).changes;

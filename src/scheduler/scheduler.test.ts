@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Node, PortSpec, Service, Task } from "../model/index.ts";
 import { aNode, aRunning, aService, aTask, countingIds, T0 } from "../model/objects.fake.ts";
-import { type View, viewOf, withChanges } from "../store/index.ts";
+import { everythingOf, type View, viewOf, withChanges } from "../store/index.ts";
 import { planSchedule } from "./scheduler.ts";
 
 const decision = { now: T0, newId: countingIds() };
@@ -21,9 +21,9 @@ function waiting(service: Service, count: number): Task[] {
 /** The tasks once placed; proves that planning again has nothing to say. */
 function schedule(nodes: readonly Node[], tasks: readonly Task[]): Task[] {
   const before: View = viewOf({ node: nodes, task: tasks });
-  const { changes } = planSchedule(before, decision);
+  const { changes } = planSchedule(before, decision, everythingOf(before));
   const after = withChanges(before, changes);
-  expect(planSchedule(after, decision).changes).toEqual([]);
+  expect(planSchedule(after, decision, everythingOf(after)).changes).toEqual([]);
   return tasks.map((task) => after.get("task", task.id)!);
 }
 

@@ -5,6 +5,7 @@ import {
   type Node,
   type Plan,
   put,
+  type Scope,
   type Task,
 } from "../model/index.ts";
 import type { View } from "../store/index.ts";
@@ -20,7 +21,7 @@ interface Candidate {
 const MANY_FAILURES = 5;
 
 /** A node for every task that waits for one, or the reason why there is none. */
-export function planSchedule(view: View, decision: Decision): Plan {
+export function planSchedule(view: View, decision: Decision, _scope: Scope): Plan {
   const waiting = [...view.all("task")].filter(
     (t) => t.status.state === "pending" && t.nodeId === undefined && isWanted(t),
   );

@@ -4,9 +4,10 @@
  */
 export { applyPlan, firstSlice } from "./apply-plan.ts";
 export type { Backend, Commit, Entry, Write } from "./backend.ts";
-export { withChanges } from "./layered-view.ts";
+export { Draft, withChanges } from "./draft.ts";
 export { LiveView, viewOf } from "./live-view.ts";
 export { MemoryBackend } from "./memory-backend.fake.ts";
+export { everythingOf } from "./scope.ts";
 export { openSeal, type Seal } from "./seal.ts";
 export { Store } from "./store.ts";
-export type { ObjectChange, View } from "./view.ts";
+export type { Derived, ObjectChange, View } from "./view.ts";

@@ -1,7 +1,16 @@
 import { deepFreeze } from "../lib/index.ts";
-import type { Cluster, Kind, Kinds, Network, Node, Service, Task } from "../model/index.ts";
+import {
+  type Cluster,
+  KINDS,
+  type Kind,
+  type Kinds,
+  type Network,
+  type Node,
+  type Service,
+  type Task,
+} from "../model/index.ts";
 import { GroupIndex } from "./group-index.ts";
-import type { View } from "./view.ts";
+import type { Derived, ObjectChange, View } from "./view.ts";
 
 /** The view that a store keeps up to date: a change costs its own indexes and nothing else. Freezes what it holds. */
 export class LiveView implements View {
@@ -31,6 +40,7 @@ export class LiveView implements View {
     task: [this.#taskService, this.#taskSlot, this.#taskNode, this.#taskNetwork],
     network: [this.#networkName],
   };
+  readonly #derived = new Map<Derived<unknown>, unknown>();
 
   get<K extends Kind>(kind: K, id: string): Kinds[K] | undefined {
     return this.#tables[kind].get(id);
@@ -81,11 +91,23 @@ export class LiveView implements View {
     return this.#serviceNetwork.of(networkId);
   }
 
+  derive<S>(derived: Derived<S>): S {
+    const known = this.#derived.get(derived as Derived<unknown>) as S | undefined;
+    if (known !== undefined) return known;
+    const state = derived.empty();
+    for (const kind of KINDS) {
+      for (const after of this.all(kind)) derived.apply(state, { kind, after });
+    }
+    this.#derived.set(derived as Derived<unknown>, state);
+    return state;
+  }
+
   /** Puts an object in place of the one with its id; returns what it replaced. */
   put<K extends Kind>(kind: K, object: Kinds[K]): Kinds[K] | undefined {
     const before = this.get(kind, object.id);
     this.#tables[kind].set(object.id, deepFreeze(object));
     for (const index of this.#indexesOf(kind)) index.move(before, object);
+    this.#moveDerived({ kind, after: object, ...(before && { before }) });
     return before;
   }
 
@@ -94,7 +116,12 @@ export class LiveView implements View {
     const before = this.get(kind, id);
     this.#tables[kind].delete(id);
     for (const index of this.#indexesOf(kind)) index.move(before, undefined);
+    if (before !== undefined) this.#moveDerived({ kind, before });
     return before;
+  }
+
+  #moveDerived(change: ObjectChange): void {
+    for (const [derived, state] of this.#derived) derived.apply(state, change);
   }
 
   #indexesOf<K extends Kind>(kind: K): readonly GroupIndex<Kinds[K]>[] {

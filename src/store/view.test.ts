@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Change, KINDS, type Kind, type Kinds, put, remove } from "../model/index.ts";
+import { type Change, KINDS, type Kind, type Kinds, put, remove, type Task } from "../model/index.ts";
 import { aCluster, aNetwork, aNode, aService, aTask, aTaskSpec } from "../model/objects.fake.ts";
-import { withChanges } from "./layered-view.ts";
+import { Draft, withChanges } from "./draft.ts";
 import { LiveView, viewOf } from "./live-view.ts";
-import type { View } from "./view.ts";
+import type { Derived, View } from "./view.ts";
 
 const SERVICES = ["web", "db"] as const;
 const NODES = ["n1", "n2"] as const;
@@ -24,6 +24,7 @@ function answersOf(view: View): unknown {
       ids(view.tasksByNetwork(id)),
       ids(view.servicesByNetwork(id)),
     ]),
+    crowds: new Map([...view.derive(CROWDS)].sort()),
     nodes: NODES.map((id) => [ids(view.nodesByHostname(id)), ids(view.tasksByNode(id))]),
     tasks: SERVICES.map((name) => [
       ids(view.tasksByService(`svc-${name}`)),
@@ -91,8 +92,32 @@ function plainView(changes: readonly Change[]): View {
     tasksByNetwork: (id) => all("task").filter((t) => t.attachments.some((a) => a.networkId === id)),
     servicesByNetwork: (id) =>
       all("service").filter((s) => s.spec.task.networks.some((n) => n.target === id)),
+    derive: (derived) => {
+      const state = derived.empty();
+      for (const kind of KINDS) for (const after of all(kind)) derived.apply(state, { kind, after });
+      return state;
+    },
   };
 }
+
+/** How many tasks each node has. */
+const CROWDS: Derived<Map<string, number>> = {
+  empty: () => new Map(),
+  fork: (state) => new Map(state),
+  apply(state, { kind, before, after }) {
+    if (kind !== "task") return;
+    for (const [task, step] of [
+      [before, -1],
+      [after, 1],
+    ] as const) {
+      const node = (task as Task | undefined)?.nodeId;
+      if (node === undefined) continue;
+      const count = (state.get(node) ?? 0) + step;
+      if (count === 0) state.delete(node);
+      else state.set(node, count);
+    }
+  },
+};
 
 function apply(view: LiveView, changes: readonly Change[]): void {
   for (const c of changes) {
@@ -107,10 +132,21 @@ describe("View", () => {
       fc.property(fc.array(change, { maxLength: 40 }), fc.nat(40), (changes, split) => {
         const plain = answersOf(plainView(changes));
         const live = new LiveView();
+        live.derive(CROWDS);
         apply(live, changes.slice(0, split));
         expect(answersOf(withChanges(live, changes.slice(split)))).toEqual(plain);
+        const draft = new Draft(live);
+        const before = answersOf(live);
+        draft.write(changes.slice(split, split + 5));
+        draft.derive(CROWDS);
+        draft.write(changes.slice(split + 5));
+        expect(answersOf(draft)).toEqual(plain);
+        expect(answersOf(live)).toEqual(before);
         apply(live, changes.slice(split));
         expect(answersOf(live)).toEqual(plain);
+        const stored = new LiveView();
+        apply(stored, [...changes.slice(0, split), ...draft.changes]);
+        expect(answersOf(stored)).toEqual(plain);
       }),
     );
   });

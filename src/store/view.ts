@@ -23,6 +23,8 @@ export interface View {
   tasksByNetwork(networkId: string): Iterable<Task>;
   /** Services whose words name the network; the ingress network is never named. */
   servicesByNetwork(networkId: string): Iterable<Service>;
+  /** What follows from the objects; to be read only (fork it to go on from it). The same value until the view moves. */
+  derive<S>(derived: Derived<S>): S;
 }
 
 /** What a commit did to one object: `before` is absent when it is new, `after` when it is gone. */
@@ -30,4 +32,18 @@ export interface ObjectChange<K extends Kind = Kind> {
   readonly kind: K;
   readonly before?: Kinds[K];
   readonly after?: Kinds[K];
+}
+
+/**
+ * Something that follows from the objects alone, such as what each node carries: a view that was asked for it once keeps
+ * it up to date, at the cost of what changes. Law: whatever came before, the state equals that of a view that was given
+ * the same objects afresh.
+ */
+export interface Derived<S> {
+  /** Of no objects. */
+  empty(): S;
+  /** Moves the state, in place, past one object's change. */
+  apply(state: S, change: ObjectChange): void;
+  /** A state that moves on without the first one knowing; costs little, and what is changed in it. */
+  fork(state: S): S;
 }

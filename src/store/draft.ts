@@ -1,14 +1,29 @@
-import type { Change, Cluster, Kind, Kinds, Network, Node, Service, Task } from "../model/index.ts";
+import {
+  type Change,
+  type Cluster,
+  KINDS,
+  type Kind,
+  type Kinds,
+  type Network,
+  type Node,
+  type Service,
+  type Task,
+} from "../model/index.ts";
 import { LiveView } from "./live-view.ts";
-import type { View } from "./view.ts";
+import type { Derived, ObjectChange, View } from "./view.ts";
 
-/** The view as it will be once these changes are written: a layer on top, not a copy. Costs the changes only. */
+/** The view as it will be once these changes are written. */
 export function withChanges(base: View, changes: readonly Change[]): View {
-  return changes.length === 0 ? base : new LayeredView(base, changes);
+  const draft = new Draft(base);
+  draft.write(changes);
+  return draft;
 }
 
-/** Objects of the top layer, and below it all that it does not hide. `base` must not move while this is in use. */
-class LayeredView implements View {
+/**
+ * The view as it will be once some changes are written: a layer on top, not a copy. Costs the changes only.
+ * `base` must not move while this is in use; nor must the draft while somebody walks it.
+ */
+export class Draft implements View {
   readonly #base: View;
   readonly #top = new LiveView();
   /** Ids that the changes name: what the base says of them no longer holds. */
@@ -20,14 +35,60 @@ class LayeredView implements View {
     network: new Set(),
   };
 
-  constructor(base: View, changes: readonly Change[]) {
+  readonly #changes = new Map<string, Change>();
+  readonly #derived = new Map<Derived<unknown>, unknown>();
+
+  constructor(base: View) {
     this.#base = base;
-    for (const change of changes) {
-      const id = change.op === "put" ? change.object.id : change.id;
-      this.#hidden[change.kind].add(id);
-      if (change.op === "put") this.#top.put<Kind>(change.kind, change.object);
-      else this.#top.delete(change.kind, id);
+  }
+
+  /** All that was written so far, an object once: what takes the base to here. */
+  get changes(): readonly Change[] {
+    return [...this.#changes.values()];
+  }
+
+  get size(): number {
+    return this.#changes.size;
+  }
+
+  /** Lays changes on top, in order; returns what each did. */
+  write(changes: readonly Change[]): ObjectChange[] {
+    return changes.map((change) => this.#write(change));
+  }
+
+  #write(change: Change): ObjectChange {
+    const { kind } = change;
+    const id = change.op === "put" ? change.object.id : change.id;
+    const before = this.get<Kind>(kind, id);
+    this.#keep(`${kind}/${id}`, change);
+    if (change.op === "put") this.#top.put<Kind>(kind, change.object);
+    else this.#top.delete(kind, id);
+    this.#hidden[kind].add(id);
+    const after = change.op === "put" ? { after: change.object } : {};
+    const done: ObjectChange = { kind, ...(before && { before }), ...after };
+    for (const [derived, state] of this.#derived) derived.apply(state, done);
+    return done;
+  }
+
+  /** The later word on an object wins; an object made and removed again never was. */
+  #keep(key: string, change: Change): void {
+    if (change.op === "delete" && change.version === 0) this.#changes.delete(key);
+    else this.#changes.set(key, change);
+  }
+
+  derive<S>(derived: Derived<S>): S {
+    const known = this.#derived.get(derived as Derived<unknown>) as S | undefined;
+    if (known !== undefined) return known;
+    const state = derived.fork(this.#base.derive(derived));
+    for (const kind of KINDS) {
+      for (const id of this.#hidden[kind]) {
+        const before = this.#base.get(kind, id);
+        const after = this.#top.get(kind, id);
+        derived.apply(state, { kind, ...(before && { before }), ...(after && { after }) });
+      }
     }
+    this.#derived.set(derived as Derived<unknown>, state);
+    return state;
   }
 
   get<K extends Kind>(kind: K, id: string): Kinds[K] | undefined {
