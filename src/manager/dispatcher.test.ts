@@ -302,16 +302,26 @@ describe("heartbeats", () => {
     expect(node().status.state).toBe("ready");
   });
 
-  test("nodes that were ready under another manager have a full grace", async () => {
+  test("nodes that were ready under another manager are unknown to this one, and have twice the grace", async () => {
     await seed(put("node", { ...node(), status: { ...node().status, state: "ready" } }));
     await side.close();
     await side.clock.advance(60_000);
     store = await Store.open({ backend, seal: openSeal, clock: side.clock, log: silentLog });
     side = new AgentSide(store, side.clock, seededRandom(2));
-    await side.pass(3 * HEARTBEAT_MS - 300);
-    expect(node().status.state).toBe("ready");
+    await side.pass(6 * HEARTBEAT_MS - 300);
+    expect(node().status).toMatchObject({
+      state: "unknown",
+      message: 'Node moved to "unknown" state due to leadership change in cluster',
+    });
     await side.pass(900);
-    expect(node().status.state).toBe("down");
+    expect(node().status).toMatchObject({
+      state: "down",
+      message: 'heartbeat failure for node in "unknown" state',
+    });
+    expect(node().status.downAt).toBeGreaterThan(T0 + 60_000);
+    await side.join("node-1");
+    expect(node().status.state).toBe("ready");
+    expect(node().status.downAt).toBeUndefined();
   });
 
   test("the manager's own standstill is not the nodes' silence", async () => {

@@ -7,8 +7,8 @@ import {
   randomFloat,
   sleep,
 } from "../lib/index.ts";
-import { DEFAULT_CLUSTER_SPEC, HEARTBEAT_GRACE, put } from "../model/index.ts";
-import type { Store } from "../store/index.ts";
+import { DEFAULT_CLUSTER_SPEC, HEARTBEAT_GRACE, type Node, put } from "../model/index.ts";
+import type { Store, View } from "../store/index.ts";
 
 /** What the watch over nodes needs. */
 export interface LivenessParts {
@@ -41,48 +41,58 @@ export class Liveness {
     return Math.round(this.#base() * (0.9 + 0.2 * randomFloat(this.#parts.random)));
   }
 
-  /** Marks silent nodes down until the signal aborts. A new leader gives everybody a full grace first. */
+  /**
+   * Marks silent nodes down until the signal aborts. What a new leader has not heard of is unknown to it, and has twice the
+   * grace to say that it is there.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
     this.#since = clock.now();
+    await this.#mark((node) => (this.#heard.has(node.id) ? undefined : unknown(node)));
     let looked = clock.now();
     while (!signal.aborted) {
       await sleep(clock, LOOK_MS, signal).catch(() => undefined);
       // Our own pause (a stopped process, a jump of the clock) is not the nodes' silence.
       if (clock.now() - looked > 4 * LOOK_MS) this.#since = clock.now();
       looked = clock.now();
-      if (!signal.aborted) await this.#markSilent();
+      if (!signal.aborted) await this.#mark((node) => (this.#isSilent(node) ? this.#down(node) : undefined));
     }
   }
 
-  async #markSilent(): Promise<void> {
+  /** Writes the nodes that this changes; one that is down stays so until it begins a session. */
+  async #mark(change: (node: Node) => Node | undefined): Promise<void> {
     const { store, log } = this.#parts;
-    const silent = [...store.view.all("node")].filter(
-      (n) => n.status.state === "ready" && this.#isSilent(n.id),
-    );
-    if (silent.length === 0) return;
-    const marking = store.mutate((view) =>
-      silent.flatMap(({ id }) => {
-        const node = view.get("node", id);
-        if (node === undefined || !this.#isSilent(id)) return [];
-        log.warn("node is down", { node: id });
-        const down = {
-          state: "down",
-          message: "heartbeat failure",
-          downAt: this.#parts.clock.now(),
-        } as const;
-        return [put("node", { ...node, status: { ...node.status, ...down } })];
-      }),
-    );
+    const changed = (view: View) =>
+      [...view.all("node")].flatMap((node) => (node.status.state === "down" ? [] : (change(node) ?? [])));
+    if (changed(store.view).length === 0) return;
+    const marking = store.mutate((view) => {
+      const nodes = changed(view);
+      for (const { id, status } of nodes) if (status.state === "down") log.warn("node is down", { node: id });
+      return nodes.map((node) => put("node", node));
+    });
     await marking.catch((error: unknown) => log.warn("silent nodes not marked", { error: messageOf(error) }));
   }
 
-  #isSilent(nodeId: string): boolean {
-    const last = Math.max(this.#heard.get(nodeId) ?? 0, this.#since);
-    return this.#parts.clock.now() - last > HEARTBEAT_GRACE * this.#base();
+  #down(node: Node): Node {
+    const message =
+      node.status.state === "unknown" ? 'heartbeat failure for node in "unknown" state' : "heartbeat failure";
+    return { ...node, status: { ...node.status, state: "down", message, downAt: this.#parts.clock.now() } };
+  }
+
+  #isSilent(node: Node): boolean {
+    const last = Math.max(this.#heard.get(node.id) ?? 0, this.#since, node.createdAt);
+    const graces = node.status.state === "unknown" ? 2 : 1;
+    return this.#parts.clock.now() - last > graces * HEARTBEAT_GRACE * this.#base();
   }
 
   #base(): number {
     return (this.#parts.store.view.cluster()?.spec ?? DEFAULT_CLUSTER_SPEC).heartbeatMs;
   }
+}
+
+/** In Swarm's words (swarmkit dispatcher.go markNodesUnknown). */
+function unknown(node: Node): Node | undefined {
+  if (node.status.state === "unknown") return undefined;
+  const message = 'Node moved to "unknown" state due to leadership change in cluster';
+  return { ...node, status: { ...node.status, state: "unknown", message } };
 }
