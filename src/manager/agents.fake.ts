@@ -107,9 +107,14 @@ export class PlayedAgent {
     this.send({ kind: "statuses", statuses: [{ taskId, status: { at: 1, state, message: "", ...rest } }] });
   }
 
-  /** Its kernel works by what it was told last. */
-  applied(): void {
-    this.send({ kind: "applied", sequence: this.#sequence });
+  /** Number of the set that it was told last; 0 before the first. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Its kernel works by this set; without a number, by the last. */
+  applied(sequence: number = this.#sequence): void {
+    this.send({ kind: "applied", sequence });
   }
 
   /** The tasks that it was told are drained. */

@@ -10,6 +10,7 @@ import type {
 } from "../rpc/index.ts";
 import type { ObjectChange, Store } from "../store/index.ts";
 import { type AssignmentDiff, AssignmentFeed, idOf } from "./assignment-feed.ts";
+import { isAway } from "./assignments.ts";
 import { Draining } from "./draining.ts";
 import type { Liveness } from "./liveness.ts";
 import type { LogBroker } from "./log-broker.ts";
@@ -87,8 +88,7 @@ export class Dispatcher implements DispatcherService {
       if (session.sequence > 0) this.#send(session, session.feed.follow(view, changes));
     }
     const idsOf = (kind: Kind) => changes.filter((change) => change.kind === kind).map(idOf);
-    for (const id of idsOf("node"))
-      if (view.get("node", id)?.status.state !== "ready") this.#draining.forget(id);
+    for (const id of idsOf("node")) if (isAway(view, id)) this.#draining.forget(id);
     this.#draining.begin(
       view,
       idsOf("task").map((id) => view.get("task", id)),

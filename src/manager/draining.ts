@@ -1,6 +1,7 @@
 import type { Clock, Log, Timer } from "../lib/index.ts";
 import { isWanted, type Task } from "../model/index.ts";
 import type { View } from "../store/index.ts";
+import { isAway } from "./assignments.ts";
 
 /** How long the slowest node may keep a task from its stop: a node that is lost, or stuck, must not hold it for ever. */
 export const DRAIN_MS: number = 5_000;
@@ -118,10 +119,13 @@ export class Draining {
   }
 }
 
-/** The nodes whose kernels may translate to the task: those that are up and on one of its networks. */
+/** The nodes whose kernels may send to the task: those on one of its networks that are not known to be down. */
 function sendersTo(view: View, { attachments }: Task): string[] {
   return [...view.all("node")]
-    .filter((node) => node.status.state === "ready")
-    .filter((node) => attachments.some(({ networkId }) => node.attachments[networkId] !== undefined))
+    .filter(
+      (node) =>
+        !isAway(view, node.id) &&
+        attachments.some(({ networkId }) => node.attachments[networkId] !== undefined),
+    )
     .map(({ id }) => id);
 }
