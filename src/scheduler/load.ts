@@ -1,59 +1,154 @@
-import { isTerminal, isWanted, type Task } from "../model/index.ts";
+import type { Instant } from "../lib/index.ts";
+import { isTerminal, isWanted, stateRank, type Task } from "../model/index.ts";
+import type { Derived } from "../store/index.ts";
+import { book, type Claims } from "./generic.ts";
 
 /** What a node carries already. */
 export interface NodeLoad {
+  /** Tasks that run or will, and those of each service. */
   tasks: number;
-  byService: Map<string, number>;
+  readonly byService: Map<string, number>;
+  /** Reserved; a stopping task holds its reservation until it has stopped. */
   nanoCpus: number;
   memoryBytes: number;
-  hostPorts: Set<string>;
-  /** Per service and words: failures in the last five minutes (swarmkit nodeinfo.go). See `wordsOf`. */
-  failures: Map<string, number>;
+  readonly generic: Map<string, Claims>;
+  /** "tcp/80" to how many tasks have it. */
+  readonly hostPorts: Map<string, number>;
+  /** Per service and words (`wordsOf`): when tasks of them failed here, as far as there are records. */
+  readonly failures: Map<string, readonly Instant[]>;
 }
 
+/** Failures of a service on a node count for so long (swarmkit scheduler/nodeinfo.go monitorFailures). */
 const FAILURE_WINDOW_MS = 5 * 60_000;
 
-/** The load of a node's tasks: those that run or will. */
-export function loadOf(tasks: Iterable<Task>, now: number): NodeLoad {
-  const load: NodeLoad = {
+const NOTHING: NodeLoad = emptyLoad();
+
+/** The loads of all nodes, by node id. A fork reads what it has not changed from where it comes from. */
+export class Loads {
+  readonly #own = new Map<string, NodeLoad>();
+  readonly #below: Loads | undefined;
+
+  constructor(below?: Loads) {
+    this.#below = below;
+  }
+
+  of(nodeId: string): NodeLoad {
+    return this.#own.get(nodeId) ?? this.#below?.of(nodeId) ?? NOTHING;
+  }
+
+  enter(task: Task): void {
+    this.#move(task, 1);
+  }
+
+  leave(task: Task): void {
+    this.#move(task, -1);
+  }
+
+  #move(task: Task, step: 1 | -1): void {
+    const { nodeId } = task;
+    if (nodeId === undefined) return;
+    if (isCarried(task)) carry(this.#ownOf(nodeId), task, step);
+    else if (hasFailed(task)) blame(this.#ownOf(nodeId), task, step);
+  }
+
+  #ownOf(nodeId: string): NodeLoad {
+    const known = this.#own.get(nodeId);
+    if (known !== undefined) return known;
+    const load = copyOf(this.#below?.of(nodeId) ?? NOTHING);
+    this.#own.set(nodeId, load);
+    return load;
+  }
+}
+
+export const LOADS: Derived<Loads> = {
+  empty: () => new Loads(),
+  fork: (loads) => new Loads(loads),
+  apply(loads, { kind, before, after }) {
+    if (kind !== "task") return;
+    const [old, now] = [before as Task | undefined, after as Task | undefined];
+    if (old !== undefined && now !== undefined && isSameBurden(old, now)) return;
+    if (old !== undefined) loads.leave(old);
+    if (now !== undefined) loads.enter(now);
+  },
+};
+
+/** How often tasks of these words failed on the node lately. */
+export function recentFailures(load: NodeLoad, words: string, now: Instant): number {
+  return (load.failures.get(words) ?? []).filter((at) => at > now - FAILURE_WINDOW_MS).length;
+}
+
+/** A service's words at one version: new words have not failed anywhere yet. */
+export function wordsOf({ serviceId, specVersion }: Pick<Task, "serviceId" | "specVersion">): string {
+  return `${serviceId}@${specVersion}`;
+}
+
+/** Ports of the host that the task takes; a port of the engine's own choice (0) clashes with none. */
+export function hostPortsOf({ endpoint }: Task): string[] {
+  return endpoint.ports.flatMap((port) =>
+    port.publishMode === "host" && port.published !== 0 ? [`${port.protocol}/${port.published}`] : [],
+  );
+}
+
+/** It was given to its node, and has not ended. A global service's task has a node before it is given to it. */
+function isCarried(task: Task): boolean {
+  return !isTerminal(task) && stateRank(task.status.state) >= stateRank("assigned");
+}
+
+function hasFailed({ status }: Task): boolean {
+  return status.state === "failed" || status.state === "rejected";
+}
+
+/** Steps of a task between its start and its end change no load. */
+function isSameBurden(a: Task, b: Task): boolean {
+  return a.nodeId === b.nodeId && isCarried(a) && isCarried(b) && isWanted(a) === isWanted(b);
+}
+
+function carry(load: NodeLoad, task: Task, step: 1 | -1): void {
+  const { nanoCpus, memoryBytes } = task.spec.resources.reservations;
+  load.nanoCpus += step * nanoCpus;
+  load.memoryBytes += step * memoryBytes;
+  book(load.generic, task.generic ?? [], step);
+  for (const port of hostPortsOf(task)) count(load.hostPorts, port, step);
+  if (!isWanted(task)) return;
+  load.tasks += step;
+  count(load.byService, task.serviceId, step);
+}
+
+function blame(load: NodeLoad, task: Task, step: 1 | -1): void {
+  const at = task.endedAt ?? task.status.at;
+  const known = load.failures.get(wordsOf(task)) ?? [];
+  const next = step === 1 ? [...known, at].sort() : known.toSpliced(known.indexOf(at), 1);
+  if (next.length === 0) load.failures.delete(wordsOf(task));
+  else load.failures.set(wordsOf(task), next);
+}
+
+function count(counts: Map<string, number>, key: string, step: 1 | -1): void {
+  const next = (counts.get(key) ?? 0) + step;
+  if (next === 0) counts.delete(key);
+  else counts.set(key, next);
+}
+
+function emptyLoad(): NodeLoad {
+  return {
     tasks: 0,
     byService: new Map(),
     nanoCpus: 0,
     memoryBytes: 0,
-    hostPorts: new Set(),
+    generic: new Map(),
+    hostPorts: new Map(),
     failures: new Map(),
   };
-  for (const task of tasks) {
-    if (!isTerminal(task)) addTask(load, task);
-    else if (hasFailed(task) && (task.endedAt ?? task.status.at) > now - FAILURE_WINDOW_MS)
-      count(load.failures, wordsOf(task));
-  }
-  return load;
 }
 
-/** Adds one task: a stopping one still holds its resources, but does not count for evenness. */
-export function addTask(load: NodeLoad, task: Task): void {
-  const { nanoCpus, memoryBytes } = task.spec.resources.reservations;
-  load.nanoCpus += nanoCpus;
-  load.memoryBytes += memoryBytes;
-  for (const port of task.endpoint.ports) {
-    if (port.publishMode === "host" && port.published !== 0)
-      load.hostPorts.add(`${port.protocol}/${port.published}`);
-  }
-  if (!isWanted(task)) return;
-  load.tasks += 1;
-  count(load.byService, task.serviceId);
-}
-
-/** A service's words at one version: new words have not failed anywhere yet. */
-export function wordsOf({ serviceId, specVersion }: Task): string {
-  return `${serviceId}@${specVersion}`;
-}
-
-function hasFailed(task: Task): boolean {
-  return task.status.state === "failed" || task.status.state === "rejected";
-}
-
-function count(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+function copyOf(load: NodeLoad): NodeLoad {
+  const generic = [...load.generic].map(
+    ([kind, { count: n, names }]) => [kind, { count: n, names: new Map(names) }] as const,
+  );
+  return {
+    ...load,
+    byService: new Map(load.byService),
+    generic: new Map(generic),
+    hostPorts: new Map(load.hostPorts),
+    failures: new Map(load.failures),
+  };
 }

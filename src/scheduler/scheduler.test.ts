@@ -46,7 +46,7 @@ describe("fitness, in Docker's words", () => {
   test("resources: what is reserved counts, limits do not; the commonest reason first", () => {
     const [huge] = waiting(needing(0, 900e9), 1) as [Task];
     expect(errorOf([aNode("a"), aNode("b"), down], huge)).toBe(
-      "no suitable node (insufficient resources on 2 nodes; 1 node not available for new tasks)",
+      "no suitable node (insufficient resources on 2 nodes (memory); 1 node not available for new tasks)",
     );
     const half = waiting(needing(2e9, 0), 5);
     expect(nodesOf(schedule([aNode("a"), aNode("b")], half))).toEqual(["a", "b", "a", "b", undefined]);
@@ -153,7 +153,7 @@ describe("spread", () => {
       fc.property(fc.array(ask, { maxLength: 12 }), fc.integer({ min: 1, max: 3 }), (asks, count) => {
         const nodes = Array.from({ length: count }, (_, i) => aNode(`n${i}`));
         const tasks = asks.map((a, i) =>
-          aTask(needing(a.nanoCpus, a.memoryBytes), i + 1, { ...pending, id: `t${i}` }),
+          aTask(needing(a.nanoCpus, a.memoryBytes), 1, { ...pending, id: `t${i}`, specVersion: i + 1 }),
         );
         const placed = schedule(nodes, tasks);
         for (const { id } of nodes) {
