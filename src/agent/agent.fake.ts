@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FakeKernel } from "../kernel/kernel.fake.ts";
+import { FakeClock, type Queue, seededRandom, silentLog } from "../lib/index.ts";
+import { aNetwork } from "../model/objects.fake.ts";
+import type { NodeNetwork } from "../netstate/index.ts";
+import type { AgentMessage, ManagerMessage } from "../rpc/index.ts";
+import { FakeContainers } from "../runtime/containers.fake.ts";
+import { FakeImages } from "../runtime/images.fake.ts";
+import { Agent, type AgentParts } from "./agent.ts";
+import type { AssignedTask } from "./assignment-book.ts";
+
+/** What a manager says first. */
+export const welcome: ManagerMessage = {
+  kind: "welcome",
+  sessionId: "s",
+  heartbeatPeriodMs: 5_000,
+  managers: [],
+  cluster: { id: "c", dataPathPort: 4789 },
+};
+
+/** A started agent: what it said, and how to end it. */
+export interface StartedAgent {
+  readonly sent: AgentMessage[];
+  readonly stop: AbortController;
+}
+
+/** One machine for agents that come after each other: its containers, kernel and folder are fakes that stay. */
+export class AgentMachine {
+  readonly clock: FakeClock = new FakeClock();
+  readonly images: FakeImages = new FakeImages();
+  readonly containers: FakeContainers;
+  readonly folder: string = mkdtempSync(join(tmpdir(), "shoal-agent-"));
+  /** Every value that the kernel was asked for. */
+  readonly applied: NodeNetwork[] = [];
+  /** While it is set, what the kernel is asked for takes as long as this. */
+  hold: Promise<void> | undefined;
+  readonly #kernel = new FakeKernel();
+  readonly #stops: AbortController[] = [];
+
+  constructor() {
+    this.images.publish("redis:3.2", { Cmd: ["serve"] });
+    this.containers = new FakeContainers({ images: this.images, clock: this.clock });
+  }
+
+  /** Starts an agent; with `messages` a manager answers it, without none ever does. */
+  start(messages?: Queue<ManagerMessage>): StartedAgent {
+    const sent: AgentMessage[] = [];
+    const stop = new AbortController();
+    this.#stops.push(stop);
+    const agent = new Agent({
+      ...this.#parts(),
+      async connect() {
+        if (messages === undefined) throw new Error("no manager answers");
+        return { send: (message) => void sent.push(message), messages, close: () => messages.close() };
+      },
+    });
+    void agent.run(stop.signal);
+    return { sent, stop };
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.#stops) stop.abort();
+    await this.clock.advance(0);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #parts(): Omit<AgentParts, "connect"> {
+    const { clock, containers, images } = this;
+    return {
+      ...{ containers, images, kernel: this.#recording(), clock, random: seededRandom(3), log: silentLog },
+      settings: {
+        ...{ nodeId: "n1", dataPathAddress: "192.0.2.1" },
+        ...{ gatewaySubnet: "172.18.0.0/16", dataPathPort: 4789 },
+      },
+      plan: { tag: "sh" },
+      advertiseAddress: "192.0.2.1",
+      managers: ["192.0.2.1:2377"],
+      netnsDir: "/netns",
+      assignmentsFile: join(this.folder, "assignments.json"),
+      // TEST-NET-1: nothing can be bound there, so no socket is opened.
+      dns: { address: "192.0.2.1", upstreams: [], search: [] },
+      describe: () => ({
+        ...{ hostname: "n1", platform: { architecture: "x86_64", os: "linux" }, engineVersion: "0" },
+        ...{ plugins: [], engineLabels: {}, resources: { nanoCpus: 1, memoryBytes: 1, generic: [] } },
+      }),
+      onWelcome: () => undefined,
+      onLeave: () => undefined,
+    };
+  }
+
+  #recording(): AgentParts["kernel"] {
+    const kernel = this.#kernel;
+    return {
+      apply: async (wanted) => {
+        this.applied.push(wanted);
+        await this.hold;
+        return kernel.apply(wanted);
+      },
+      sweep: (wanted) => {
+        this.applied.push(wanted);
+        return kernel.sweep(wanted);
+      },
+      watch: (signal, onChange) => kernel.watch(signal, onChange),
+      destroy: () => kernel.destroy(),
+    };
+  }
+}
+
+/** The whole set of a node that runs this task on network "front". */
+export function assignmentsFor(
+  task: AssignedTask,
+  resultsIn = 1,
+): Extract<ManagerMessage, { kind: "assignments" }> {
+  const network = aNetwork("front");
+  const addresses = { front: "10.0.1.5" };
+  const rows: readonly (readonly [string, unknown])[] = [
+    [`task/${task.id}`, task],
+    [
+      "network/front",
+      {
+        ...{ id: "front", name: "front", vni: 4097, subnet: "10.0.1.0/24", gateway: "10.0.1.1", mtu: 1450 },
+        ...{ ingress: false, internal: network.spec.internal },
+      },
+    ],
+    ["node/n1", { id: "n1", dataPathAddress: "192.0.2.1", addresses: { front: "10.0.1.3" } }],
+    [`attachment/${task.id}`, { taskId: task.id, nodeId: "n1", addresses }],
+  ];
+  const upserts = rows.map(([key, value]) => ({ key, json: JSON.stringify(value) }));
+  return { kind: "assignments", complete: true, appliesTo: 0, resultsIn, upserts, removals: [] };
+}
