@@ -13,3 +13,4 @@ export * from "./object.ts";
 export * from "./platform.ts";
 export * from "./service.ts";
 export * from "./task.ts";
+export { checkTemplate, expandTemplate, type TemplateContext, templateContextOf } from "./template.ts";

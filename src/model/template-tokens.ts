@@ -1,0 +1,110 @@
+import { Fault } from "../lib/index.ts";
+
+/** A piece of a template: text between actions, or one action's tokens, `{{` and `}}` taken off. */
+export type Piece =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "action"; readonly tokens: readonly Token[]; readonly source: string };
+
+export type Token =
+  | { readonly kind: "field"; readonly path: readonly string[] }
+  | { readonly kind: "word" | "text" | "mark"; readonly text: string }
+  | { readonly kind: "number"; readonly value: number };
+
+/** Go's lexer (text/template/parse/lex.go), for what is read here. In the order they are tried. */
+const TOKENS: readonly [RegExp, (found: string) => Token][] = [
+  [/(?:\.[\p{L}_][\p{L}\p{N}_]*)+/uy, (s) => ({ kind: "field", path: s.slice(1).split(".") })],
+  [/\.(?![\p{L}\p{N}_])/uy, () => ({ kind: "field", path: [] })],
+  [/[\p{L}_][\p{L}\p{N}_]*/uy, (text) => ({ kind: "word", text })],
+  [/"(?:[^"\\\n]|\\.)*"/y, (s) => ({ kind: "text", text: unquote(s) })],
+  [/`[^`]*`/y, (s) => ({ kind: "text", text: s.slice(1, -1) })],
+  [/[+-]?\d+(?![\p{L}\p{N}_.])/uy, (s) => ({ kind: "number", value: Number(s) })],
+  [/[|()]/y, (text) => ({ kind: "mark", text })],
+];
+
+const OPEN = /\{\{(?:-(?=[ \t\r\n]))?/g;
+const CLOSE = /(?:[ \t\r\n]-)?\}\}/y;
+const COMMENT = /\s*\/\*[\s\S]*?\*\//y;
+const SPACE = /[ \t\r\n]+/y;
+
+/** Cuts a template into text and actions; `{{- ` and ` -}}` take the space beside them away. Fault "invalid" if it cannot. */
+export function piecesOf(template: string): Piece[] {
+  const pieces: Piece[] = [];
+  let at = 0;
+  let isTrimmed = false;
+  const text = (end: number, trimsEnd: boolean): void => {
+    let between = template.slice(at, end);
+    if (isTrimmed) between = between.replace(/^[ \t\r\n]+/, "");
+    if (trimsEnd) between = between.replace(/[ \t\r\n]+$/, "");
+    if (between !== "") pieces.push({ kind: "text", text: between });
+  };
+  for (let open = find(OPEN, template, 0); open !== undefined; open = find(OPEN, template, at)) {
+    text(open.index, open[0].endsWith("-"));
+    const start = open.index + open[0].length;
+    const { tokens, end, close } = readAction(template, start);
+    const source = template.slice(open.index, end);
+    if (tokens !== undefined) pieces.push({ kind: "action", tokens, source });
+    [at, isTrimmed] = [end, close.includes("-")];
+  }
+  text(template.length, false);
+  return pieces;
+}
+
+/** The tokens from `start` to the action's end; undefined for a comment. */
+function readAction(
+  template: string,
+  start: number,
+): { tokens: Token[] | undefined; end: number; close: string } {
+  const comment = find(COMMENT, template, start)?.[0];
+  const tokens: Token[] = [];
+  let at = start + (comment?.length ?? 0);
+  while (true) {
+    const close = find(CLOSE, template, at)?.[0];
+    if (close !== undefined) {
+      return { tokens: comment === undefined ? tokens : undefined, end: at + close.length, close };
+    }
+    const space = find(SPACE, template, at)?.[0];
+    if (space !== undefined) {
+      at += space.length;
+      continue;
+    }
+    if (at >= template.length)
+      throw new Fault("invalid", `cannot read template ${quoted(template)}: a "{{" has no "}}"`);
+    const [length, token] = readToken(template, at);
+    tokens.push(token);
+    at += length;
+  }
+}
+
+function readToken(template: string, at: number): [number, Token] {
+  for (const [pattern, make] of TOKENS) {
+    const found = find(pattern, template, at)?.[0];
+    if (found !== undefined) return [found.length, make(found)];
+  }
+  const rest = /^\S{1,20}/.exec(template.slice(at))?.[0] ?? "";
+  throw new Fault(
+    "invalid",
+    `cannot read template ${quoted(template)}: ${quoted(rest)} is not understood here`,
+  );
+}
+
+function find(pattern: RegExp, text: string, at: number): RegExpExecArray | undefined {
+  pattern.lastIndex = at;
+  return pattern.exec(text) ?? undefined;
+}
+
+/** A Go string literal's text: JSON's escapes, as far as anybody uses them. */
+function unquote(literal: string): string {
+  try {
+    return JSON.parse(literal) as string;
+  } catch {
+    throw new Fault(
+      "invalid",
+      `cannot read template: the text ${literal} has an escape that is not supported`,
+    );
+  }
+}
+
+/** For errors: one line, not too long. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 79)}…` : text);
+}
