@@ -16,6 +16,7 @@ let clock: FakeClock;
 let stop: AbortController;
 let sessions: Played[];
 let handled: ManagerMessage["kind"][];
+let answers: ((message: AgentMessage) => void)[];
 let answering: boolean;
 
 beforeEach(() => {
@@ -23,6 +24,7 @@ beforeEach(() => {
   stop = new AbortController();
   sessions = [];
   handled = [];
+  answers = [];
   answering = true;
 });
 
@@ -57,7 +59,10 @@ function open(managers: readonly string[], statuses: SessionParts["statuses"] = 
         ...{ resources: { nanoCpus: 1, memoryBytes: 1, generic: [] }, engineLabels: {} },
       }),
       statuses,
-      handle: (message) => void handled.push(message.kind),
+      handle(message, answer) {
+        handled.push(message.kind);
+        answers.push(answer);
+      },
       advertiseAddress: "192.0.2.1",
       dataPathAddress: "192.0.2.2",
       ...{ clock, random: seededRandom(1), log: silentLog },
@@ -108,6 +113,20 @@ test("nothing is sent before a manager has welcomed the node, all messages are h
   session.send({ kind: "statuses", statuses: [] });
   expect(kinds(sessions[0])).toEqual(["hello", "statuses"]);
   expect(handled).toEqual(["welcome", "log-cancel"]);
+});
+
+test("an answer goes to the session that the question came in, though another is there by then", async () => {
+  open(["a:2377"]);
+  await clock.advance(0);
+  sessions[0]?.says.push(welcome(5_000));
+  await clock.advance(0);
+  sessions[0]?.says.close();
+  await clock.advance(200);
+  sessions[1]?.says.push(welcome(5_000));
+  await clock.advance(0);
+  answers[0]?.({ kind: "applied", sequence: 7 });
+  expect(kinds(sessions[0])).toContain("applied");
+  expect(kinds(sessions[1])).not.toContain("applied");
 });
 
 test("a lost session is followed by one with the next manager, of those that the last one named", async () => {
