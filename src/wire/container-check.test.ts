@@ -59,16 +59,16 @@ const REFUSED: readonly Refused[] = [
     "invalid: volume name is too long, at most 255 characters are allowed",
   ],
   [
-    `${C}.Hostname`,
-    "{{.Node.Hostname}}",
-    'unsupported: cannot use the template "{{.Node.Hostname}}": templates are not supported yet',
-  ],
-  [
     `${C}.Secrets`,
     [{}, { SecretID: "x" }],
     "unsupported: cannot use --secret: secrets are not supported yet",
   ],
   [`${C}.Configs`, [{ ConfigID: "x" }], "unsupported: cannot use --config: configs are not supported yet"],
+  [
+    `${C}.Mounts`,
+    [volume("a b-{{.Task.Slot}}")],
+    'invalid: "a b-x" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path',
+  ],
   [`${C}.Isolation`, "hyperv", "invalid: invalid isolation 'hyperv' on linux"],
   [`${C}.Hosts`, ["nowhere web"], 'invalid: invalid IP address in host: "nowhere"'],
   [
@@ -146,6 +146,15 @@ test.each(REFUSED)("%s = %j is refused", (path, value, refusal) => {
   expect(refusalOf(withField(path, value))).toBe(refusal);
 });
 
+test.each<[path: string, value: unknown]>([
+  [`${C}.Hostname`, "{{.Node.Name}}"],
+  [`${C}.Env`, ["A={{"]],
+  [`${C}.Mounts`, [bind("/t", "/{{.Task}")]],
+  [`${C}.Mounts`, [{ ...volume("vol"), VolumeOptions: { Labels: { a: "{{nothing}}" } } }]],
+])("a template that can never be expanded, %s = %j, is refused", (path, value) => {
+  expect(refusalOf(withField(path, value))).toMatch(/^invalid: cannot (read|expand) template "/);
+});
+
 describe("is taken", () => {
   const custom = btoa(JSON.stringify({ defaultAction: "SCMP_ACT_ALLOW" }));
   test.each<[path: string, value: unknown]>([
@@ -158,6 +167,10 @@ describe("is taken", () => {
     [`${C}.Privileges`, { SELinuxContext: { Disable: false, User: "" }, NoNewPrivileges: true }],
     [`${C}.Privileges`, { Seccomp: { Mode: "custom", Profile: custom }, AppArmor: { Mode: "disabled" } }],
     [`${C}.Env`, null],
+    [`${C}.Env`, ["{{A=1", "B={{.Task.Slot}}"]],
+    [`${C}.Hostname`, "{{.Service.Name}}-{{.Task.Slot}}"],
+    [`${C}.Mounts`, [volume("data-{{.Task.Slot}}", "/{{.Service.Labels.dir}}/x")]],
+    [`${C}.Mounts`, [bind("/x", "{{.Service.Labels.dir}}")]],
     [`${C}.Isolation`, ""],
     [`${C}.Isolation`, "default"],
     [`${C}.Hosts`, ["::1 a b"]],

@@ -1,6 +1,12 @@
 import { z } from "zod";
 import { Fault } from "../lib/index.ts";
-import type { ContainerSpec, HealthCheck, Mount, Privileges } from "../model/index.ts";
+import {
+  type ContainerSpec,
+  checkTemplate,
+  type HealthCheck,
+  type Mount,
+  type Privileges,
+} from "../model/index.ts";
 import { isImageReference } from "./image-name.ts";
 import { checkMounts } from "./mount-check.ts";
 import { invalid } from "./refusal.ts";
@@ -97,21 +103,14 @@ function seccompProblem(privileges: Privileges | undefined): string | undefined 
   return "invalid seccomp profile: must be base64 of a JSON object with a defaultAction";
 }
 
-/** Swarm expands Go templates in these fields. A task that got the raw words would be wrong in silence. */
-function checkTemplates(container: ContainerSpec): void {
-  const fields = [
-    container.hostname,
-    ...container.env,
-    ...container.mounts.flatMap((m) => [m.source, m.target, ...volumeWords(m)]),
-  ];
-  const template = fields.find((field) => field.includes("{{"));
-  if (template !== undefined) {
-    throw new Fault("unsupported", `cannot use the template "${template}": templates are not supported yet`);
-  }
+/** Where Swarm expands Go templates (swarmkit template/expand.go): of a variable, the value alone. */
+function checkTemplates({ hostname, env, mounts }: ContainerSpec): void {
+  const values = env.map((pair) => pair.slice(pair.indexOf("=") + 1));
+  for (const text of [hostname, ...values, ...mounts.flatMap(mountWords)]) checkTemplate(text);
 }
 
-function volumeWords(mount: Mount): string[] {
-  return mount.type === "volume"
-    ? [...Object.values(mount.labels), ...Object.values(mount.driverOptions)]
-    : [];
+function mountWords(mount: Mount): string[] {
+  const { source, target } = mount;
+  if (mount.type !== "volume") return [source, target];
+  return [source, target, ...Object.values(mount.labels), ...Object.values(mount.driverOptions)];
 }

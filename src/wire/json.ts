@@ -21,10 +21,15 @@ export const flag: Field<boolean> = orElse(z.boolean(), false);
 export const texts: Field<string[]> = orElse(z.array(plain), []);
 export const dict: Field<Record<string, string>> = orElse(z.record(plain, plain), {});
 /** A whole number of any sign; 0 when absent. */
-export const whole: Field<number> = orElse(z.int(), 0);
+export const whole: Field<number> = orElse(z.int().transform(unsigned), 0);
 /** Go's uint64. */
-export const natural: Field<number> = orElse(z.int().min(0), 0);
-export const ratio: Field<number> = orElse(z.number(), 0);
+export const natural: Field<number> = orElse(z.int().min(0).transform(unsigned), 0);
+export const ratio: Field<number> = orElse(z.number().transform(unsigned), 0);
+
+/** JSON has a -0, Go's numbers have none. */
+function unsigned(value: number): number {
+  return value === 0 ? 0 : value;
+}
 
 /** A field that may be absent, and is then undefined. */
 export function maybe<T>(schema: z.ZodType<T>): Field<T | undefined> {
@@ -59,7 +64,7 @@ const nanos = z.number().refine((value) => Number.isInteger(value) && Math.abs(v
 /** Nanoseconds on the wire, milliseconds in the model; undefined when absent. */
 export const duration: Field<number | undefined> = nanos
   .nullish()
-  .transform((value) => (value === null || value === undefined ? undefined : value / 1e6));
+  .transform((value) => (value === null || value === undefined ? undefined : unsigned(value / 1e6)));
 
 /** A duration for which 0 means that nobody chose one. */
 export const durationOrZero: Field<number> = duration.transform((ms) => ms ?? 0);

@@ -11,7 +11,7 @@ export function checkMounts(mounts: readonly Mount[]): void {
   for (const mount of mounts) {
     if (targets.has(mount.target)) throw invalid(`ContainerSpec: duplicate mount point: ${mount.target}`);
     targets.add(mount.target);
-    const wrong = mountProblem(mount);
+    const wrong = mountProblem(mount.type, shapeOf(mount.source), shapeOf(mount.target));
     if (wrong !== undefined) throw new Fault("invalid", wrong);
     if (mount.type === "volume") checkVolumeDriver(mount);
   }
@@ -30,8 +30,15 @@ function checkVolumeDriver({ driver, driverOptions }: VolumeMount): void {
   }
 }
 
+/** A text with a letter for each template that is not its beginning: whatever it becomes, the rest must be right. */
+function shapeOf(text: string): string {
+  return text.replace(/(?<=.)\{\{.*?\}\}/gs, "x");
+}
+
 /** moby daemon/cluster/executor/container/validate.go; there the task is rejected, here the request already. */
-function mountProblem({ type, source, target }: Mount): string | undefined {
+function mountProblem(type: Mount["type"], source: string, target: string): string | undefined {
+  // What a template begins, its node will see.
+  if (target.startsWith("{{") || source.startsWith("{{")) return undefined;
   if (!target.startsWith("/")) return `invalid mount target, must be an absolute path: ${target}`;
   if (/^\/[./]*$/.test(target)) return `invalid specification: destination can't be '/'`;
   switch (type) {

@@ -62,7 +62,7 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
   "--constraint node.role=worker": /constraint expected one operator from ==, !=$/,
   "--credential-spec": /^unsupported: cannot use --credential-spec/,
   "--isolation hyperv": /invalid isolation 'hyperv' on linux$/,
-  "--hostname {{": /^unsupported: cannot use the template/,
+  "--hostname {{.Service.Name nginx": /^invalid: cannot read template "{{.Service.Name"/,
   "--log-driver syslog": /^unsupported: cannot use --log-driver syslog/,
 };
 

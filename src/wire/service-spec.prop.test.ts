@@ -98,9 +98,9 @@ const container: fc.Arbitrary<ContainerSpec> = fc.record(
     labels: dict,
     command: words,
     args: words,
-    hostname: fc.oneof(fc.constant(""), word),
+    hostname: fc.oneof(fc.constantFrom("", "{{.Service.Name}}-{{.Task.Slot}}"), word),
     env: fc.array(
-      word.map((w) => `${w}=x`),
+      word.map((w) => `${w}={{.Node.Hostname}}`),
       { maxLength: 3 },
     ),
     dir: fc.constantFrom("", "/w"),
