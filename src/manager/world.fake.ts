@@ -12,6 +12,7 @@ import {
   put,
   type Service,
   type ServiceSpec,
+  stateRank,
   type Task,
   type TaskState,
   withReport,
@@ -90,7 +91,8 @@ export class World {
   node(id: string, state: NodeState, availability: Availability = "active"): void {
     const node = this.view.get("node", id);
     if (node === undefined) throw new Error(`no node ${id}`);
-    const status = { ...node.status, state };
+    const { downAt: _, ...rest } = node.status;
+    const status = { ...rest, state, ...(state === "down" && { downAt: this.now }) };
     this.write([put("node", { ...node, status, spec: { ...node.spec, availability } })]);
   }
 
@@ -104,7 +106,7 @@ export class World {
     const before = this.#version;
     for (const task of this.tasks()) {
       const node = task.nodeId === undefined ? undefined : this.view.get("node", task.nodeId);
-      if (node?.status.state !== "ready" || isTerminal(task)) continue;
+      if (node?.status.state !== "ready" || isTerminal(task) || !isAssigned(task)) continue;
       this.report(task, isWanted(task) ? nextState(task, fate(task, this.now)) : "shutdown");
     }
     return this.#version > before;
@@ -125,6 +127,11 @@ export class World {
     this.now = end;
     this.settle();
   }
+}
+
+/** Its node has been told of it. */
+function isAssigned(task: Task): boolean {
+  return stateRank(task.status.state) >= stateRank("assigned");
 }
 
 function nextState(task: Task, fate: ReturnType<Fate>): TaskState {

@@ -85,6 +85,12 @@ describe("planGlobal()", () => {
     expect(lines(plan(web, [old], [aNode("n1")]))).toEqual(["id-1 on n1: ready after old-n1"]);
   });
 
+  test("what stopped before its node was told of it is not waited for", () => {
+    const web = global();
+    const never = on("n1", web, { ...ended("pending"), desiredState: "shutdown" });
+    expect(lines(plan(web, [never], [aNode("n1")]))).toEqual(["id-1 on n1: running"]);
+  });
+
   test("a failed task is followed on its own node, after the delay", () => {
     const web = global();
     expect(lines(plan(web, [on("n1", web, ended("failed"))], [aNode("n1")]))).toEqual([

@@ -3,7 +3,7 @@ import type { View } from "../store/index.ts";
 import { dismiss } from "./enforcer.ts";
 import { forget } from "./forget.ts";
 import { mayRestart } from "./restart.ts";
-import { freshTask, type Place, type Slot } from "./slots.ts";
+import { freshTask, neverRuns, type Place, type Slot } from "./slots.ts";
 
 /** The slots of these nodes. */
 export function slotsOn<S extends Slot>(slots: readonly S[], nodes: readonly Node[]): S[] {
@@ -14,7 +14,7 @@ export function slotsOn<S extends Slot>(slots: readonly S[], nodes: readonly Nod
 /** A place's first task, or its next; one that still stops there is waited for. `past`: the place's tasks so far. */
 export function settle(service: Service, place: Place, past: readonly Task[], decision: Decision): Task {
   const fresh = freshTask(service, place, decision);
-  const last = past.find((task) => !isTerminal(task));
+  const last = past.find((task) => !isTerminal(task) && !neverRuns(task));
   return last === undefined ? fresh : { ...fresh, desiredState: "ready", after: last.id };
 }
 

@@ -3,7 +3,6 @@ import {
   type Change,
   type Decision,
   isTerminal,
-  isWanted,
   type Plan,
   put,
   remove,
@@ -12,7 +11,7 @@ import {
   type Task,
 } from "../model/index.ts";
 import type { View } from "../store/index.ts";
-import { nodeOf, type Slot, slotsOf } from "./slots.ts";
+import { neverRuns, nodeOf, type Slot, slotsOf } from "./slots.ts";
 
 /** A node that has been down this long will not tell what became of its tasks (swarmkit dispatcher.go). */
 export const ORPHAN_AFTER_MS: number = 24 * 3600 * 1000;
@@ -60,11 +59,6 @@ function orphan(task: Task, message: string, now: Instant): Task {
 function isOver(view: View, task: Task): boolean {
   if (task.nodeId === undefined || nodeOf(view, task) === undefined) return true;
   return isTerminal(task) || stateRank(task.status.state) < stateRank("assigned");
-}
-
-/** Its node was never told of it, and will not be. */
-function neverRuns(task: Task): boolean {
-  return !isWanted(task) && stateRank(task.status.state) < stateRank("assigned");
 }
 
 /** What a slot has beyond its history: as many tasks as the cluster keeps, or as its restart policy counts. */

@@ -2,7 +2,7 @@ import type { Instant } from "../lib/index.ts";
 import { type Decision, isTerminal, type Service, type Task, type TaskState } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { dismiss, isUnwelcome } from "./enforcer.ts";
-import { freshTask, isNodeGone, nodeOf, placeOf, type Slot } from "./slots.ts";
+import { freshTask, isNodeGone, neverRuns, nodeOf, placeOf, type Slot } from "./slots.ts";
 
 /** How long a successor waits at most to see its predecessor stopped (swarmkit restart.go: 1 min). */
 export const OLD_TASK_TIMEOUT_MS = 60_000;
@@ -89,6 +89,7 @@ export function release(view: View, task: Task, now: Instant): { go: true } | { 
     before === undefined ||
     before.nodeId === undefined ||
     isTerminal(before) ||
+    neverRuns(before) ||
     isNodeGone(nodeOf(view, before), before);
   if (stopped || now >= deadline) return { go: true };
   return { go: false, again: deadline };

@@ -69,6 +69,11 @@ export function nodeOf(view: View, task: Task): Node | undefined {
   return task.nodeId === undefined ? undefined : view.get("node", task.nodeId);
 }
 
+/** Told to stop before its node was told of it: nothing runs, or will. */
+export function neverRuns(task: Task): boolean {
+  return !isWanted(task) && stateRank(task.status.state) < stateRank("assigned");
+}
+
 /** True when the task is seen running. */
 export function isRunning(task: Task): boolean {
   return task.status.state === "running";
