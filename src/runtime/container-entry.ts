@@ -2,6 +2,7 @@ import type { ContainerState } from "./container.ts";
 import type { ContainerFolder } from "./container-folder.ts";
 import { type ContainerHistory, writeHistory } from "./container-history.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import type { Health } from "./health.ts";
 import type { LogPump } from "./log.ts";
 
 /** What is said of a container that ran when the machine or its shim died, as Docker says it. */
@@ -41,6 +42,11 @@ export class ContainerEntry {
     await writeHistory(this.folder.history, history);
   }
 
+  /** Keeps how healthy it is; on disk with the next `note`. */
+  set health(health: Health) {
+    this.#history = { ...this.#history, health };
+  }
+
   /** Wakes all that wait for a change of status. */
   changed(): void {
     const waiters = [...this.#waiters];
@@ -49,16 +55,21 @@ export class ContainerEntry {
   }
 
   /** Resolves when it has stopped or is gone; rejects with the signal's reason. */
-  async ended(signal: AbortSignal): Promise<void> {
-    while (this.status !== "stopped" && !this.isRemoved) {
+  ended(signal: AbortSignal): Promise<void> {
+    return this.until(() => this.status === "stopped", signal);
+  }
+
+  /** Resolves when the condition holds, or it is gone. */
+  async until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    while (!condition() && !this.isRemoved) {
       signal.throwIfAborted();
       await this.#change(signal);
     }
   }
 
   state(logPath: string): ContainerState {
-    const { config, imageId, command, mounts, createdAt } = this.record;
-    const { startedAt, finishedAt, exitCode, oomKilled } = this.#history;
+    const { config, imageId, command, mounts, createdAt, healthCheck } = this.record;
+    const { startedAt, finishedAt, exitCode, oomKilled, health } = this.#history;
     const { status } = this;
     return {
       id: config.id,
@@ -75,7 +86,9 @@ export class ContainerEntry {
       config,
       command,
       mounts,
-      logPath,
+      logPath: config.logDriver === "none" ? "" : logPath,
+      ...(healthCheck !== undefined && { healthCheck }),
+      ...(health !== undefined && { health }),
     };
   }
 

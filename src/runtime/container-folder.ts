@@ -15,6 +15,13 @@ export interface ContainerFolder {
   readonly stderr: string;
 }
 
+export const EXEC_PREFIX = "exec-";
+
+/** The FIFO for the output of a program in the container. */
+export function execFifo({ runDir }: ContainerFolder, execId: string): string {
+  return `${runDir}/${EXEC_PREFIX}${execId}`;
+}
+
 /** `dataDir` and `runDir` are the node's folders of containers. */
 export function folderOf(dataDir: string, runDir: string, id: string): ContainerFolder {
   const [dir, run] = [`${dataDir}/${id}`, `${runDir}/${id}`];

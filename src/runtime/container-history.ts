@@ -1,5 +1,6 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import type { Instant } from "../lib/index.ts";
+import type { Health } from "./health.ts";
 
 /** What happened to a container so far, as far as containerd does not remember it. */
 export interface ContainerHistory {
@@ -7,6 +8,8 @@ export interface ContainerHistory {
   readonly finishedAt?: Instant;
   readonly exitCode?: number;
   readonly oomKilled?: boolean;
+  /** As it was when its status changed last. */
+  readonly health?: Health;
 }
 
 /** Empty when there is none yet, or a crash of the machine spoilt it. */

@@ -11,6 +11,8 @@ import { type ContainerHistory, readHistory } from "./container-history.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { getContainer, listContainers } from "./container-store.ts";
 import { deleteTask, getTask, killTask, listTasks, type TaskExit, type TaskState } from "./container-task.ts";
+import type { Health } from "./health.ts";
+import { freshHealth } from "./health-watch.ts";
 import { KeyedLocks } from "./image-locks.ts";
 import type { Logs } from "./log.ts";
 import { SIGKILL } from "./signals.ts";
@@ -26,20 +28,30 @@ export interface KeeperParts {
   readonly log: Log;
 }
 
+/** Who does something for containers as long as they run. */
+export interface RunTender {
+  started(entry: ContainerEntry): void;
+  /** An earlier daemon's, or one that was out of sight with containerd; each time it is seen again. */
+  found(entry: ContainerEntry): Promise<void>;
+  /** Once or more. */
+  ended(entry: ContainerEntry): void;
+}
+
 const RECONNECT_MS = 250;
 
 /** Knows every container of the node and how it is: from containerd's lists first, then from its events. */
 export class ContainerKeeper {
   readonly #parts: KeeperParts;
   readonly #entries = new Map<string, ContainerEntry>();
-  readonly #fifos: FifoStore;
+  readonly fifos: FifoStore;
   readonly #locks = new KeyedLocks();
   readonly #listeners = new Set<(event: ContainerEvent) => void>();
   readonly #inFlight = new Set<Promise<void>>();
+  #tender: RunTender | undefined;
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
-    this.#fifos = new FifoStore(parts.runDir, parts.random);
+    this.fifos = new FifoStore(parts.runDir, parts.random);
   }
 
   all(): ContainerEntry[] {
@@ -62,6 +74,11 @@ export class ContainerKeeper {
     return this.#locks.with(id, work);
   }
 
+  /** Who is to know of runs; set before the first reconcile. */
+  attend(tender: RunTender): void {
+    this.#tender = tender;
+  }
+
   /** A new container, known from now on. */
   add(record: ContainerRecord): ContainerEntry {
     const { dataDir, runDir } = this.#parts;
@@ -73,6 +90,7 @@ export class ContainerKeeper {
   drop(entry: ContainerEntry): void {
     this.#entries.delete(entry.id);
     entry.isRemoved = true;
+    this.#tender?.ended(entry);
     entry.changed();
   }
 
@@ -81,9 +99,10 @@ export class ContainerKeeper {
     return () => this.#listeners.delete(fn);
   }
 
-  emit(action: ContainerEvent["action"], entry: ContainerEntry): void {
+  emit(action: ContainerEvent["action"], entry: ContainerEntry, exec?: ContainerEvent["exec"]): void {
     const { clock, log } = this.#parts;
-    const event = { action, at: clock.now(), container: this.stateOf(entry) };
+    const container = this.stateOf(entry);
+    const event = { action, at: clock.now(), container, ...(exec !== undefined && { exec }) };
     for (const listener of this.#listeners) {
       try {
         listener(event);
@@ -105,7 +124,7 @@ export class ContainerKeeper {
     await mkdir(folder.runDir, { recursive: true, mode: 0o700 });
     // Nobody opens the one for input: then it is open and silent for the container, through our restarts too.
     const outputs = tty ? [folder.stdout] : [folder.stdout, folder.stderr];
-    await this.#fifos.put(openStdin ? [folder.stdin, ...outputs] : outputs);
+    await this.fifos.put(openStdin ? [folder.stdin, ...outputs] : outputs);
     entry.pump = await this.#parts.logs.open(entry.id, {
       stdoutFifo: folder.stdout,
       ...(!tty && { stderrFifo: folder.stderr }),
@@ -135,7 +154,8 @@ export class ContainerKeeper {
       const entry = this.#entries.get(id);
       return entry === undefined || !listed.has(id) || !isAsKnown(entry, byId.get(id));
     };
-    await Promise.all(ids.filter(isNews).map((id) => this.locked(id, () => this.#reconcileOne(id))));
+    const look = (id: string): Promise<void> => (isNews(id) ? this.#reconcileOne(id) : this.#find(id));
+    await Promise.all(ids.map((id) => this.locked(id, () => look(id))));
   }
 
   /** Follows containerd until the signal aborts, through its restarts too. */
@@ -164,7 +184,13 @@ export class ContainerKeeper {
   /** Lets go of all; they run on. */
   async close(): Promise<void> {
     for (const { pump } of this.#entries.values()) pump?.detach();
-    await this.#fifos.close();
+    await this.fifos.close();
+  }
+
+  /** What was going on beside process 1 may have been cut off. */
+  async #find(id: string): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry?.status === "running") await this.#tender?.found(entry);
   }
 
   async #reconcileOne(id: string): Promise<void> {
@@ -194,6 +220,7 @@ export class ContainerKeeper {
     }
     if (task.status === "created" || entry.status === "running") {
       entry.pid = task.pid;
+      if (entry.status === "running") await this.#tender?.found(entry);
       return;
     }
     await this.started(entry, task.pid, this.#parts.clock.now());
@@ -201,11 +228,24 @@ export class ContainerKeeper {
 
   /** Process 1 runs. The caller has the lock. */
   async started(entry: ContainerEntry, pid: number, startedAt: Instant): Promise<void> {
+    const { probe } = entry.record;
     entry.pid = pid;
     entry.status = "running";
-    await this.#note(entry, { startedAt });
+    const health = probe && freshHealth(entry.history.health);
+    await this.#note(entry, { startedAt, ...(health !== undefined && { health }) });
     entry.changed();
     this.emit("start", entry);
+    this.#tender?.started(entry);
+  }
+
+  /** What its probes say. On disk only what changes: a restarted daemon goes on from there. The caller has the lock. */
+  async healthIs(entry: ContainerEntry, health: Health): Promise<void> {
+    const isNews = health.status !== entry.history.health?.status;
+    entry.health = health;
+    if (!isNews) return;
+    await this.#note(entry, entry.history);
+    entry.changed();
+    this.emit("health_status", entry);
   }
 
   #take(event: TaskEvent): void {
@@ -235,7 +275,12 @@ export class ContainerKeeper {
   /** Notes how it ended, then takes its process away: only containerd would know otherwise. */
   async #finish(entry: ContainerEntry, { exitCode, at }: TaskExit): Promise<void> {
     const { clock, log } = this.#parts;
-    await this.#note(entry, { ...entry.history, exitCode, finishedAt: at ?? clock.now() });
+    this.#tender?.ended(entry);
+    const { health, ...history } = entry.history;
+    await this.#note(entry, {
+      ...{ ...history, exitCode, finishedAt: at ?? clock.now() },
+      ...(health !== undefined && { health: { ...health, status: "unhealthy" } }),
+    });
     await this.dropTask(entry).catch(async (error: unknown) => {
       // The next reconcile finds the process again.
       log.warn("ended process not removed yet", { container: entry.id, error: messageOf(error) });

@@ -14,6 +14,7 @@ import {
   type SnapshotMounts,
 } from "./container-store.ts";
 import { deleteTask } from "./container-task.ts";
+import { mergeHealthCheck, probeOf } from "./health-check.ts";
 import type { Images, ResolvedImage } from "./image.ts";
 import type { Machine } from "./machine.ts";
 import { resolveIn, withLayers } from "./rootfs.ts";
@@ -63,7 +64,10 @@ export async function makeContainer(parts: MakerParts, config: ContainerConfig):
     const user = resolveUser(config.user || image.user, config.groups, await layers.userFiles());
     await layers.fill(mounts);
     const createdAt = clock.now();
-    const record = { config, imageId: resolved.id, command, stopSignal, ...placesOf(mounts), createdAt };
+    const record = {
+      ...{ config, imageId: resolved.id, command, stopSignal, ...placesOf(mounts), createdAt },
+      ...healthOf(config, resolved.config),
+    };
     const spec = specOf({ config, image, command, user, mounts: mounts.mounts, folder, machine, init });
     await putContainer(client, record, spec);
     return { record, rootfs };
@@ -125,6 +129,15 @@ async function writeFiles(folder: ContainerFolder, config: ContainerConfig): Pro
     writeFile(folder.resolvConf, resolvFileOf(config.dns), { mode: 0o644 }),
     mkdir(folder.runDir, { recursive: true, mode: 0o700 }),
   ]);
+}
+
+function healthOf(
+  config: ContainerConfig,
+  image: ResolvedImage["config"],
+): Pick<ContainerRecord, "healthCheck" | "probe"> {
+  const healthCheck = mergeHealthCheck(config.health, image);
+  const probe = probeOf(healthCheck, image);
+  return { ...(healthCheck !== undefined && { healthCheck }), ...(probe !== undefined && { probe }) };
 }
 
 function placesOf({ mounts, ownVolumes }: ContainerMounts): Pick<ContainerRecord, "mounts" | "ownVolumes"> {

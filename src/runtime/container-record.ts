@@ -3,6 +3,8 @@ import type { Container, ContainerSchema } from "../gen/containerd/containers_pb
 import type { Instant } from "../lib/index.ts";
 import type { Digest } from "../registry/index.ts";
 import type { ContainerConfig, ResolvedMount } from "./container.ts";
+import type { HealthCheck } from "./health.ts";
+import type { Probe } from "./health-check.ts";
 import { SNAPSHOTTER } from "./image-labels.ts";
 import type { OciSpec } from "./oci.ts";
 import { encodeSpec } from "./spec.ts";
@@ -18,6 +20,9 @@ export interface ContainerRecord {
   /** Names of the volumes that go with it. */
   readonly ownVolumes: readonly string[];
   readonly createdAt: Instant;
+  /** The image's and the config's in one, and what comes of it. */
+  readonly healthCheck?: HealthCheck;
+  readonly probe?: Probe;
 }
 
 const RUNTIME = "io.containerd.runc.v2";

@@ -7,6 +7,7 @@ import { type ContainerRecord, decodeRecord, encodeRecord } from "./container-re
 import { SNAPSHOTTER } from "./image-labels.ts";
 import { rfc3339 } from "./image-time.ts";
 import type { OciSpec } from "./oci.ts";
+import { decodeSpec } from "./spec.ts";
 
 /** How long containerd may take for a change of its records. */
 const DEADLINE = { deadlineMs: 30_000 };
@@ -80,6 +81,14 @@ export async function getContainer(client: GrpcClient, id: string): Promise<Cont
     unlessGone(error);
     return undefined;
   }
+}
+
+/** The OCI spec it was made with. Fault "not-found". */
+export async function getSpec(client: GrpcClient, id: string): Promise<OciSpec> {
+  const { container } = await client.unary(Containers.method.get, { id }, DEADLINE);
+  const bytes = container?.spec?.value;
+  if (bytes === undefined) throw new Fault("internal", `cannot read container ${id}: it has no spec`);
+  return decodeSpec(bytes);
 }
 
 export async function listContainers(client: GrpcClient): Promise<ContainerRecord[]> {

@@ -97,7 +97,7 @@ function taskOf({ containerId, id, status, pid, exitStatus, exitedAt }: Process)
 }
 
 /** runc's sentence without the way it came. */
-function ofRunc(error: unknown): never {
+export function ofRunc(error: unknown): never {
   if (!(error instanceof Fault) || error.kind !== "internal") throw error;
   const said = error.message.replace(/^containerd \w+: /, "");
   throw new Fault(/OCI runtime/.test(said) ? "invalid" : "internal", said, { cause: error });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ContainerConfig, ContainerEvent, Containers, LogEntry, LogOptions } from "./container.ts";
+import type { HealthCheck } from "./health.ts";
 
 /** A fresh node for a contract test. */
 export interface ContainersHarness {
@@ -12,6 +13,11 @@ export interface ContainersHarness {
 const ALL: LogOptions = { follow: false, stdout: true, stderr: true };
 /** Runs on and ends by itself on SIGTERM. */
 const POLITE = 'trap "exit 5" TERM; echo ready; while :; do sleep 0.05; done';
+
+/** A health check that does not make a test wait. */
+const FAST: HealthCheck = {
+  ...{ test: [], intervalMs: 100, timeoutMs: 10_000, startPeriodMs: 0, startIntervalMs: 50, retries: 2 },
+};
 
 /** What every implementation of Containers does. */
 export function containersContract(name: string, make: () => Promise<ContainersHarness>): void {
@@ -198,6 +204,125 @@ export function containersContract(name: string, make: () => Promise<ContainersH
       expect(await containers.list()).toEqual([]);
     });
 
+    test("a program runs beside process 1, and its output and exit code come back", async () => {
+      const id = await started(POLITE);
+      const events: string[] = [];
+      const stop = it.containers.subscribe(({ action, exec }) =>
+        events.push([action, exec?.exitCode, ...(exec?.args.slice(2) ?? [])].filter(Boolean).join(" ")),
+      );
+      const script = "echo out; echo err >&2; exit 7";
+      const result = await it.containers.exec(id, { args: ["sh", "-c", script] }, never);
+      stop();
+      expect(result.exitCode).toBe(7);
+      expect(result.output.split("\n").sort()).toEqual(["", "err", "out"]);
+      expect(events).toEqual([`exec_create ${script}`, `exec_start ${script}`, `exec_die 7 ${script}`]);
+      expect((await it.containers.get(id))?.status).toBe("running");
+    });
+
+    test("a program that is not there is refused, in runc's words; so is one where nothing runs", async () => {
+      const id = await started(POLITE);
+      await expect(it.containers.exec(id, { args: ["nosuch"] }, never)).rejects.toMatchObject({
+        kind: "invalid",
+        message: expect.stringMatching(
+          /OCI runtime exec failed.*exec: "nosuch": executable file not found in \$PATH/,
+        ),
+      });
+      await it.containers.stop(id, { graceMs: 10_000 });
+      await expect(it.containers.exec(id, { args: ["sh"] }, never)).rejects.toMatchObject({
+        kind: "conflict",
+        message: `container ${id} is not running`,
+      });
+    });
+
+    test("a program ends with its signal, or with its container", async () => {
+      const id = await started(POLITE);
+      const long = (): Promise<unknown> =>
+        it.containers.exec(id, { args: ["sh", "-c", "sleep 1000"] }, stop.signal);
+      const stop = new AbortController();
+      const aborted = expect(long()).rejects.toThrow("enough");
+      stop.abort(new Error("enough"));
+      await aborted;
+      const begun = new Promise<void>((resolve) => {
+        const quiet = it.containers.subscribe(({ action }) => {
+          if (action !== "exec_start") return;
+          quiet();
+          resolve();
+        });
+      });
+      const died = it.containers.exec(id, { args: ["sh", "-c", "sleep 1000"] }, never);
+      await begun;
+      await it.containers.stop(id, { graceMs: 0 });
+      expect(await died).toMatchObject({ exitCode: 137 });
+    });
+
+    test("health follows what the probes say, and the events tell of it", async () => {
+      const test = ["CMD-SHELL", "echo looking; test -e /tmp/well"];
+      const health = { ...FAST, test, startPeriodMs: 60_000 };
+      const id = await started(POLITE, { health });
+      const seen: string[] = [];
+      const quiet = it.containers.subscribe(({ action, container }) => {
+        if (action === "health_status") seen.push(container.health?.status ?? "none");
+      });
+      expect(await it.containers.get(id)).toMatchObject({
+        healthCheck: health,
+        health: { status: "starting", failingStreak: 0 },
+      });
+      await it.containers.exec(id, { args: ["sh", "-c", "touch /tmp/well"] }, never);
+      expect(await it.containers.waitHealth(id, never)).toBe("healthy");
+      expect(await it.containers.waitHealth(id, never)).toBe("healthy");
+      await it.containers.exec(id, { args: ["sh", "-c", "rm /tmp/well"] }, never);
+      expect(await it.containers.waitHealth(id, never, "healthy")).toBe("unhealthy");
+      const state = await it.containers.get(id);
+      expect(state?.health).toMatchObject({ status: "unhealthy", failingStreak: 2 });
+      const last = state!.health!.log.at(-1)!;
+      expect(last).toMatchObject({ exitCode: 1, output: "looking\n" });
+      expect(last.end).toBeGreaterThanOrEqual(last.start);
+      await it.containers.stop(id, { graceMs: 10_000 });
+      quiet();
+      expect(seen).toEqual(["healthy", "unhealthy"]);
+      expect((await it.containers.get(id))?.health?.status).toBe("unhealthy");
+    });
+
+    test("a probe that takes too long, or cannot run, has failed", async () => {
+      const slow = { ...FAST, test: ["CMD-SHELL", "echo slow; sleep 1000"], timeoutMs: 300, retries: 1 };
+      const broken = { ...FAST, test: ["CMD", "nosuch"], retries: 1 };
+      const ids = [await started(POLITE, { health: slow }), await started(POLITE, { health: broken })];
+      for (const id of ids) expect(await it.containers.waitHealth(id, never)).toBe("unhealthy");
+      const [late, missing] = await Promise.all(ids.map((id) => it.containers.get(id)));
+      expect(late?.health?.log.at(-1)).toMatchObject({
+        ...{ exitCode: -1, output: "Health check exceeded timeout (300ms): slow\n" },
+      });
+      expect(missing?.health?.log.at(-1)).toMatchObject({
+        ...{ exitCode: -1, output: expect.stringContaining("executable file not found in $PATH") },
+      });
+    });
+
+    test("without a health check there is no health; the wait for it ends with its signal, or its container", async () => {
+      const id = await started(POLITE, { health: { ...FAST, test: ["NONE"] } });
+      expect((await it.containers.get(id))?.health).toBeUndefined();
+      await expect(it.containers.waitHealth(id, never)).rejects.toMatchObject({ kind: "invalid" });
+      const ill = await started(POLITE, { health: { ...FAST, test: ["CMD-SHELL", "sleep 1000"] } });
+      const stop = new AbortController();
+      const aborted = expect(it.containers.waitHealth(ill, stop.signal)).rejects.toThrow("enough");
+      stop.abort(new Error("enough"));
+      await aborted;
+      const removed = expect(it.containers.waitHealth(ill, never)).rejects.toMatchObject({
+        kind: "not-found",
+      });
+      await it.containers.remove(ill);
+      await removed;
+    });
+
+    test("a log that is not kept cannot be read, in Docker's words", async () => {
+      const id = await started("echo unheard; exit 0", { logDriver: "none" });
+      expect(await it.containers.wait(id, never)).toEqual({ exitCode: 0 });
+      await expect(read(id)).rejects.toMatchObject({
+        kind: "unsupported",
+        message: "configured logging driver does not support reading",
+      });
+      expect((await it.containers.get(id))?.logPath).toBe("");
+    });
+
     test("nothing is done to a container that is not there", async () => {
       const id = "0".repeat(64);
       const missing = { kind: "not-found", message: `No such container: ${id}` };
@@ -205,6 +330,8 @@ export function containersContract(name: string, make: () => Promise<ContainersH
       await expect(it.containers.stop(id, { graceMs: 1 })).rejects.toMatchObject(missing);
       await expect(it.containers.wait(id, never)).rejects.toMatchObject(missing);
       await expect(read(id)).rejects.toMatchObject(missing);
+      await expect(it.containers.exec(id, { args: ["sh"] }, never)).rejects.toMatchObject(missing);
+      await expect(it.containers.waitHealth(id, never)).rejects.toMatchObject(missing);
       expect(await it.containers.get(id)).toBeUndefined();
       await it.containers.remove(id);
     });

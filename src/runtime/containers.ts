@@ -11,13 +11,15 @@ import type {
 } from "./container.ts";
 import type { ContainerEntry } from "./container-entry.ts";
 import { UNKNOWN_EXIT } from "./container-entry.ts";
+import { ContainerExecs } from "./container-exec.ts";
 import { nameTaken, noHealthCheck, noSuchContainer, notRunning } from "./container-faults.ts";
+import { ContainerHealths } from "./container-health.ts";
 import { ContainerKeeper } from "./container-keeper.ts";
 import { type MakerParts, makeContainer, removeContainer } from "./container-maker.ts";
 import { type SnapshotMounts, snapshotMounts } from "./container-store.ts";
 import { sweep } from "./container-sweep.ts";
 import { createTask, killTask, startTask } from "./container-task.ts";
-import type { ExecConfig, ExecResult } from "./health.ts";
+import type { ExecConfig, ExecResult, HealthStatus } from "./health.ts";
 import type { Images } from "./image.ts";
 import { type ContainerdAddress, connectContainerd } from "./image-client.ts";
 import type { Logs } from "./log.ts";
@@ -53,14 +55,27 @@ export class ContainerdContainers implements Containers {
   readonly #keeper: ContainerKeeper;
   readonly #creating = new Map<string, string>();
   readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
+  #running: Promise<void> = Promise.resolve();
+
+  readonly #execs: ContainerExecs;
+  readonly #healths: ContainerHealths;
 
   private constructor(client: GrpcClient, maker: MakerParts, logs: Logs, keeper: ContainerKeeper) {
+    const { clock, random, log } = maker;
     this.#client = client;
     this.#maker = maker;
     this.#logs = logs;
     this.#keeper = keeper;
-    this.#running = keeper.run(this.#stop.signal);
+    this.#execs = new ContainerExecs({ client, keeper, clock, random, log });
+    this.#healths = new ContainerHealths({ keeper, execs: this.#execs, clock, random, log });
+    keeper.attend({
+      started: (entry) => this.#healths.running(entry, false),
+      found: async (entry) => {
+        await this.#execs.sweep(entry);
+        this.#healths.running(entry, true);
+      },
+      ended: (entry) => this.#healths.ended(entry),
+    });
   }
 
   /** Finds the containers of earlier daemons and goes on with their output. Fault "unavailable" without containerd. */
@@ -72,8 +87,10 @@ export class ContainerdContainers implements Containers {
     try {
       const maker = { ...rest, client, machine: await readMachine(), userFiles: new UserFilesCache() };
       await sweep(maker);
+      const containers = new ContainerdContainers(client, maker, logs, keeper);
       await keeper.reconcile();
-      return new ContainerdContainers(client, maker, logs, keeper);
+      containers.#running = keeper.run(containers.#stop.signal);
+      return containers;
     } catch (error) {
       await keeper.close();
       client.close();
@@ -83,7 +100,9 @@ export class ContainerdContainers implements Containers {
 
   /** Lets go of all containers; they run on, and their output waits for the next daemon. */
   async close(): Promise<void> {
+    await this.#healths.close();
     this.#stop.abort(new Fault("unavailable", "the runtime is closed"));
+    await this.#execs.close();
     await this.#running;
     this.#client.close();
   }
@@ -158,12 +177,27 @@ export class ContainerdContainers implements Containers {
   async exec(id: string, config: ExecConfig, signal: AbortSignal): Promise<ExecResult> {
     const entry = this.#keeper.require(id);
     if (entry.status !== "running") throw notRunning(id);
-    void [config, signal];
-    throw new Fault("unsupported", "cannot run a program in a container: not built yet");
+    const either = AbortSignal.any([signal, this.#stop.signal]);
+    const result = await this.#execs.run(entry, config, either);
+    either.throwIfAborted();
+    return result;
   }
 
-  async waitHealth(id: string): Promise<"healthy" | "unhealthy"> {
-    throw noHealthCheck(id);
+  async waitHealth(
+    id: string,
+    signal: AbortSignal,
+    known: HealthStatus = "starting",
+  ): Promise<"healthy" | "unhealthy"> {
+    const entry = this.#keeper.require(id);
+    if (entry.record.probe === undefined) throw noHealthCheck(id);
+    const now = (): HealthStatus | undefined =>
+      entry.status === "running" ? entry.history.health?.status : undefined;
+    while (true) {
+      const status = now();
+      if (status !== undefined && status !== "starting" && status !== known) return status;
+      await entry.until(() => now() !== status, AbortSignal.any([signal, this.#stop.signal]));
+      if (entry.isRemoved) throw noSuchContainer(id);
+    }
   }
 
   subscribe(fn: (event: ContainerEvent) => void): () => void {

@@ -25,7 +25,7 @@ export interface HealthWatchParts {
   run: RunProbe;
   /** As it is now. */
   health(): Health;
-  take(health: Health): void;
+  take(health: Health): void | Promise<void>;
 }
 
 /** Of a container that has just been started. */
@@ -47,7 +47,7 @@ export async function watchHealth(parts: HealthWatchParts, signal: AbortSignal):
     await sleep(clock, ms, signal);
     const result = await runProbe(parts, signal);
     signal.throwIfAborted();
-    if (result !== undefined) parts.take(afterProbe(parts.health(), { probe, startedAt, result }));
+    if (result !== undefined) await parts.take(afterProbe(parts.health(), { probe, startedAt, result }));
   }
 }
 

@@ -1,5 +1,7 @@
 import { Fault } from "../lib/index.ts";
 import type { ContainerConfig } from "./container.ts";
+import type { ExecConfig } from "./health.ts";
+import type { OciCapabilities, OciProcess, OciUser } from "./oci.ts";
 
 /** What an image says of the process it wants (OCI image spec config.md), of the types it should have. */
 export interface ImageProcess {
@@ -73,4 +75,26 @@ export function envOf(
     put(line);
   }
   return [...merged.values()];
+}
+
+/** Others than root get theirs by what they execute, as anywhere. */
+export function capabilitiesOfUser(user: OciUser, bounding: readonly string[]): OciCapabilities {
+  return { bounding, ...(user.uid === 0 && { effective: bounding, permitted: bounding }) };
+}
+
+/** A program beside process 1: confined and started as that is (moby daemon/exec_linux.go), without its terminal. */
+export function execProcessOf(own: OciProcess, config: ExecConfig, user: OciUser): OciProcess {
+  const { args, dir, env = [] } = config;
+  const nameOf = (line: string): string | undefined => line.split("=", 1)[0];
+  const replaced = new Set(env.map(nameOf));
+  return {
+    ...own,
+    ...{ terminal: false, user, args },
+    cwd: dir || own.cwd,
+    env: [
+      ...own.env.filter((line) => !replaced.has(nameOf(line))),
+      ...env.filter((line) => line.includes("=")),
+    ],
+    capabilities: capabilitiesOfUser(user, own.capabilities.bounding),
+  };
 }

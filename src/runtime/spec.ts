@@ -4,7 +4,7 @@ import type { Machine } from "./machine.ts";
 import type { OciLinux, OciProcess, OciSpec, OciUser } from "./oci.ts";
 import { capabilitiesFor } from "./spec-capabilities.ts";
 import { INIT_PATH, mountsOf, rootPropagationOf } from "./spec-mounts.ts";
-import { envOf, type ImageProcess } from "./spec-process.ts";
+import { capabilitiesOfUser, envOf, type ImageProcess } from "./spec-process.ts";
 import { oomScoreOf, resourcesOf, rlimitsOf } from "./spec-resources.ts";
 import { seccompFor } from "./spec-seccomp.ts";
 
@@ -67,10 +67,18 @@ export function specOf(input: SpecInput): OciSpec {
   };
 }
 
-/** The spec as containerd takes it: JSON, in which a limit of -1 is the unsigned 64-bit number that means none. */
-export function encodeSpec(spec: OciSpec): Uint8Array {
-  const text = JSON.stringify(spec).replace(/"(soft|hard)":-1\b/g, `"$1":${2n ** 64n - 1n}`);
-  return Buffer.from(text);
+/** OCI's number for no limit; ours is -1. */
+const NO_LIMIT = 2n ** 64n - 1n;
+
+/** The spec, or a process of one, as containerd takes it: JSON with OCI's word for no limit. */
+export function encodeSpec(spec: OciSpec | OciProcess): Uint8Array {
+  return Buffer.from(JSON.stringify(spec).replace(/"(soft|hard)":-1\b/g, `"$1":${NO_LIMIT}`));
+}
+
+/** What `encodeSpec` made. */
+export function decodeSpec(bytes: Uint8Array): OciSpec {
+  const text = Buffer.from(bytes).toString();
+  return JSON.parse(text.replace(new RegExp(`"(soft|hard)":${NO_LIMIT}\\b`, "g"), '"$1":-1'));
 }
 
 function processOf(input: SpecInput, capabilities: readonly string[]): OciProcess {
@@ -82,11 +90,7 @@ function processOf(input: SpecInput, capabilities: readonly string[]): OciProces
     args: init === undefined ? command : [INIT_PATH, "--", ...command],
     env: envOf(config, image),
     cwd: config.dir || image.dir || "/",
-    // Others than root get theirs by what they execute, as anywhere.
-    capabilities: {
-      bounding: capabilities,
-      ...(user.uid === 0 && { effective: capabilities, permitted: capabilities }),
-    },
+    capabilities: capabilitiesOfUser(user, capabilities),
     ...(config.ulimits.length > 0 && { rlimits: rlimitsOf(config.ulimits, machine) }),
     noNewPrivileges: false,
     ...(oomScoreAdj !== undefined && { oomScoreAdj }),

@@ -25,7 +25,8 @@ export class UserFilesCache {
   }
 }
 
-async function readUserFiles(root: string): Promise<UserFiles> {
+/** `root`: an image's or a container's. */
+export async function readUserFiles(root: string): Promise<UserFiles> {
   return {
     passwd: await readIn(root, "/etc/passwd", MOST_BYTES),
     group: await readIn(root, "/etc/group", MOST_BYTES),

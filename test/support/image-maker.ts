@@ -43,7 +43,7 @@ export async function tarOf(files: readonly LayerFile[]): Promise<Buffer> {
 
 /** A root file system that runs: busybox under a few of its names. */
 export function busyboxFiles(): LayerFile[] {
-  const names = ["sh", "cat", "echo", "sleep", "ls", "httpd", "nc", "wget", "hostname"];
+  const names = ["sh", "cat", "echo", "sleep", "ls", "httpd", "nc", "wget", "hostname", "touch", "rm"];
   return [
     { name: "bin" },
     { name: "bin/busybox", content: readFileSync("/bin/busybox"), mode: 0o755 },

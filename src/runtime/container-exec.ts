@@ -1,0 +1,202 @@
+import { readdir, rm } from "node:fs/promises";
+import type { GrpcClient } from "../grpc/index.ts";
+import { type Clock, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
+import type { ContainerEntry } from "./container-entry.ts";
+import { EXEC_PREFIX, execFifo } from "./container-folder.ts";
+import type { ContainerKeeper } from "./container-keeper.ts";
+import { getSpec } from "./container-store.ts";
+import { ExecOutput } from "./exec-output.ts";
+import { killSession } from "./exec-session.ts";
+import {
+  createExec,
+  deleteExec,
+  type ExecRef,
+  execPid,
+  killExec,
+  listPids,
+  startExec,
+  waitExec,
+} from "./exec-task.ts";
+import type { ExecConfig, ExecResult } from "./health.ts";
+import { Slots } from "./image-locks.ts";
+import { FifoReader } from "./log-pump.ts";
+import type { OciProcess } from "./oci.ts";
+import { SIGKILL } from "./signals.ts";
+import { execProcessOf } from "./spec-process.ts";
+import { resolveUser } from "./user.ts";
+import { readUserFiles } from "./user-files.ts";
+
+export interface ExecParts {
+  readonly client: GrpcClient;
+  readonly keeper: ContainerKeeper;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** A program on its way. */
+interface Program {
+  readonly ref: ExecRef;
+  readonly process: OciProcess;
+  readonly path: string;
+  readonly output: ExecOutput;
+  onStart(): void;
+}
+
+/** Programs being made at a time on this node: each costs a run of runc, and the containers' own work comes first. */
+const AT_ONCE = 4;
+/** How long one may take to die of SIGKILL. */
+const KILL_MS = 10_000;
+export const KILLED: number = 128 + SIGKILL;
+
+/**
+ * Runs programs in containers beside process 1. A program's FIFO is there from before it is made until it is gone, and has its id in
+ * its name: that is how the next daemon knows what this one left.
+ */
+export class ContainerExecs {
+  readonly #parts: ExecParts;
+  readonly #active = new Set<string>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #making = new Slots(AT_ONCE);
+  /** What process 1 of each container is; it never changes. */
+  readonly #processes = new WeakMap<ContainerEntry, OciProcess>();
+
+  constructor(parts: ExecParts) {
+    this.#parts = parts;
+  }
+
+  /** An abort kills the program with all it started; what it wrote so far is then the result, and 137. */
+  run(
+    entry: ContainerEntry,
+    config: ExecConfig,
+    signal: AbortSignal,
+    onStart: () => void = () => {},
+  ): Promise<ExecResult> {
+    const result = this.#run(entry, config, signal, onStart);
+    const done = result.then(nothing, nothing).then(() => void this.#running.delete(done));
+    this.#running.add(done);
+    return result;
+  }
+
+  /** Resolves when nothing runs; whoever runs programs aborts them. */
+  async close(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  async #run(
+    entry: ContainerEntry,
+    config: ExecConfig,
+    signal: AbortSignal,
+    onStart: () => void,
+  ): Promise<ExecResult> {
+    const process = await this.#processOf(entry, config);
+    const execId = randomHex(this.#parts.random, 32);
+    const ref = { containerId: entry.id, execId };
+    const path = execFifo(entry.folder, execId);
+    const output = new ExecOutput();
+    this.#active.add(execId);
+    try {
+      const exitCode = await this.#carryOut(entry, { ref, process, path, output, onStart }, signal);
+      await rm(path, { force: true });
+      return { exitCode, output: output.toString() };
+    } catch (error) {
+      // With containerd away it stays, until that is back or the next daemon comes.
+      await this.#discard(ref, path).catch(() => {});
+      if (entry.status === "running") throw error;
+      return { exitCode: KILLED, output: output.toString() };
+    } finally {
+      this.#active.delete(execId);
+    }
+  }
+
+  /** Ends what an earlier daemon, or this one when containerd went away, left in the container. */
+  async sweep(entry: ContainerEntry): Promise<void> {
+    const names = await readdir(entry.folder.runDir).catch(() => []);
+    const ids = names.filter((n) => n.startsWith(EXEC_PREFIX)).map((n) => n.slice(EXEC_PREFIX.length));
+    for (const execId of ids.filter((id) => !this.#active.has(id))) {
+      try {
+        await this.#discard({ containerId: entry.id, execId }, execFifo(entry.folder, execId));
+      } catch (error) {
+        const { log } = this.#parts;
+        log.warn("program left in a container", { container: entry.id, execId, error: messageOf(error) });
+      }
+    }
+  }
+
+  async #carryOut(entry: ContainerEntry, program: Program, signal: AbortSignal): Promise<number> {
+    const { client, keeper, clock, log } = this.#parts;
+    const { ref, process, path, output } = program;
+    const exec = { id: ref.execId, args: process.args };
+    await keeper.fifos.put([path]);
+    const take = (chunk: Buffer): void => output.take(chunk);
+    const reader = new FifoReader({ path, stream: "stdout", clock, log, take });
+    try {
+      keeper.emit("exec_create", entry, exec);
+      const pid = await this.#start(program, signal);
+      if (pid === undefined) return KILLED;
+      keeper.emit("exec_start", entry, exec);
+      program.onStart();
+      const exitCode = await this.#ended(ref, pid, signal);
+      await deleteExec(client, ref);
+      await reader.drain();
+      keeper.emit("exec_die", entry, { ...exec, exitCode });
+      return exitCode;
+    } finally {
+      reader.close();
+    }
+  }
+
+  /** Its pid; undefined when the signal came first. */
+  #start({ ref, process, path }: Program, signal: AbortSignal): Promise<number | undefined> {
+    const { client } = this.#parts;
+    return this.#making.with(async () => {
+      if (signal.aborted) return undefined;
+      await createExec(client, ref, { process, path });
+      return startExec(client, ref);
+    });
+  }
+
+  async #ended(ref: ExecRef, pid: number, signal: AbortSignal): Promise<number> {
+    const { client, log } = this.#parts;
+    const kill = (): void => {
+      this.#kill(ref, pid).catch((error: unknown) => {
+        log.warn("program not killed", { container: ref.containerId, error: messageOf(error) });
+      });
+    };
+    signal.addEventListener("abort", kill, { once: true });
+    if (signal.aborted) kill();
+    try {
+      return await waitExec(client, ref);
+    } finally {
+      signal.removeEventListener("abort", kill);
+    }
+  }
+
+  async #kill(ref: ExecRef, pid: number): Promise<void> {
+    const { client } = this.#parts;
+    await killSession(pid, () => listPids(client, ref.containerId));
+    await killExec(client, ref);
+  }
+
+  /** Whatever state it is in. */
+  async #discard(ref: ExecRef, path: string): Promise<void> {
+    const { client } = this.#parts;
+    const pid = await execPid(client, ref);
+    if (pid !== undefined) {
+      await this.#kill(ref, pid);
+      await waitExec(client, ref, { deadlineMs: KILL_MS });
+    }
+    await deleteExec(client, ref);
+    await rm(path, { force: true });
+  }
+
+  async #processOf(entry: ContainerEntry, config: ExecConfig): Promise<OciProcess> {
+    const own = this.#processes.get(entry) ?? (await getSpec(this.#parts.client, entry.id)).process;
+    this.#processes.set(entry, own);
+    if (config.user === undefined) return execProcessOf(own, config, own.user);
+    const files = await readUserFiles(`/proc/${entry.pid}/root`);
+    return execProcessOf(own, config, resolveUser(config.user, entry.record.config.groups, files));
+  }
+}
+
+function nothing(): void {}
