@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
+  type DesiredState,
   isGlobal,
   isJob,
   isTerminal,
@@ -11,9 +12,10 @@ import {
   type Service,
   type ServiceMode,
   stateRank,
+  TASK_STATES,
   type Task,
 } from "../model/index.ts";
-import { aNode } from "../model/objects.fake.ts";
+import { aNode, aTask, T0 } from "../model/objects.fake.ts";
 import type { ObjectChange } from "../store/index.ts";
 import { type Fate, newWorld, type World, webService } from "./world.fake.ts";
 
@@ -211,3 +213,84 @@ function checkEnd(world: World): void {
   expect(told.filter((t) => !isTerminal(t) && !isWanted(t))).toEqual([]);
   expect(world.plan().changes).toEqual([]);
 }
+
+/** Any state of affairs, also such as no history leads to. */
+const anyTask = fc.record({
+  slot: fc.integer({ min: 0, max: 5 }),
+  node: fc.constantFrom(...IDS, "gone"),
+  iteration: fc.constantFrom(0, 1),
+  state: fc.constantFrom(...TASK_STATES),
+  desired: fc.constantFrom<DesiredState[]>("ready", "running", "complete", "shutdown", "remove"),
+  forceUpdate: fc.constantFrom(0, 1),
+  born: fc.integer({ min: -120_000, max: 0 }),
+  notBefore: fc.option(fc.integer({ min: -20_000, max: 20_000 }), { nil: undefined }),
+  after: fc.option(fc.nat(9), { nil: undefined }),
+});
+const anyState = fc.record({
+  mode: aMode,
+  maxAttempts: fc.nat(2),
+  order: fc.constantFrom("start-first" as const, "stop-first" as const),
+  nodes: fc.array(aStep.filter(isNodeStep), { maxLength: 8 }),
+  tasks: fc.array(anyTask, { maxLength: 12 }),
+});
+
+function isNodeStep(step: Step): step is NodeStep {
+  return step.kind !== "run" && step.kind !== "force" && step.kind !== "join";
+}
+
+function worldOf({ mode, maxAttempts, order, nodes, tasks }: StateOf<typeof anyState>): World {
+  const base = serviceOf(mode, maxAttempts, order);
+  const service = {
+    ...base,
+    version: 5,
+    specVersion: 5,
+    ...(base.job && { job: { ...base.job, iteration: 1 } }),
+    spec: { ...base.spec, task: { ...base.spec.task, forceUpdate: 1 } },
+  };
+  const world = newWorld(
+    IDS.slice(0, 3).map((id) => aNode(id)),
+    [service],
+  );
+  for (const step of nodes) act(world, step);
+  for (const [i, t] of tasks.entries()) {
+    const global = isGlobal(mode.kind);
+    const desired = isJob(mode.kind) && t.desired === "running" ? "complete" : t.desired;
+    world.view.put("task", {
+      ...aTask(service, global ? 0 : t.slot),
+      id: `t${i}`,
+      createdAt: T0 + t.born,
+      desiredState: !isJob(mode.kind) && desired === "complete" ? "running" : desired,
+      specVersion: t.forceUpdate === 1 ? 5 : 1,
+      spec: { ...service.spec.task, forceUpdate: t.forceUpdate },
+      status: { at: T0 + t.born / 2, state: t.state, message: "" },
+      ...(isJob(mode.kind) && { jobIteration: t.iteration }),
+      ...((global || stateRank(t.state) >= stateRank("assigned")) && { nodeId: t.node }),
+      ...(t.notBefore !== undefined && { notBefore: T0 + t.notBefore }),
+      ...(t.after !== undefined && { after: `t${t.after}` }),
+    });
+  }
+  return world;
+}
+type StateOf<A> = A extends fc.Arbitrary<infer T> ? T : never;
+
+test("a plan for global services and jobs says everything, whatever the state of affairs", () => {
+  fc.assert(
+    fc.property(anyState, (state) => {
+      const world = worldOf(state);
+      world.write(world.plan().changes);
+      expect(world.plan().changes).toEqual([]);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("from any state of affairs a healthy cluster gets its global services and jobs done", () => {
+  fc.assert(
+    fc.property(anyState, (state) => {
+      const world = worldOf(state);
+      heal(world);
+      checkEnd(world);
+    }),
+    { numRuns: 60 },
+  );
+});
