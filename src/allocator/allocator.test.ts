@@ -201,7 +201,7 @@ describe("addresses", () => {
     const land = new Land({
       networks: [front, small("10.7.0.0/29")],
       services: [web, api],
-      tasks: [...tasks, aTask(api, 1)],
+      tasks: [...tasks, aTask(api, 1, { createdAt: T0 + 1 })],
     });
     land.allocate();
     expect(tasks.map((t) => land.task(t.id).attachments.length)).toEqual([2, 2, 2, 2, 0, 0]);
@@ -257,7 +257,8 @@ describe("published ports", () => {
 
   test("are given from 30000 up, per protocol, and kept for the same target", () => {
     const web = on("web", [], [port(80), port(81), port(53, 0, { protocol: "udp" })]);
-    const land = new Land({ networks: [ingress], services: [web, on("api", [], [port(80)])] });
+    const api = { ...on("api", [], [port(80)]), createdAt: T0 + 1 };
+    const land = new Land({ networks: [ingress], services: [web, api] });
     land.allocate();
     expect(portsOf(land, web.id)).toEqual([30_000, 30_001, 30_000]);
     expect(portsOf(land, "svc-api")).toEqual([30_002]);

@@ -1,12 +1,11 @@
-import { equal } from "../lib/index.ts";
+import { equal, type Instant } from "../lib/index.ts";
 import {
-  type Attachment,
-  type Change,
   type Decision,
   type Endpoint,
   type EndpointSpec,
   isTerminal,
   isWanted,
+  type Meta,
   type Network,
   type Node,
   type Plan,
@@ -15,52 +14,74 @@ import {
   type Service,
   type Task,
 } from "../model/index.ts";
-import type { View } from "../store/index.ts";
+import { type Derived, tallyOf, type View } from "../store/index.ts";
 import { Ledger } from "./ledger.ts";
 import { grantPorts } from "./ports.ts";
 import { grantNetwork } from "./subnets.ts";
 
+/** Tasks that one pass gives addresses to; the next pass goes on. */
+const MOST = 200;
+
+/** Services with tasks that have no addresses yet. */
+const NEW_TASKS: Derived<Map<string, number>> = tallyOf("task", (task) =>
+  isNew(task) ? task.serviceId : undefined,
+);
+/** Services that could not be served: what they lack may have come free. */
+const UNSERVED: Derived<Map<string, number>> = tallyOf("service", (service) =>
+  service.allocationError === undefined ? undefined : service.id,
+);
+
 /**
  * Hands out numbers: subnets and VNIs to networks, VIPs and published ports to services, addresses to tasks and nodes.
- * What is held is read from the view itself, so nothing can leak: an address is free when no object says it.
+ * What is held follows from the objects themselves, so nothing can leak: an address is free when no object says it.
  */
-export function planAllocation(view: View, decision: Decision, _scope: Scope): Plan {
-  const changes: Change[] = [];
-  const networks = allocateNetworks(view, changes);
+export function planAllocation(view: View, decision: Decision, scope: Scope): Plan {
+  const networks = allocateNetworks(view);
   const ledger = new Ledger(view, networks);
-  const services = allocateServices(view, ledger, changes);
-  for (const task of view.all("task")) {
-    if (task.status.state !== "new" || !isWanted(task)) continue;
-    const next = allocateTask(task, services.get(task.serviceId), ledger, decision.now);
-    if (next !== undefined) changes.push(put("task", next));
+  const services = allocateServices(view, scope, ledger);
+  const tasks = allocateTasks(view, services, ledger, decision.now);
+  const nodes = allocateNodes(view, scope, ledger);
+  for (const [id, state] of ledger.moved()) {
+    const network = networks.get(id);
+    if (network !== undefined) networks.set(id, { ...network, state });
   }
-  for (const node of view.all("node")) {
-    const next = allocateNode(view, node, ledger);
-    if (next !== undefined) changes.push(put("node", next));
-  }
-  return { changes, because: "allocation" };
+  const touched = [...networks.values()].filter(
+    (network) => !equal(network, view.get("network", network.id)),
+  );
+  return {
+    changes: [
+      ...touched.map((network) => put("network", network)),
+      ...[...services.values()].map((service) => put("service", service)),
+      ...tasks.map((task) => put("task", task)),
+      ...nodes.map((node) => put("node", node)),
+    ],
+    because: "allocation",
+  };
 }
 
-function allocateNetworks(view: View, changes: Change[]): Map<string, Network> {
+/** All networks, those that waited served or with a complaint. */
+function allocateNetworks(view: View): Map<string, Network> {
   const known = new Map<string, Network>();
   for (const network of view.all("network")) known.set(network.id, network);
   const waiting = [...known.values()]
     .filter((n) => n.state === undefined)
-    .sort((a, b) => Number(b.spec.ingress) - Number(a.spec.ingress) || a.createdAt - b.createdAt);
+    .sort((a, b) => Number(b.spec.ingress) - Number(a.spec.ingress) || byAge(a, b));
   for (const network of waiting) {
-    const grant = grantNetwork(
-      view,
-      network.spec,
-      [...known.values()].filter((n) => n.id !== network.id),
-    );
-    const next =
+    const others = [...known.values()].filter((n) => n.id !== network.id);
+    const grant = grantNetwork(view, network.spec, others);
+    known.set(
+      network.id,
       "state" in grant
         ? served(network, { state: grant.state })
-        : { ...network, allocationError: grant.error };
-    known.set(network.id, next);
-    if (!equal(next, network)) changes.push(put("network", next));
+        : { ...network, allocationError: grant.error },
+    );
   }
   return known;
+}
+
+/** The oldest first. */
+function byAge(a: Meta, b: Meta): number {
+  return a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
 }
 
 /** The object with what it was granted, and its old complaint forgotten. */
@@ -69,14 +90,55 @@ function served<T extends { allocationError?: string }>(object: T, granted: Part
   return { ...(rest as T), ...granted };
 }
 
-function allocateServices(view: View, ledger: Ledger, changes: Change[]): Map<string, Service> {
-  const services = new Map<string, Service>();
-  for (const service of view.all("service")) {
+/** Services that are other than before. */
+function allocateServices(view: View, scope: Scope, ledger: Ledger): Map<string, Service> {
+  const ids = new Set([...scope.services, ...view.derive(UNSERVED).keys()]);
+  const services = [...ids].flatMap((id) => view.get("service", id) ?? []).sort(byAge);
+  const changed = new Map<string, Service>();
+  for (const service of services) {
     const next = isServed(service, ledger) ? service : allocateService(service, ledger);
-    services.set(service.id, next);
-    if (next !== service && !equal(next, service)) changes.push(put("service", next));
+    if (next !== service && !equal(next, service)) changed.set(service.id, next);
   }
-  return services;
+  return changed;
+}
+
+/** Tasks that got their addresses, or have something new to complain of. */
+function allocateTasks(
+  view: View,
+  services: ReadonlyMap<string, Service>,
+  ledger: Ledger,
+  now: Instant,
+): Task[] {
+  const waiting = [...view.derive(NEW_TASKS).keys()]
+    .flatMap((id) => [...view.tasksByService(id)].filter(isNew))
+    .sort((a, b) => a.createdAt - b.createdAt || compareSlots(a, b));
+  const changed: Task[] = [];
+  for (const task of waiting) {
+    if (changed.length >= MOST) break;
+    const service = services.get(task.serviceId) ?? view.get("service", task.serviceId);
+    const next = allocateTask(task, service, ledger, now);
+    if (next !== undefined) changed.push(next);
+  }
+  return changed;
+}
+
+function isNew(task: Task): boolean {
+  return task.status.state === "new" && isWanted(task);
+}
+
+function compareSlots(a: Task, b: Task): number {
+  if (a.serviceId !== b.serviceId) return a.serviceId < b.serviceId ? -1 : 1;
+  return a.slot - b.slot || (a.id < b.id ? -1 : 1);
+}
+
+/** Nodes whose own addresses change. Once some node got none, all are asked: one may have come free anywhere. */
+function allocateNodes(view: View, scope: Scope, ledger: Ledger): Node[] {
+  const ingress = ledger.ingress === undefined ? 0 : ledger.books.strangers(ledger.ingress.id);
+  const nodes =
+    ledger.books.hasStranded || ingress > 0
+      ? [...view.all("node")]
+      : [...scope.nodes].flatMap((id) => view.get("node", id) ?? []);
+  return nodes.sort(byAge).flatMap((node) => allocateNode(view, node, ledger) ?? []);
 }
 
 function isServed(service: Service, ledger: Ledger): boolean {
@@ -103,15 +165,17 @@ function allocateService(service: Service, ledger: Ledger): Service {
   if (usesIngress(service.spec.endpoint) && ledger.ingress === undefined) {
     return { ...service, allocationError: "the ingress network does not exist" };
   }
-  const granted = grantPorts(service, ledger.ports);
+  const granted = grantPorts(service, ledger.books);
   if ("error" in granted) return { ...service, allocationError: granted.error };
   const held = new Map(service.endpoint?.vips.map((v) => [v.networkId, v.address]));
-  const vips: { networkId: string; address: string }[] = [];
-  for (const networkId of vipNetworks(service, ledger)) {
-    const grant = held.has(networkId) ? { address: held.get(networkId) ?? "" } : ledger.give(networkId);
-    if ("error" in grant) return { ...service, allocationError: grant.error };
-    vips.push({ networkId, address: grant.address });
-  }
+  const networks = vipNetworks(service, ledger);
+  // All or none: half a service must not use addresses up.
+  const refusal = firstOf(networks, (id) => (held.has(id) ? undefined : ledger.refusal(id)));
+  if (refusal !== undefined) return { ...service, allocationError: refusal };
+  const vips = networks.flatMap((networkId) => {
+    const address = held.get(networkId) ?? ledger.give(networkId);
+    return address === undefined ? [] : [{ networkId, address }];
+  });
   const endpoint: Endpoint = { spec: service.spec.endpoint, ports: granted.ports, vips };
   return served(service, { endpoint });
 }
@@ -121,37 +185,38 @@ function allocateTask(
   task: Task,
   service: Service | undefined,
   ledger: Ledger,
-  now: number,
+  now: Instant,
 ): Task | undefined {
   if (service === undefined) return undefined;
-  const result = attachmentsFor(task, service, ledger);
-  if ("error" in result) {
-    const error = `cannot allocate task: ${result.error}`;
+  const targets = targetsOf(task, ledger);
+  const refusal = isServed(service, ledger)
+    ? firstOf(targets, (id) => ledger.refusalToTask(id))
+    : (service.allocationError ?? "its service is not allocated yet");
+  if (refusal !== undefined) {
+    const error = `cannot allocate task: ${refusal}`;
     return task.status.error === error ? undefined : { ...task, status: { ...task.status, error } };
   }
+  const attachments = targets.flatMap((networkId) => {
+    const address = ledger.next(networkId);
+    return address === undefined ? [] : [{ networkId, address }];
+  });
   const status = { at: now, state: "pending", message: "pending task scheduling" } as const;
-  return { ...task, attachments: result.attachments, status };
+  const allocated = { ...task, attachments, status };
+  ledger.books.enterTask(allocated, 1);
+  return allocated;
 }
 
-function attachmentsFor(
-  task: Task,
-  service: Service,
-  ledger: Ledger,
-): { attachments: Attachment[] } | { error: string } {
-  if (!isServed(service, ledger))
-    return { error: service.allocationError ?? "its service is not allocated yet" };
-  const targets = task.spec.networks.map((n) => n.target);
-  if (usesIngress(task.endpoint) && ledger.ingress !== undefined) targets.push(ledger.ingress.id);
-  const attachments: Attachment[] = [];
-  for (const networkId of targets) {
-    const grant = ledger.giveToTask(networkId);
-    if ("error" in grant) {
-      for (const held of attachments) ledger.release(held);
-      return grant;
-    }
-    attachments.push({ networkId, address: grant.address });
+function targetsOf(task: Task, ledger: Ledger): string[] {
+  const own = task.spec.networks.map((n) => n.target);
+  return usesIngress(task.endpoint) && ledger.ingress !== undefined ? [...own, ledger.ingress.id] : own;
+}
+
+function firstOf<T, R>(items: readonly T[], of: (item: T) => R | undefined): R | undefined {
+  for (const item of items) {
+    const found = of(item);
+    if (found !== undefined) return found;
   }
-  return { attachments };
+  return undefined;
 }
 
 /** A node's own addresses: on ingress always, on another network while a task of it is there. */
@@ -162,9 +227,8 @@ function allocateNode(view: View, node: Node, ledger: Ledger): Node | undefined 
   }
   const attachments: Record<string, string> = {};
   for (const networkId of wanted) {
-    const held = node.attachments[networkId];
-    const grant = held === undefined ? ledger.give(networkId) : { address: held };
-    if ("address" in grant) attachments[networkId] = grant.address;
+    const address = node.attachments[networkId] ?? ledger.give(networkId);
+    if (address !== undefined) attachments[networkId] = address;
   }
   return equal(attachments, node.attachments) ? undefined : { ...node, attachments };
 }

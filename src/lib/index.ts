@@ -21,6 +21,7 @@ export {
   requireCidr,
   sizeOf,
 } from "./ipv4.ts";
+export { addCount, LayeredMap } from "./layered-map.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
 export { Queue } from "./queue.ts";
 export { type Random, randomFloat, randomInt, seededRandom } from "./random.ts";

@@ -1,4 +1,5 @@
 import { equal } from "../lib/index.ts";
+import { isOtherNetwork, type Network } from "../model/index.ts";
 import type { ObjectChange, View } from "../store/index.ts";
 import { type AssignmentSet, assignmentsFor, assignmentsOf, isAway, readerOf } from "./assignments.ts";
 
@@ -59,7 +60,8 @@ export class AssignmentFeed {
 
   /** True when the change may put the node on other networks, or another network under it. */
   #moves({ kind, before, after }: ObjectChange): boolean {
-    if (kind === "network") return true;
+    if (kind === "network")
+      return isOtherNetwork(before as Network | undefined, after as Network | undefined);
     if (kind !== "node" || (after ?? before)?.id !== this.#nodeId) return false;
     return !equal(attachmentsOf(before), attachmentsOf(after));
   }

@@ -1,5 +1,14 @@
 import { equal } from "../lib/index.ts";
-import { isGlobal, isTerminal, isWanted, type Node, type Scope, type Task } from "../model/index.ts";
+import {
+  isGlobal,
+  isOtherNetwork,
+  isTerminal,
+  isWanted,
+  type Network,
+  type Node,
+  type Scope,
+  type Task,
+} from "../model/index.ts";
 import { everythingOf, type ObjectChange, type View } from "../store/index.ts";
 
 /** A scope that grows with every change it is told of. */
@@ -24,7 +33,11 @@ export class Marks implements Scope {
     else if (kind === "task") this.#noteTask(before as Task | undefined, after as Task | undefined);
     else if (kind === "node") this.#noteNode(view, before as Node | undefined, after as Node | undefined);
     // A network or the cluster: rare, and anybody may be concerned.
-    else this.add(everythingOf(view));
+    else if (
+      kind === "cluster" ||
+      isOtherNetwork(before as Network | undefined, after as Network | undefined)
+    )
+      this.add(everythingOf(view));
   }
 
   #noteTask(before: Task | undefined, after: Task | undefined): void {

@@ -1,3 +1,4 @@
+import { equal } from "../lib/index.ts";
 import type { Meta } from "./object.ts";
 
 /** An overlay network of the cluster (docker_gwbridge and the like are the node's own and not here). */
@@ -37,6 +38,19 @@ export interface NetworkState {
   readonly gateway: string;
   readonly ipRange?: string;
   readonly vni: number;
+  /** The address given last: the next one is looked for after it. */
+  readonly cursor?: string;
+}
+
+/** True when a change of a network is more than another address given. */
+export function isOtherNetwork(before: Network | undefined, after: Network | undefined): boolean {
+  return !equal(withoutCursor(before), withoutCursor(after));
+}
+
+function withoutCursor(network: Network | undefined): unknown {
+  if (network === undefined) return undefined;
+  const { version: _, updatedAt: __, state, ...rest } = network;
+  return { ...rest, state: state === undefined ? undefined : { ...state, cursor: undefined } };
 }
 
 export const INGRESS_NAME = "ingress";

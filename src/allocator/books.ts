@@ -1,0 +1,174 @@
+import { addCount, equal, LayeredMap } from "../lib/index.ts";
+import { isTerminal, type Node, type Service, type Task } from "../model/index.ts";
+import type { Derived } from "../store/index.ts";
+
+interface Station {
+  readonly isUp: boolean;
+  /** Network id to its own address there. */
+  readonly attachments: Readonly<Record<string, string>>;
+}
+
+interface Held {
+  readonly networkId: string;
+  readonly address: string;
+}
+
+/** Keys join a network's id and another word; a count of nothing is not there. */
+interface Tables {
+  /** "network address" to how many hold it: more than one is a mistake that must not free it. */
+  readonly holders: LayeredMap<number>;
+  /** Network id to how many addresses of it are held. */
+  readonly used: LayeredMap<number>;
+  /** "tcp/80" to ids of services that publish it. */
+  readonly ports: LayeredMap<readonly string[]>;
+  readonly stations: LayeredMap<Station>;
+  /** "network node" to living tasks there with an address; the node is "" for those that have none yet. */
+  readonly living: LayeredMap<number>;
+  /** Network id to how many nodes that are up have an address there. */
+  readonly attached: LayeredMap<number>;
+  /** Network id to living tasks on it, on nodes that have no address there or on none yet. */
+  readonly airborne: LayeredMap<number>;
+  /** "up": nodes that are up. "stranded": airborne tasks that are on a node, of all networks. */
+  readonly sums: LayeredMap<number>;
+}
+
+/** Who holds which number, kept object by object. */
+export class Books {
+  readonly #tables: Tables;
+
+  constructor(below?: Books) {
+    this.#tables = below === undefined ? newTables() : forked(below.#tables);
+  }
+
+  isHeld(networkId: string, address: string): boolean {
+    return this.#tables.holders.get(`${networkId} ${address}`) !== undefined;
+  }
+
+  used(networkId: string): number {
+    return this.#tables.used.get(networkId) ?? 0;
+  }
+
+  /** Services that publish the port. */
+  publishers(port: string): readonly string[] {
+    return this.#tables.ports.get(port) ?? [];
+  }
+
+  /** Nodes that are up and have no address here yet. */
+  strangers(networkId: string): number {
+    return (this.#tables.sums.get("up") ?? 0) - (this.#tables.attached.get(networkId) ?? 0);
+  }
+
+  /** Living tasks with an address here that may land on, or are on, a node without one. */
+  airborne(networkId: string): number {
+    return this.#tables.airborne.get(networkId) ?? 0;
+  }
+
+  /** Some task is on a node that has no address on the task's network. */
+  get hasStranded(): boolean {
+    return this.#tables.sums.get("stranded") !== undefined;
+  }
+
+  hold({ networkId, address }: Held, step: 1 | -1): void {
+    const holders = addCount(this.#tables.holders, `${networkId} ${address}`, step);
+    const isTurn = step === 1 ? holders === 1 : holders === 0;
+    if (isTurn) addCount(this.#tables.used, networkId, step);
+  }
+
+  publish(port: string, serviceId: string, step: 1 | -1): void {
+    const now = this.publishers(port);
+    const next = step === 1 ? [...now, serviceId] : now.toSpliced(now.indexOf(serviceId), 1);
+    this.#tables.ports.set(port, next.length === 0 ? undefined : next);
+  }
+
+  enterTask({ nodeId = "", attachments }: Task, step: 1 | -1): void {
+    for (const held of attachments) {
+      this.hold(held, step);
+      addCount(this.#tables.living, `${held.networkId} ${nodeId}`, step);
+      if (this.#tables.stations.get(nodeId)?.attachments[held.networkId] === undefined) {
+        this.#lift(held.networkId, nodeId, step);
+      }
+    }
+  }
+
+  enterService({ id, endpoint }: Service, step: 1 | -1): void {
+    for (const vip of endpoint?.vips ?? []) this.hold(vip, step);
+    for (const port of endpoint?.ports ?? []) {
+      if (port.publishMode === "ingress" && port.published !== 0) this.publish(portKey(port), id, step);
+    }
+  }
+
+  enterNode(node: Node, step: 1 | -1): void {
+    const isUp = node.status.state !== "down";
+    this.#tables.stations.set(node.id, step === 1 ? { isUp, attachments: node.attachments } : undefined);
+    if (isUp) addCount(this.#tables.sums, "up", step);
+    for (const [networkId, address] of Object.entries(node.attachments)) {
+      this.hold({ networkId, address }, step);
+      if (isUp) addCount(this.#tables.attached, networkId, step);
+      // Those who waited for this address have come down.
+      this.#lift(networkId, node.id, -step * (this.#tables.living.get(`${networkId} ${node.id}`) ?? 0));
+    }
+  }
+
+  #lift(networkId: string, nodeId: string, tasks: number): void {
+    addCount(this.#tables.airborne, networkId, tasks);
+    if (nodeId !== "") addCount(this.#tables.sums, "stranded", tasks);
+  }
+}
+
+export const BOOKS: Derived<Books> = {
+  empty: () => new Books(),
+  fork: (books) => new Books(books),
+  apply(books, { kind, before, after }) {
+    if (kind === "task") {
+      const [old, now] = [living(before as Task | undefined), living(after as Task | undefined)];
+      if (old !== undefined && now !== undefined && holdsAlike(old, now)) return;
+      if (old !== undefined) books.enterTask(old, -1);
+      if (now !== undefined) books.enterTask(now, 1);
+    } else if (kind === "service") {
+      if (before !== undefined) books.enterService(before as Service, -1);
+      if (after !== undefined) books.enterService(after as Service, 1);
+    } else if (kind === "node") {
+      if (before !== undefined) books.enterNode(before as Node, -1);
+      if (after !== undefined) books.enterNode(after as Node, 1);
+    }
+  },
+};
+
+export function portKey(port: { readonly protocol: string; readonly published: number }): string {
+  return `${port.protocol}/${port.published}`;
+}
+
+function newTables(): Tables {
+  return {
+    holders: new LayeredMap(),
+    used: new LayeredMap(),
+    ports: new LayeredMap(),
+    stations: new LayeredMap(),
+    living: new LayeredMap(),
+    attached: new LayeredMap(),
+    airborne: new LayeredMap(),
+    sums: new LayeredMap(),
+  };
+}
+
+function forked(tables: Tables): Tables {
+  return {
+    holders: tables.holders.fork(),
+    used: tables.used.fork(),
+    ports: tables.ports.fork(),
+    stations: tables.stations.fork(),
+    living: tables.living.fork(),
+    attached: tables.attached.fork(),
+    airborne: tables.airborne.fork(),
+    sums: tables.sums.fork(),
+  };
+}
+
+/** A task that ended holds nothing. */
+function living(task: Task | undefined): Task | undefined {
+  return task === undefined || isTerminal(task) ? undefined : task;
+}
+
+function holdsAlike(a: Task, b: Task): boolean {
+  return a.nodeId === b.nodeId && equal(a.attachments, b.attachments);
+}
