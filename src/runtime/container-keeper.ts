@@ -10,11 +10,19 @@ import { folderOf } from "./container-folder.ts";
 import { type ContainerHistory, readHistory } from "./container-history.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { getContainer, listContainers } from "./container-store.ts";
-import { deleteTask, getTask, killTask, listTasks, type TaskExit, type TaskState } from "./container-task.ts";
+import {
+  deleteTask,
+  getTask,
+  isMute,
+  killTask,
+  listTasks,
+  type TaskExit,
+  type TaskState,
+} from "./container-task.ts";
 import type { Health } from "./health.ts";
 import { freshHealth } from "./health-watch.ts";
 import { KeyedLocks } from "./image-locks.ts";
-import type { Logs } from "./log.ts";
+import type { LogPump, Logs } from "./log.ts";
 import { SIGKILL } from "./signals.ts";
 
 export interface KeeperParts {
@@ -36,6 +44,9 @@ export interface RunTender {
   /** Once or more. */
   ended(entry: ContainerEntry): void;
 }
+
+/** Of a container whose output goes nowhere. */
+const NO_PUMP: LogPump = { close: async () => {}, detach: () => {} };
 
 const RECONNECT_MS = 250;
 
@@ -119,17 +130,22 @@ export class ContainerKeeper {
   /** Goes on reading its output, or begins to; with no FIFOs yet, they are made. */
   async openPump(entry: ContainerEntry): Promise<void> {
     const { folder, record } = entry;
-    const { tty, openStdin, logMaxBytes, logMaxFiles } = record.config;
+    const { tty, openStdin, logMaxBytes, logMaxFiles, logDriver } = record.config;
     if (entry.pump !== undefined) return;
     await mkdir(folder.runDir, { recursive: true, mode: 0o700 });
     // Nobody opens the one for input: then it is open and silent for the container, through our restarts too.
-    const outputs = tty ? [folder.stdout] : [folder.stdout, folder.stderr];
+    const outputs = isMute(record.config) ? [] : tty ? [folder.stdout] : [folder.stdout, folder.stderr];
     await this.fifos.put(openStdin ? [folder.stdin, ...outputs] : outputs);
+    if (isMute(record.config)) {
+      entry.pump = NO_PUMP;
+      return;
+    }
     entry.pump = await this.#parts.logs.open(entry.id, {
       stdoutFifo: folder.stdout,
       ...(!tty && { stderrFifo: folder.stderr }),
       maxBytes: logMaxBytes,
       maxFiles: logMaxFiles,
+      isDiscarded: logDriver === "none",
     });
   }
 

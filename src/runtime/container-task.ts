@@ -2,7 +2,9 @@ import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Process, Tasks } from "../gen/containerd/tasks_pb.ts";
 import type { GrpcClient } from "../grpc/index.ts";
 import { Fault, type Instant } from "../lib/index.ts";
+import type { ContainerConfig } from "./container.ts";
 import type { ContainerFolder } from "./container-folder.ts";
+import type { ContainerRecord } from "./container-record.ts";
 import { type SnapshotMounts, unlessGone } from "./container-store.ts";
 
 /** A container's process as containerd has it. */
@@ -25,20 +27,26 @@ const STATUSES: Readonly<Record<number, TaskState["status"]>> = { 1: "created", 
 /** Making a process takes long on a machine where many are made at once. */
 const DEADLINE = { deadlineMs: 120_000 };
 
+/** Nobody keeps what it writes: its streams are /dev/null. A terminal needs a reader all the same. */
+export function isMute({ logDriver, tty }: Pick<ContainerConfig, "logDriver" | "tty">): boolean {
+  return logDriver === "none" && !tty;
+}
+
 /** Makes the process, which waits for its start; its pid. Faults: "invalid" in runc's own words when it cannot run. */
 export async function createTask(
   client: GrpcClient,
   id: string,
-  io: { readonly folder: ContainerFolder; readonly tty: boolean; readonly openStdin: boolean },
+  { folder, record }: { readonly folder: ContainerFolder; readonly record: ContainerRecord },
   rootfs: SnapshotMounts,
 ): Promise<number> {
-  const { folder, tty, openStdin } = io;
+  const { tty, openStdin } = record.config;
+  const isHeard = !isMute(record.config);
   const request = {
     containerId: id,
     rootfs: rootfs.map(({ type, source, target, options }) => ({ type, source, target, options })),
     stdin: openStdin ? folder.stdin : "",
-    stdout: folder.stdout,
-    stderr: tty ? "" : folder.stderr,
+    stdout: isHeard ? folder.stdout : "",
+    stderr: isHeard && !tty ? folder.stderr : "",
     terminal: tty,
   };
   const { pid } = await client.unary(Tasks.method.create, request, DEADLINE).catch(ofRunc);

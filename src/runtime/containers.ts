@@ -12,7 +12,7 @@ import type {
 import type { ContainerEntry } from "./container-entry.ts";
 import { UNKNOWN_EXIT } from "./container-entry.ts";
 import { ContainerExecs } from "./container-exec.ts";
-import { nameTaken, noHealthCheck, noSuchContainer, notRunning } from "./container-faults.ts";
+import { logNotKept, nameTaken, noHealthCheck, noSuchContainer, notRunning } from "./container-faults.ts";
 import { ContainerHealths } from "./container-health.ts";
 import { ContainerKeeper } from "./container-keeper.ts";
 import { type MakerParts, makeContainer, removeContainer } from "./container-maker.ts";
@@ -170,6 +170,7 @@ export class ContainerdContainers implements Containers {
     signal: AbortSignal,
   ): AsyncGenerator<LogEntry, void, undefined> {
     const entry = this.#keeper.require(id);
+    if (entry.record.config.logDriver === "none") throw logNotKept();
     const isRunning = (): boolean => entry.status !== "stopped" && !entry.isRemoved;
     yield* this.#logs.read(id, options, isRunning, signal);
   }
@@ -251,11 +252,9 @@ export class ContainerdContainers implements Containers {
   }
 
   async #makeTask(entry: ContainerEntry, rootfs: SnapshotMounts): Promise<void> {
-    const { tty, openStdin } = entry.record.config;
     await this.#keeper.openPump(entry);
     try {
-      const io = { folder: entry.folder, tty, openStdin };
-      entry.pid = await createTask(this.#client, entry.id, io, rootfs);
+      entry.pid = await createTask(this.#client, entry.id, entry, rootfs);
       entry.hasTask = true;
     } catch (error) {
       await entry.pump?.close();

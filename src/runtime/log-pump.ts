@@ -101,14 +101,17 @@ function readNow(fd: number, block: Buffer): number | undefined {
   }
 }
 
+/** Where a pump puts what it reads. */
+export type PumpTarget = Pick<LogWriter, "write" | "finish" | "close">;
+
 /** A container's pump: its FIFOs and the writer behind them. */
 export class FifoPump {
-  readonly #writer: LogWriter;
+  readonly #writer: PumpTarget;
   readonly #readers: ReadonlyMap<LogStream, FifoReader>;
   readonly #onEnd: () => void;
   #ending: Promise<void> | undefined;
 
-  constructor(writer: LogWriter, readers: ReadonlyMap<LogStream, FifoReader>, onEnd: () => void) {
+  constructor(writer: PumpTarget, readers: ReadonlyMap<LogStream, FifoReader>, onEnd: () => void) {
     this.#writer = writer;
     this.#readers = readers;
     this.#onEnd = onEnd;

@@ -6,7 +6,7 @@ import type { LogEntry, LogOptions } from "./container.ts";
 import type { LogInput, LogPump, Logs } from "./log.ts";
 import { LogChannel } from "./log-channel.ts";
 import { removeLogFiles } from "./log-files.ts";
-import { FifoPump, FifoReader } from "./log-pump.ts";
+import { FifoPump, FifoReader, type PumpTarget } from "./log-pump.ts";
 import { readLog } from "./log-reader.ts";
 import { nanoStamps } from "./log-time.ts";
 import { type LogStream, LogWriter } from "./log-writer.ts";
@@ -17,6 +17,9 @@ export interface LogStoreParts {
   readonly clock: Clock;
   readonly log: Log;
 }
+
+const nothing = (): void => {};
+const NOWHERE: PumpTarget = { write: nothing, finish: nothing, close: nothing };
 
 /** Logs as files of this machine: `<folder>/<id>-json.log`, rotated ones `.1`, `.2` and on. */
 export class LogStore implements Logs {
@@ -73,7 +76,9 @@ export class LogStore implements Logs {
     const path = this.pathOf(containerId);
     const stamp = nanoStamps(() => clock.now());
     const { maxBytes, maxFiles } = input;
-    const writer = new LogWriter({ path, maxBytes, maxFiles, stamp, onRotate: () => channel.rotated() });
+    const onRotate = (): void => channel.rotated();
+    const writer =
+      input.isDiscarded === true ? NOWHERE : new LogWriter({ path, maxBytes, maxFiles, stamp, onRotate });
     const readers = new Map<LogStream, FifoReader>();
     try {
       for (const [stream, fifo] of streamsOf(input)) {

@@ -10,6 +10,8 @@ export interface LogInput {
   readonly maxBytes: number;
   /** Files kept, the one being written included; at least 1. */
   readonly maxFiles: number;
+  /** Nothing is written anywhere: output is read so that its writer can go on. */
+  readonly isDiscarded?: boolean;
 }
 
 /** Carries one container's output from its FIFOs to its log, from `open` on, by itself. */

@@ -1,10 +1,13 @@
 import { access, readFile } from "node:fs/promises";
+import { release } from "node:os";
 import { capabilitiesOf } from "./spec-capabilities.ts";
 
 /** What the kernel here lets us give to containers. */
 export interface Machine {
   /** Node's name of the architecture. */
   readonly arch: string;
+  /** "6.1.0-9-amd64" */
+  readonly kernel: string;
   readonly cgroupVersion: 1 | 2;
   /** Swap is counted, so that a limit on it works. */
   readonly canLimitSwap: boolean;
@@ -45,6 +48,7 @@ export async function readMachine(): Promise<Machine> {
   ]);
   return {
     arch: process.arch,
+    kernel: release(),
     cgroupVersion: isUnified ? 2 : 1,
     canLimitSwap: await exists(await swapLimitFile(isUnified)),
     capabilities: capabilitiesOf(/^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"),

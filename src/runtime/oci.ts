@@ -53,7 +53,7 @@ export interface OciLinux {
 export interface OciResources {
   readonly devices: readonly OciDeviceRule[];
   /** Bytes; `swap` counts memory and swap together. */
-  readonly memory?: { readonly limit: number; readonly swap?: number };
+  readonly memory?: { readonly limit?: number; readonly reservation?: number; readonly swap?: number };
   readonly cpu?: { readonly quota: number; readonly period: number };
   readonly pids?: { readonly limit: number };
 }
@@ -68,7 +68,7 @@ export interface OciDeviceRule {
 
 export interface OciSeccomp {
   readonly defaultAction: string;
-  readonly defaultErrnoRet: number;
+  readonly defaultErrnoRet?: number;
   readonly architectures: readonly string[];
   readonly syscalls: readonly OciSyscallRule[];
 }

@@ -5,6 +5,7 @@ import { oomScoreOf, resourcesOf, rlimitsOf } from "./spec-resources.ts";
 
 const small: Machine = {
   arch: "x64",
+  kernel: "6.1.0",
   cgroupVersion: 1,
   canLimitSwap: true,
   capabilities: capabilitiesOf("1fffeffffff"),

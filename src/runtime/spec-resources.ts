@@ -33,16 +33,30 @@ const DEVICE_RULES: readonly OciDeviceRule[] = [
 
 /** Limits as cgroups want them, of either version: runc translates. As with Docker, as much swap as memory. */
 export function resourcesOf(limits: ContainerConfig["resources"], machine: Machine): OciResources {
-  const { memoryBytes, nanoCpus, pids } = limits;
+  const { nanoCpus, pids } = limits;
+  const memory = memoryOf(limits, machine);
   return {
     devices: DEVICE_RULES,
-    ...(memoryBytes !== undefined && {
-      memory: { limit: memoryBytes, ...(machine.canLimitSwap && { swap: memoryBytes * 2 }) },
-    }),
+    ...(memory !== undefined && { memory }),
     ...(nanoCpus !== undefined && {
       cpu: { period: CPU_PERIOD, quota: Math.round((nanoCpus / NANO) * CPU_PERIOD) },
     }),
     ...(pids !== undefined && { pids: { limit: pids } }),
+  };
+}
+
+/** runc makes a reservation memory.low of version 2, the soft limit of version 1. */
+function memoryOf(
+  { memoryBytes, memoryReservationBytes }: ContainerConfig["resources"],
+  machine: Machine,
+): OciResources["memory"] {
+  if (memoryBytes === undefined && memoryReservationBytes === undefined) return undefined;
+  return {
+    ...(memoryBytes !== undefined && {
+      limit: memoryBytes,
+      ...(machine.canLimitSwap && { swap: memoryBytes * 2 }),
+    }),
+    ...(memoryReservationBytes !== undefined && { reservation: memoryReservationBytes }),
   };
 }
 

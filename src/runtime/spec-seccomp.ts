@@ -1,4 +1,7 @@
+import type { ContainerConfig } from "./container.ts";
+import type { Machine } from "./machine.ts";
 import type { OciSeccomp, OciSyscallRule } from "./oci.ts";
+import { seccompOfProfile } from "./seccomp-profile.ts";
 import { ALLOWED_SYSCALLS, CAPABLE_SYSCALLS } from "./spec-syscalls.ts";
 
 interface Architecture {
@@ -54,6 +57,18 @@ export function seccompFor(capabilities: readonly string[], arch: string): OciSe
       ...(capabilities.includes("CAP_SYS_ADMIN") ? [] : cloneRules(arch)),
     ],
   };
+}
+
+/** The filter that a container's words ask for. */
+export function seccompOf(
+  privileges: ContainerConfig["privileges"],
+  capabilities: readonly string[],
+  machine: Pick<Machine, "arch" | "kernel">,
+): OciSeccomp | undefined {
+  const { mode = "default", profile = "" } = privileges?.seccomp ?? {};
+  if (mode === "unconfined") return undefined;
+  if (mode === "custom") return seccompOfProfile(profile, capabilities, machine);
+  return seccompFor(capabilities, machine.arch);
 }
 
 /** Threads and processes, but no new namespaces; clone3 hides its flags in memory, so libcs must fall back to clone. */

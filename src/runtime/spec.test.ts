@@ -8,6 +8,7 @@ import { imageProcessOf } from "./spec-process.ts";
 
 const machine: Machine = {
   arch: "x64",
+  kernel: "6.1.0",
   cgroupVersion: 1,
   canLimitSwap: true,
   capabilities: capabilitiesOf("1ffffffffff"),

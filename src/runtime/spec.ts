@@ -6,7 +6,7 @@ import { capabilitiesFor } from "./spec-capabilities.ts";
 import { INIT_PATH, mountsOf, rootPropagationOf } from "./spec-mounts.ts";
 import { capabilitiesOfUser, envOf, type ImageProcess } from "./spec-process.ts";
 import { oomScoreOf, resourcesOf, rlimitsOf } from "./spec-resources.ts";
-import { seccompFor } from "./spec-seccomp.ts";
+import { seccompOf } from "./spec-seccomp.ts";
 
 const MASKED_PATHS: readonly string[] = [
   "/proc/asound",
@@ -92,13 +92,13 @@ function processOf(input: SpecInput, capabilities: readonly string[]): OciProces
     cwd: config.dir || image.dir || "/",
     capabilities: capabilitiesOfUser(user, capabilities),
     ...(config.ulimits.length > 0 && { rlimits: rlimitsOf(config.ulimits, machine) }),
-    noNewPrivileges: false,
+    noNewPrivileges: config.privileges?.noNewPrivileges ?? false,
     ...(oomScoreAdj !== undefined && { oomScoreAdj }),
   };
 }
 
 function linuxOf(config: ContainerConfig, machine: Machine, capabilities: readonly string[]): OciLinux {
-  const seccomp = seccompFor(capabilities, machine.arch);
+  const seccomp = seccompOf(config.privileges, capabilities, machine);
   const rootfsPropagation = rootPropagationOf(config.mounts);
   return {
     namespaces: [
