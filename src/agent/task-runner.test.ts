@@ -8,7 +8,8 @@ import { FakeImages } from "../runtime/images.fake.ts";
 import type { ContainerState } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { containerConfigOf } from "./container-config.ts";
-import { type Sandboxes, TaskRunner } from "./task-runner.ts";
+import type { Sandboxes } from "./prepare.ts";
+import { TaskRunner } from "./task-runner.ts";
 
 const RUNS_ON = ["serve"];
 
@@ -109,7 +110,7 @@ test("another exit code is FAILED, in Docker's words", async () => {
   await clock.advance(0);
   expect(last()).toMatchObject({
     state: "failed",
-    error: "task: non-zero exit (3)",
+    error: "task: non-zero exit (3): hello",
     container: { exitCode: 3 },
   });
 });

@@ -1,331 +1,260 @@
-import { type Clock, Fault, type Log, messageOf, type Random, randomHex, sleep } from "../lib/index.ts";
-import {
-  DEFAULT_STOP_GRACE_MS,
-  isWanted,
-  stateRank,
-  type TaskState,
-  type TaskStatus,
-} from "../model/index.ts";
-import type { ContainerState, Containers, Images } from "../runtime/index.ts";
+import { Fault, type Log, messageOf, sleep } from "../lib/index.ts";
+import { DEFAULT_STOP_GRACE_MS, type TaskState, type TaskStatus } from "../model/index.ts";
+import type { ContainerState, Containers, HealthStatus } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
-import type { ContainerConfigInput } from "./sandbox.ts";
+import { lastWords } from "./last-words.ts";
+import { Patience } from "./patience.ts";
+import { createContainer, type PrepareParts, type Sandboxes } from "./prepare.ts";
+import { exitReason, unhealthyReason } from "./reasons.ts";
+import { Ended, TaskOrders } from "./task-orders.ts";
+import { type ReportDetails, TaskReport } from "./task-report.ts";
 
-/** Where a task's network comes from: the node's sandboxes. */
-export interface Sandboxes {
-  /** The task's network is in the kernel; what its container needs to know of it. */
-  attach(task: AssignedTask): Promise<ContainerConfigInput>;
-  detach(taskId: string): Promise<void>;
-}
-
-export interface TaskRunnerParts {
+export interface TaskRunnerParts extends PrepareParts {
   readonly containers: Containers;
-  readonly images: Images;
   readonly sandboxes: Sandboxes;
-  readonly clock: Clock;
-  readonly random: Random;
   readonly log: Log;
   report(taskId: string, status: TaskStatus): void;
 }
 
-const RETRY_MS = 1_000;
-/** How often what a task needs is tried while a part (registry, containerd) is away; then another node may do better. */
-const PREPARE_TRIES = 10;
-const EXIT_SIGNAL_BASE = 128;
+/** The exit code of a container of which nobody knows it. */
+const EXIT_UNKNOWN = 128;
 /** How long a manager may take to say that a task is drained; longer than it waits for its slowest node. */
 export const DRAIN_MS: number = 8_000;
 
-/** The end of a task's life, thrown to leave the normal path. */
-class Ended extends Error {}
+type Exit = Promise<{ readonly exitCode: number }>;
+
+/** What a started task has come to. */
+type Turn =
+  | { readonly kind: "exit"; readonly exitCode: number }
+  | { readonly kind: "healthy" }
+  | { readonly kind: "unhealthy" }
+  | { readonly kind: "stop" };
 
 /**
- * Drives one task through Swarm's states (swarm-map 3.3, swarmkit agent/exec): prepare, hold at READY, start, watch,
- * stop. What the manager wants may move on at any time; the state reported only moves forward.
+ * Drives one task through Swarm's states (swarm-map 3.3, swarmkit agent/exec): prepare, hold at READY, start, wait for its
+ * health, watch, stop. What the manager wants may move on at any time; the state reported only moves forward.
  */
 export class TaskRunner {
   readonly #parts: TaskRunnerParts;
-  #task: AssignedTask;
-  #status: TaskStatus;
-  #containerId: string | undefined;
+  readonly #orders: TaskOrders;
+  readonly #patience: Patience;
+  readonly #report: TaskReport;
   /** Its process runs, or has run: what goes wrong now is a failure of it. */
   #isStarted: boolean;
-  #gone = false;
-  #isDrained = false;
-  #wake: (() => void)[] = [];
-  readonly #stop = new AbortController();
-  /** Rejects when the agent stops. */
-  readonly #abandoned: Promise<never>;
   /** Resolves when the runner has nothing more to do. */
   readonly finished: Promise<void>;
 
   /** `found`: the container an earlier daemon made for this task. */
   constructor(parts: TaskRunnerParts, task: AssignedTask, found: ContainerState | undefined) {
+    const { clock } = parts;
     this.#parts = parts;
-    this.#task = task;
-    this.#containerId = found?.id;
+    this.#orders = new TaskOrders(task);
+    this.#patience = new Patience(clock, this.#orders, (message, error) => this.#warn(message, error));
+    this.#report = new TaskReport(clock, found?.id, (status) => parts.report(task.id, status));
     this.#isStarted = found !== undefined && found.status !== "created";
-    this.#status = { at: parts.clock.now(), state: "assigned", message: "scheduler assigned task to node" };
-    this.#abandoned = new Promise((_, reject) => {
-      this.#stop.signal.addEventListener("abort", () => reject(this.#stop.signal.reason), { once: true });
-    });
-    this.#abandoned.catch(() => undefined);
     this.finished = this.#live(found);
   }
 
   /** The manager's newest word on the task. */
   update(task: AssignedTask): void {
-    this.#task = task;
-    this.#notify();
+    this.#orders.update(task);
   }
 
   /** No node sends the task new connections any more: if it waits to be stopped, it need not. */
   drained(): void {
-    this.#isDrained = true;
-    this.#notify();
+    this.#orders.drained();
   }
 
   /** The task left the assignments: its container goes, with everything that was its own. */
   remove(): void {
-    this.#gone = true;
-    this.#notify();
+    this.#orders.remove();
   }
 
   /** The daemon stops: the runner lets go, the container runs on. */
   abandon(): void {
-    this.#stop.abort(new Ended("the agent stops"));
-    this.#notify();
+    this.#orders.abandon();
   }
 
   get status(): TaskStatus {
-    return this.#status;
+    return this.#report.status;
   }
 
   get containerId(): string | undefined {
-    return this.#containerId;
+    return this.#report.containerId;
   }
 
   async #live(found: ContainerState | undefined): Promise<void> {
-    const { log } = this.#parts;
     try {
       await this.#run(found);
-      await this.#until(() => this.#gone);
+      await this.#orders.until(() => this.#orders.isGone);
       await this.#cleanUp();
     } catch (error) {
       if (error instanceof Ended) return;
-      log.error("task runner failed", { task: this.#task.id, error: messageOf(error) });
+      this.#parts.log.error("task runner failed", { task: this.#orders.task.id, error: messageOf(error) });
     }
   }
 
   async #run(found: ContainerState | undefined): Promise<void> {
     try {
-      if (found === undefined || found.status === "created") await this.#prepare(found);
-      if (found?.status !== "stopped") await this.#start(found);
-      await this.#watch(found);
+      if (found?.status === "stopped") return await this.#exited(found.id, found.exitCode ?? EXIT_UNKNOWN);
+      if (found?.status === "running") return await this.#resume(found);
+      const id = await this.#prepare(found);
+      if (id === undefined || this.#orders.mustStop) return await this.#shutDown();
+      await this.#start(id);
     } catch (error) {
       if (error instanceof Ended) throw error;
       await this.#fail(error);
     }
   }
 
-  /** Up to READY: image, network and container are there. */
-  async #prepare(found: ContainerState | undefined): Promise<void> {
-    if (this.#mustStop) return;
-    this.#report("accepted", "accepted");
-    this.#report("preparing", "preparing");
-    if (found === undefined) await this.#create();
-    else await this.#tried(this.#stop.signal, () => this.#parts.sandboxes.attach(this.#task));
-    if (this.#containerId === undefined) return;
-    this.#report("ready", "prepared");
-    await this.#until(() => this.#task.desiredState !== "ready" || this.#mustStop);
+  /** Up to READY, and over it once it may run: image, network and container are there. The container's id. */
+  async #prepare(found: ContainerState | undefined): Promise<string | undefined> {
+    const [orders, report] = [this.#orders, this.#report];
+    if (orders.mustStop) return undefined;
+    report.say("accepted", "accepted");
+    report.say("preparing", "preparing");
+    if (found === undefined) {
+      await createContainer(this.#parts, { orders, patience: this.#patience, report });
+    } else await this.#attach();
+    if (this.containerId === undefined) return undefined;
+    report.say("ready", "prepared");
+    await orders.until(() => orders.task.desiredState !== "ready" || orders.mustStop);
+    return this.containerId;
   }
 
-  async #create(): Promise<void> {
-    const { containers, random } = this.#parts;
-    const cancel = new AbortController();
-    const signal = AbortSignal.any([this.#stop.signal, cancel.signal]);
-    try {
-      const needs = await Promise.race([this.#gather(signal), this.#until(() => this.#mustStop)]);
-      if (needs === undefined || this.#mustStop) return;
-      const id = randomHex(random, 32);
-      await this.#tried(signal, () => containers.create(needs.place(this.#task, id, needs.image)));
-      this.#containerId = id;
-    } finally {
-      cancel.abort(new Ended("no longer wanted"));
-    }
-  }
-
-  /** Image and network; given up when the task is no longer wanted. */
-  async #gather(signal: AbortSignal): Promise<{ image: string; place: ContainerConfigInput }> {
-    const { images, sandboxes } = this.#parts;
-    const { image, registryAuth } = this.#task.spec.container;
-    const auth = registryAuth ? { auth: registryAuth } : {};
-    const [local, place] = await Promise.all([
-      this.#tried(signal, () => images.ensure(image, { ...auth, signal })),
-      this.#tried(signal, () => sandboxes.attach(this.#task)),
-    ]);
-    return { image: local.ref, place };
-  }
-
-  async #start(found: ContainerState | undefined): Promise<void> {
-    if (this.#mustStop || this.#containerId === undefined) return;
-    if (found?.status === "running") {
-      await this.#reattach();
-      return this.#report("running", "started", { pid: found.pid ?? 0 });
-    }
-    this.#report("starting", "starting");
+  async #start(id: string): Promise<void> {
+    const { containers } = this.#parts;
+    this.#report.say("starting", "starting");
     this.#isStarted = true;
-    const pid = await this.#parts.containers.start(this.#containerId);
-    this.#report("running", "started", { pid });
+    const pid = await containers.start(id).catch((error: unknown) => {
+      if (!(error instanceof Fault)) throw error;
+      throw new Fault(error.kind, `starting container failed: ${error.message}`, { cause: error });
+    });
+    // Whatever it says by now: an end is seen by the watch, before anything else.
+    const hasCheck = (await containers.get(id))?.health !== undefined;
+    await this.#watch(id, pid, hasCheck ? "starting" : undefined);
   }
 
-  /** The network of a container that runs already. One that cannot have it again does not run on without it. */
-  async #reattach(): Promise<void> {
+  /** Goes on with a container that runs already. */
+  async #resume({ id, pid = 0, health }: ContainerState): Promise<void> {
+    if (this.#orders.mustStop) return this.#shutDown(true);
     try {
-      await this.#tried(this.#stop.signal, () => this.#parts.sandboxes.attach(this.#task));
+      await this.#attach();
     } catch (error) {
+      // One that cannot have its network again does not run on without it.
       if (!(error instanceof Ended)) await this.#stopContainer();
       throw error;
     }
+    await this.#watch(id, pid, health?.status);
   }
 
-  /** Waits for the container's end or the manager's word to stop it. */
-  async #watch(found: ContainerState | undefined): Promise<void> {
-    const id = this.#containerId;
-    if (id === undefined || stateRank(this.#status.state) < stateRank("starting")) {
-      if (found?.status === "stopped") return this.#ended(found.exitCode ?? EXIT_SIGNAL_BASE);
-      if (this.#mustStop) await this.#stopped(found?.status === "running");
-      return;
+  /**
+   * Follows a started container to its end. With a health check it is STARTING until that says healthy, and so no endpoint
+   * before; one that becomes unhealthy, then or later, is stopped.
+   */
+  async #watch(id: string, pid: number, health: HealthStatus | undefined): Promise<void> {
+    const running = () => this.#report.say("running", "started", { pid });
+    const exit: Exit = this.#patience.insist(() => this.#parts.containers.wait(id, this.#orders.signal));
+    exit.catch(() => undefined);
+    if (health === "unhealthy") return this.#unhealthy(id);
+    if (health === "starting") this.#report.say("starting", "starting: not yet healthy", { pid });
+    else running();
+    for (let known = health; ; known = "healthy") {
+      const turn = await this.#turn(id, exit, known);
+      if (turn.kind === "unhealthy") return this.#unhealthy(id);
+      if (turn.kind === "stop") return this.#shutDown(this.#report.isAt("running"), exit);
+      // Who is done before anybody asked for its health has run all the same.
+      if (turn.kind === "healthy" || turn.exitCode === 0) running();
+      if (turn.kind === "exit") return this.#exited(id, turn.exitCode);
     }
-    const exit = this.#insist(() => this.#parts.containers.wait(id, this.#stop.signal));
-    const first = await Promise.race([exit, this.#until(() => this.#mustStop)]);
-    if (first === undefined) await this.#stopped(this.#status.state === "running", exit);
-    else await this.#ended(first.exitCode);
   }
 
-  async #stopped(wasRunning: boolean, exit?: Promise<unknown>): Promise<void> {
-    const { containers, clock } = this.#parts;
-    if (wasRunning && this.#task.attachments.length > 0) await this.#drain(exit);
-    await this.#stopContainer();
-    await this.#detach();
-    const exitCode = this.#containerId && (await containers.get(this.#containerId))?.exitCode;
-    this.#status = { ...this.#status, at: clock.now() };
-    this.#report("shutdown", "shutdown", typeof exitCode === "number" ? { exitCode } : {});
+  /** What happens next to a started container. `known`: what was last heard of its health, if it has a check. */
+  async #turn(id: string, exit: Exit, known: HealthStatus | undefined): Promise<Turn> {
+    const orders = this.#orders;
+    const over = new AbortController();
+    const signal = AbortSignal.any([orders.signal, over.signal]);
+    const healthOf = () => this.#parts.containers.waitHealth(id, signal, known);
+    const turns: Promise<Turn>[] = [
+      exit.then(({ exitCode }) => ({ kind: "exit", exitCode })),
+      orders.until(() => orders.mustStop).then(() => ({ kind: "stop" })),
+    ];
+    if (known !== undefined) turns.push(this.#patience.insist(healthOf).then((kind) => ({ kind })));
+    return Promise.race(turns).finally(() => over.abort(new Ended("the turn is over")));
+  }
+
+  async #shutDown(isEndpoint = false, exit?: Exit): Promise<void> {
+    if (isEndpoint && this.#orders.task.attachments.length > 0) await this.#drain(exit);
+    const exitCode = await this.#stopContainer();
+    await this.#end("shutdown", "shutdown", exitCode === undefined ? {} : { exitCode });
   }
 
   /** Waits until nobody sends it new connections; not longer than its process runs, nor than a manager may be silent. */
-  async #drain(exit: Promise<unknown> | undefined): Promise<void> {
+  async #drain(exit: Exit | undefined): Promise<void> {
+    const orders = this.#orders;
     const over = new AbortController();
     const late = sleep(this.#parts.clock, DRAIN_MS, over.signal);
-    const told = this.#until(() => this.#isDrained || this.#gone);
+    const told = orders.until(() => orders.isDrained || orders.isGone);
     await Promise.race([late, told, ...(exit === undefined ? [] : [exit])]).finally(() => over.abort());
   }
 
-  async #stopContainer(): Promise<void> {
-    const id = this.#containerId;
-    const graceMs = this.#task.spec.container.stopGraceMs ?? DEFAULT_STOP_GRACE_MS;
-    if (id !== undefined) await this.#insist(() => this.#parts.containers.stop(id, { graceMs }));
+  async #unhealthy(id: string): Promise<void> {
+    const health = (await this.#parts.containers.get(id))?.health;
+    const exitCode = await this.#stopContainer();
+    const error = unhealthyReason(health);
+    await this.#end("failed", this.status.message, { error, ...(exitCode !== undefined && { exitCode }) });
   }
 
-  async #ended(exitCode: number): Promise<void> {
-    await this.#detach();
-    if (exitCode === 0) return this.#report("complete", "finished", { exitCode });
-    return this.#report("failed", this.#status.message, { exitCode }, `task: non-zero exit (${exitCode})`);
+  async #exited(id: string, exitCode: number): Promise<void> {
+    if (exitCode === 0) return this.#end("complete", "finished", { exitCode });
+    const { containers, clock } = this.#parts;
+    const [ended, lines] = await Promise.all([containers.get(id), lastWords(containers, clock, id)]);
+    const error = exitReason(exitCode, ended, lines);
+    await this.#end("failed", this.status.message, { exitCode, error });
   }
 
   /** Before it was started a task is REJECTED, after that FAILED; the reason is the error's own sentence. */
   async #fail(error: unknown): Promise<void> {
     if (this.#isStarted)
       await this.#stopContainer().catch((reason: unknown) => this.#warn("not stopped", reason));
+    await this.#end(this.#isStarted ? "failed" : "rejected", this.status.message, {
+      error: messageOf(error),
+    });
+  }
+
+  /** The one place where a container is asked to stop; with which code it ended, if it ever ran. */
+  async #stopContainer(): Promise<number | undefined> {
+    const { containers } = this.#parts;
+    const id = this.containerId;
+    if (id === undefined) return undefined;
+    const graceMs = this.#orders.task.spec.container.stopGraceMs ?? DEFAULT_STOP_GRACE_MS;
+    await this.#patience.insist(() => containers.stop(id, { graceMs }));
+    return (await containers.get(id))?.exitCode;
+  }
+
+  async #end(state: TaskState, message: string, details: ReportDetails): Promise<void> {
     await this.#detach();
-    const state: TaskState = this.#isStarted ? "failed" : "rejected";
-    this.#report(state, this.#status.message, {}, messageOf(error));
+    this.#report.say(state, message, details);
+  }
+
+  async #attach(): Promise<void> {
+    const attach = () => this.#parts.sandboxes.attach(this.#orders.task);
+    await this.#patience.try(this.#orders.signal, attach, (reason) => this.#report.waits(reason));
   }
 
   async #detach(): Promise<void> {
-    await this.#parts.sandboxes.detach(this.#task.id).catch((error: unknown) => {
+    await this.#parts.sandboxes.detach(this.#orders.task.id).catch((error: unknown) => {
       this.#warn("sandbox not removed", error);
     });
   }
 
   async #cleanUp(): Promise<void> {
-    const id = this.#containerId;
-    if (id !== undefined) await this.#insist(() => this.#parts.containers.remove(id));
+    const id = this.containerId;
+    if (id !== undefined) await this.#patience.insist(() => this.#parts.containers.remove(id));
     await this.#detach();
   }
 
-  /** Runs `work`, again after a second while a part is away, some times; meanwhile the status says why it waits. */
-  async #tried<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await work();
-      } catch (error) {
-        if (signal.aborted) throw signal.reason;
-        if (!Fault.is(error, "unavailable") || tries === PREPARE_TRIES) throw error;
-        this.#report(this.#status.state, this.#status.message, {}, messageOf(error));
-        await sleep(this.#parts.clock, RETRY_MS, signal);
-      }
-    }
-  }
-
-  /** Runs `work`, again after a second while a part is away: what was begun must be ended, by the next daemon if need be. */
-  async #insist<T>(work: () => Promise<T>): Promise<T> {
-    while (true) {
-      try {
-        return await Promise.race([work(), this.#abandoned]);
-      } catch (error) {
-        if (this.#stop.signal.aborted) throw new Ended("the agent stops");
-        if (!Fault.is(error, "unavailable")) throw error;
-        this.#warn("trying again", error);
-        await sleep(this.#parts.clock, RETRY_MS, this.#stop.signal);
-      }
-    }
-  }
-
   #warn(message: string, error: unknown): void {
-    this.#parts.log.warn(message, { task: this.#task.id, error: messageOf(error) });
+    this.#parts.log.warn(message, { task: this.#orders.task.id, error: messageOf(error) });
   }
-
-  get #mustStop(): boolean {
-    return this.#gone || !isWanted(this.#task);
-  }
-
-  #report(
-    state: TaskState,
-    message: string,
-    container: { pid?: number; exitCode?: number } = {},
-    error?: string,
-  ): void {
-    const { clock, report } = this.#parts;
-    if (stateRank(state) < stateRank(this.#status.state)) return;
-    const before = this.#status.container;
-    this.#status = {
-      at: clock.now(),
-      state,
-      message,
-      ...(error !== undefined && { error }),
-      ...(this.#containerId !== undefined && {
-        container: { id: this.#containerId, pid: container.pid ?? before?.pid ?? 0, ...exitOf(container) },
-      }),
-    };
-    report(this.#task.id, this.#status);
-  }
-
-  /** Resolves (to undefined) when the condition holds; rejects with Ended when the agent stops. */
-  async #until(condition: () => boolean): Promise<undefined> {
-    while (!condition()) {
-      if (this.#stop.signal.aborted) throw new Ended("the agent stops");
-      await new Promise<void>((resolve) => this.#wake.push(resolve));
-    }
-    if (this.#stop.signal.aborted) throw new Ended("the agent stops");
-    return undefined;
-  }
-
-  #notify(): void {
-    const wake = this.#wake;
-    this.#wake = [];
-    for (const resolve of wake) resolve();
-  }
-}
-
-function exitOf({ exitCode }: { exitCode?: number }): { exitCode?: number } {
-  return exitCode === undefined ? {} : { exitCode };
 }

@@ -3,8 +3,9 @@ import type { TaskStatus } from "../model/index.ts";
 import type { ContainerState, Containers, Images } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { TASK_ID_LABEL } from "./container-config.ts";
+import type { Sandboxes } from "./prepare.ts";
 import type { TaskSandboxes } from "./sandbox.ts";
-import { type Sandboxes, TaskRunner } from "./task-runner.ts";
+import { TaskRunner } from "./task-runner.ts";
 
 export interface WorkerParts {
   readonly containers: Containers;
