@@ -4,9 +4,10 @@ import { type Piece, piecesOf, quoted, type Token } from "./template-tokens.ts";
 /** A template, read. */
 export type Part =
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "value"; readonly pipe: Pipe }
+  | { readonly kind: "value"; readonly source: string; readonly pipe: Pipe }
   | {
       readonly kind: "if";
+      readonly source: string;
       readonly pipe: Pipe;
       readonly then: readonly Part[];
       readonly otherwise: readonly Part[];
@@ -69,7 +70,7 @@ class Reader {
     const { parts: then, end } = this.parts();
     if (end === undefined) throw bad(action.source, 'it has no "end"');
     const otherwise = wordOf(end.tokens) === "else" ? this.#else(action, end) : this.#end(end, []);
-    return { kind: "if", pipe, then, otherwise };
+    return { kind: "if", source: action.source, pipe, then, otherwise };
   }
 
   #else(action: Action, end: Action): Part[] {
@@ -92,7 +93,7 @@ class Reader {
 }
 
 function printedOf(action: Action): Part {
-  return { kind: "value", pipe: pipeOf(action, action.tokens) };
+  return { kind: "value", source: action.source, pipe: pipeOf(action, action.tokens) };
 }
 
 function pipeOf(action: Action, tokens: readonly Token[]): Pipe {

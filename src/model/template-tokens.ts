@@ -67,29 +67,32 @@ function readAction(
       at += space.length;
       continue;
     }
-    if (at >= template.length)
-      throw new Fault("invalid", `cannot read template ${quoted(template)}: a "{{" has no "}}"`);
-    const [length, token] = readToken(template, at);
+    if (at >= template.length) throw unread(template, start, 'it has no "}}"');
+    const [length, token] = readToken(template, start, at);
     tokens.push(token);
     at += length;
   }
 }
 
-function readToken(template: string, at: number): [number, Token] {
+function readToken(template: string, start: number, at: number): [number, Token] {
   for (const [pattern, make] of TOKENS) {
     const found = find(pattern, template, at)?.[0];
     if (found !== undefined) return [found.length, make(found)];
   }
   const rest = /^\S{1,20}/.exec(template.slice(at))?.[0] ?? "";
-  throw new Fault(
-    "invalid",
-    `cannot read template ${quoted(template)}: ${quoted(rest)} is not understood here`,
-  );
+  throw unread(template, start, `${quoted(rest)} is not understood here`);
 }
 
 function find(pattern: RegExp, text: string, at: number): RegExpExecArray | undefined {
   pattern.lastIndex = at;
   return pattern.exec(text) ?? undefined;
+}
+
+/** Names the action and nothing beside it: what surrounds it may be a password. */
+function unread(template: string, start: number, reason: string): Fault {
+  const end = template.indexOf("}}", start);
+  const action = `{{${template.slice(start, end < 0 ? undefined : end)}${end < 0 ? "" : "}}"}`;
+  return new Fault("invalid", `cannot read template ${quoted(action)}: ${reason}`);
 }
 
 /** A Go string literal's text: JSON's escapes, as far as anybody uses them. */

@@ -46,7 +46,7 @@ test.each([
 });
 
 test.each([
-  ["{{.Task.Slot", /"\{\{" has no "\}\}"/],
+  ["pw {{.Task.Slot", /^cannot read template "\{\{.Task.Slot": it has no "\}\}"$/],
   ["{{}}", /a value is missing/],
   ["{{.Task.Slot |}}", /a value is missing/],
   [

@@ -55,35 +55,34 @@ export function templateContextOf(
 
 /** Throws Fault "invalid" for a template that can be expanded for no task. Which labels a service will have, it cannot know. */
 export function checkTemplate(text: string): void {
-  if (text.includes("{{")) explained(text, () => checkParts(parseTemplate(text)));
+  checkParts(parseTemplate(text));
 }
 
-/** The text with every action replaced by what it says. Fault "invalid" with the template and what is wrong with it. */
+/** The text with every action replaced by what it says. Fault "invalid" with the action and what is wrong with it. */
 export function expandTemplate(text: string, context: TemplateContext): string {
-  if (!text.includes("{{")) return text;
-  // An interface has no index; that of the tree is what it looks like to the template.
-  const tree = { ...context } as Tree;
-  return explained(text, () => expand(parseTemplate(text), tree));
-}
-
-/** Errors that do not say yet which template they are about, say it. */
-function explained<T>(text: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!Fault.is(error, "invalid") || error.message.startsWith("cannot ")) throw error;
-    throw new Fault("invalid", `cannot expand template ${quoted(text)}: ${error.message}`);
-  }
+  // An interface has no index; to the template it is a tree.
+  return expand(parseTemplate(text), { ...context } as Tree);
 }
 
 function expand(parts: readonly Part[], tree: Tree): string {
-  return parts
-    .map((part) => {
-      if (part.kind === "text") return part.text;
-      if (part.kind === "value") return format(run(part.pipe, tree));
-      return expand(isTrue(run(part.pipe, tree)) ? part.then : part.otherwise, tree);
-    })
-    .join("");
+  return parts.map((part) => expandPart(part, tree)).join("");
+}
+
+function expandPart(part: Part, tree: Tree): string {
+  if (part.kind === "text") return part.text;
+  if (part.kind === "value") return named(part.source, () => format(run(part.pipe, tree)));
+  const condition = named(part.source, () => isTrue(run(part.pipe, tree)));
+  return expand(condition ? part.then : part.otherwise, tree);
+}
+
+/** Errors say which action they are about, and nothing of the text beside it: that may be a password. */
+function named<T>(source: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!Fault.is(error, "invalid")) throw error;
+    throw new Fault("invalid", `cannot expand template ${quoted(source)}: ${error.message}`);
+  }
 }
 
 function run(pipe: Pipe, tree: Tree): Value {
@@ -153,7 +152,7 @@ function mustBeAlone(term: Term, args: number): void {
 function checkParts(parts: readonly Part[]): void {
   for (const part of parts) {
     if (part.kind === "text") continue;
-    checkPipe(part.pipe);
+    named(part.source, () => checkPipe(part.pipe));
     if (part.kind === "if") checkParts([...part.then, ...part.otherwise]);
   }
 }
