@@ -85,6 +85,7 @@ export class AgentMachine {
         ...{ hostname: "n1", platform: { architecture: "x86_64", os: "linux" }, engineVersion: "0" },
         ...{ plugins: [], engineLabels: {}, resources: { nanoCpus: 1, memoryBytes: 1, generic: [] } },
       }),
+      heart: { follow: () => undefined },
       onWelcome: () => undefined,
       onLeave: () => undefined,
     };

@@ -9,6 +9,7 @@ import type { Containers, Images } from "../runtime/index.ts";
 import { AssignmentBook, concernsNetwork } from "./assignment-book.ts";
 import { DnsServer } from "./dns-server.ts";
 import { GatewayAddresses } from "./gateway-addresses.ts";
+import type { Heart } from "./heart.ts";
 import { LogSource } from "./log-source.ts";
 import { NetworkApplier } from "./network-applier.ts";
 import { TaskSandboxes } from "./sandbox.ts";
@@ -33,6 +34,7 @@ export interface AgentParts {
     readonly search: readonly string[];
   };
   connect(address: string, signal: AbortSignal): Promise<AgentStream>;
+  readonly heart: Heart;
   describe(): NodeDescription;
   /** A manager has answered: the node is in. */
   onWelcome(welcome: Welcome): void;
@@ -67,6 +69,7 @@ export class Agent {
       gateway,
       nodeId: parts.settings.nodeId,
       netnsDir: parts.netnsDir,
+      describe: () => parts.describe(),
       search: parts.dns.search,
     });
     const report = (taskId: string, status: TaskStatus) => {
@@ -159,8 +162,6 @@ export class Agent {
         break;
       case "drained":
         this.#worker.drained(message.taskIds);
-        break;
-      case "heartbeat":
         break;
     }
   }

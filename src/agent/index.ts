@@ -4,4 +4,5 @@
  */
 export { Agent, type Welcome } from "./agent.ts";
 export { describeNode } from "./description.ts";
+export { type BeatSession, type Heart, PacedHeart } from "./heart.ts";
 export { leaveNode } from "./leave.ts";

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FakeClock, Queue, seededRandom, silentLog } from "../lib/index.ts";
 import type { AgentMessage, AgentStream, ManagerMessage } from "../rpc/index.ts";
+import type { BeatSession } from "./heart.ts";
 import { ManagerSession, type SessionParts } from "./session.ts";
 
 /** A session's life against managers that a test plays. */
@@ -16,6 +17,7 @@ let clock: FakeClock;
 let stop: AbortController;
 let sessions: Played[];
 let handled: ManagerMessage["kind"][];
+let followed: (BeatSession | undefined)[];
 let answers: ((message: AgentMessage) => void)[];
 let answering: boolean;
 
@@ -25,6 +27,7 @@ beforeEach(() => {
   sessions = [];
   handled = [];
   answers = [];
+  followed = [];
   answering = true;
 });
 
@@ -63,6 +66,7 @@ function open(managers: readonly string[], statuses: SessionParts["statuses"] = 
         handled.push(message.kind);
         answers.push(answer);
       },
+      heart: { follow: (session) => void followed.push(session) },
       advertiseAddress: "192.0.2.1",
       dataPathAddress: "192.0.2.2",
       ...{ clock, random: seededRandom(1), log: silentLog },
@@ -90,17 +94,16 @@ test("a session begins with who the node is and all it knows of its tasks", asyn
   ]);
 });
 
-test("it beats at the pace that the manager asks for, also when that changes", async () => {
+test("the heart beats for the session once it is welcomed, and for none when it is lost", async () => {
   open(["a:2377"]);
   await clock.advance(0);
+  expect(followed).toEqual([]);
   sessions[0]?.says.push(welcome(1_000));
-  await clock.advance(3_500);
-  expect(kinds(sessions[0])).toEqual(["hello", "heartbeat", "heartbeat", "heartbeat"]);
-  sessions[0]?.says.push({ kind: "heartbeat", periodMs: 10_000 });
-  await clock.advance(9_000);
-  expect(kinds(sessions[0])?.length).toBe(4);
-  await clock.advance(1_000);
-  expect(kinds(sessions[0])?.length).toBe(5);
+  await clock.advance(0);
+  expect(followed).toEqual([{ address: "a:2377", sessionId: "s", periodMs: 1_000 }]);
+  sessions[0]?.says.close();
+  await clock.advance(0);
+  expect(followed.slice(1)).toEqual([undefined]);
 });
 
 test("nothing is sent before a manager has welcomed the node, all messages are handed on in order", async () => {

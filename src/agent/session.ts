@@ -1,6 +1,7 @@
 import { type Clock, type Log, messageOf, type Random, randomFloat, sleep } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
 import type { AgentMessage, AgentStream, ManagerMessage } from "../rpc/index.ts";
+import type { Heart } from "./heart.ts";
 
 export interface SessionParts {
   /** Opens a session with the manager at this address. */
@@ -10,6 +11,8 @@ export interface SessionParts {
   statuses(): { taskId: string; status: TaskStatus }[];
   /** A message for the agent, in order; `answer` speaks to the very session that it came in. */
   handle(message: ManagerMessage, answer: (message: AgentMessage) => void): void;
+  /** Beats for the session, once there is one. */
+  readonly heart: Heart;
   readonly advertiseAddress: string;
   readonly dataPathAddress: string;
   readonly clock: Clock;
@@ -18,7 +21,6 @@ export interface SessionParts {
 }
 
 const MAX_BACKOFF_MS = 8_000;
-const FIRST_HEARTBEAT_MS = 5_000;
 
 /**
  * Keeps a session with some manager for as long as the agent lives: the next one is tried when one is lost, with
@@ -61,49 +63,27 @@ export class ManagerSession {
   }
 
   async #hold(address: string, signal: AbortSignal): Promise<void> {
-    const { advertiseAddress, dataPathAddress, describe, statuses, handle, connect } = this.#parts;
+    const { advertiseAddress, dataPathAddress, describe, statuses, handle, connect, heart } = this.#parts;
     const over = new AbortController();
     const stream = await connect(address, AbortSignal.any([signal, over.signal]));
     try {
       stream.send({ kind: "hello", description: describe(), advertiseAddress, dataPathAddress });
       const known = statuses();
       if (known.length > 0) stream.send({ kind: "statuses", statuses: known });
-      const beat = this.#beat(stream, over.signal);
       for await (const message of stream.messages) {
         if (message.kind === "welcome") {
           this.#stream = stream;
           if (message.managers.length > 0) this.#managers = message.managers;
+          heart.follow({ address, sessionId: message.sessionId, periodMs: message.heartbeatPeriodMs });
         }
-        if (message.kind === "welcome") beat.period(message.heartbeatPeriodMs);
-        if (message.kind === "heartbeat") beat.period(message.periodMs);
         handle(message, (said) => stream.send(said));
         if (message.kind === "leave") return;
       }
     } finally {
       this.#stream = undefined;
+      heart.follow(undefined);
       over.abort(new Error("the session is over"));
       stream.close();
     }
-  }
-
-  /** Heartbeats until the session is over, at the period the manager last asked for. */
-  #beat(stream: AgentStream, over: AbortSignal): { period(ms: number): void } {
-    const { clock } = this.#parts;
-    let periodMs = FIRST_HEARTBEAT_MS;
-    let timer = clock.after(periodMs, tick);
-    function tick(): void {
-      if (over.aborted) return;
-      stream.send({ kind: "heartbeat" });
-      timer = clock.after(periodMs, tick);
-    }
-    over.addEventListener("abort", () => timer.cancel(), { once: true });
-    return {
-      period(ms) {
-        if (ms === periodMs) return;
-        periodMs = ms;
-        timer.cancel();
-        timer = clock.after(periodMs, tick);
-      },
-    };
   }
 }

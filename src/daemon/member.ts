@@ -11,6 +11,7 @@ import { hostResolver } from "./host-resolver.ts";
 import type { NodeParts } from "./node-parts.ts";
 import type { NodeState } from "./node-state.ts";
 import { swarmEvents } from "./swarm-events.ts";
+import { ThreadHeart } from "./thread-heart.ts";
 
 /** What a member tells whoever started it. */
 export interface MemberListener {
@@ -42,6 +43,7 @@ export class Member {
   readonly #listener: MemberListener;
   readonly #side: ManagerSide | undefined;
   readonly #agent: Agent;
+  readonly #heart: ThreadHeart;
   readonly #stop = new AbortController();
   readonly #welcome = new AbortController();
   /** Settles when the member has ended: by `stop`, or with what broke it. */
@@ -55,6 +57,7 @@ export class Member {
     this.#state = start.state;
     this.#identity = start.identity;
     this.#side = side;
+    this.#heart = new ThreadHeart({ ...parts, identity: start.identity });
     this.#agent = this.#makeAgent(start.folder);
     this.ended = this.#run();
     this.ended.catch(() => undefined);
@@ -109,7 +112,8 @@ export class Member {
 
   async #run(): Promise<void> {
     try {
-      await runGroup([...this.#managerRuns(), this.#renewal(), (s) => this.#agent.run(s)], this.#stop.signal);
+      const own: Run[] = [this.#renewal(), (s) => this.#heart.run(s), (s) => this.#agent.run(s)];
+      await runGroup([...this.#managerRuns(), ...own], this.#stop.signal);
     } finally {
       await this.#side?.server.close();
       await this.#side?.cluster.close();
@@ -156,6 +160,7 @@ export class Member {
     this.#identity = identity;
     this.#listener.onIdentity(identity);
     this.#side?.server.setIdentity(identity);
+    this.#heart.setIdentity(identity);
   }
 
   #managerAddress(): string {
@@ -184,6 +189,7 @@ export class Member {
       dns: { address: gatewayLayout(gatewaySubnet).bridge, ...hostResolver(config) },
       connect: (address, signal) =>
         connectDispatcher({ address, identity: this.#identity, clock: this.#parts.clock }, signal),
+      heart: this.#heart,
       describe: () => describeNode(config.hostname, version, labelsOf(config.labels)),
       onWelcome: (welcome) => this.#onWelcome(welcome),
       onLeave: (reason) => this.#listener.onRemoved(reason),

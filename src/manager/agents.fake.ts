@@ -1,6 +1,14 @@
 import { type FakeClock, messageOf, type Random, silentLog } from "../lib/index.ts";
 import type { NodeDescription, NodeRole, TaskState, TaskStatus } from "../model/index.ts";
-import type { AgentMessage, AgentStream, AssignmentsMessage, ManagerMessage } from "../rpc/index.ts";
+import type {
+  AgentMessage,
+  AgentStream,
+  AssignmentsMessage,
+  DispatcherService,
+  ManagerMessage,
+  PeerAddress,
+  PeerIdentity,
+} from "../rpc/index.ts";
 import { connectFake } from "../rpc/rpc.fake.ts";
 import type { Store } from "../store/index.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -65,8 +73,7 @@ export class AgentSide {
 
   /** A session of a node that has said nothing yet. */
   connect(nodeId: string, role: NodeRole = "worker"): PlayedAgent {
-    const peer = { nodeId, role, clusterId: "cluster", address: "10.9.0.7" };
-    return new PlayedAgent(connectFake(this.dispatcher, peer));
+    return new PlayedAgent(this.dispatcher, { nodeId, role, clusterId: "cluster", address: "10.9.0.7" });
   }
 
   /** A session of a node that has been welcomed. */
@@ -89,8 +96,11 @@ export class PlayedAgent {
   isPrompt = true;
   #sequence = 0;
 
-  constructor(stream: AgentStream) {
-    this.stream = stream;
+  readonly #beat: (sessionId: string) => number;
+
+  constructor(dispatcher: DispatcherService, peer: PeerIdentity & PeerAddress) {
+    this.stream = connectFake(dispatcher, peer);
+    this.#beat = (sessionId) => dispatcher.beat(peer, sessionId);
     void this.#read();
   }
 
@@ -105,6 +115,11 @@ export class PlayedAgent {
 
   report(taskId: string, state: TaskState, rest: Partial<TaskStatus> = {}): void {
     this.send({ kind: "statuses", statuses: [{ taskId, status: { at: 1, state, message: "", ...rest } }] });
+  }
+
+  /** Beats for its session; returns when to beat again, in milliseconds. */
+  beat(): number {
+    return this.#beat(this.of("welcome").at(-1)?.sessionId ?? "");
   }
 
   /** Number of the set that it was told last; 0 before the first. */

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { aborted, FakeClock, Fault, seededRandom, silentLog } from "../lib/index.ts";
 import { type Change, type Node, put, remove, type Task } from "../model/index.ts";
 import { aCluster, aNode, aService, aTask, T0 } from "../model/objects.fake.ts";
-import { connectFake } from "../rpc/rpc.fake.ts";
 import { type Backend, type Commit, MemoryBackend, openSeal, Store, type Write } from "../store/index.ts";
 import { AgentSide, DESCRIPTION, PlayedAgent, turn } from "./agents.fake.ts";
 import { Manager } from "./manager.ts";
@@ -168,9 +167,10 @@ describe("a session", () => {
     await place(1, "node-1");
     const agent = side.connect("node-1");
     agent.report("web-1", "running");
-    agent.send({ kind: "heartbeat" });
+    agent.applied(1);
     await side.pass(100);
     expect(agent.heard).toEqual([]);
+    expect(() => agent.beat()).toThrow("that session is over");
     expect(task().status.state).toBe("assigned");
   });
 
@@ -182,9 +182,8 @@ describe("a session", () => {
     await place(1, "node-1");
     expect(newer.assigned.has("task/web-1")).toBe(true);
     expect(older.assigned.has("task/web-1")).toBe(false);
-    newer.send({ kind: "heartbeat" });
-    await turn();
-    expect(newer.of("heartbeat")).toHaveLength(1);
+    expect(newer.beat()).toBeGreaterThan(0);
+    expect(() => older.beat()).toThrow("that session is over; begin a new one");
   });
 
   test("of a node that was removed while it was away ends, and the node is told to leave", async () => {
@@ -245,7 +244,7 @@ test("a manager that begins to lead tells sessions what they have missed", async
   const running = store.run(stop.signal);
   const manager = new Manager({ store, clock, random: seededRandom(3), log: silentLog });
   const peer = { nodeId: "node-1", role: "worker", clusterId: "cluster", address: "10.9.0.7" } as const;
-  const agent = new PlayedAgent(connectFake(manager.dispatcher, peer));
+  const agent = new PlayedAgent(manager.dispatcher, peer);
   agent.hello();
   await turn();
   await place(1, "node-1");
@@ -263,10 +262,7 @@ test("a manager that begins to lead tells sessions what they have missed", async
 describe("heartbeats", () => {
   test("are answered with the next period, spread by a tenth", async () => {
     const agent = await side.join("node-1");
-    for (let i = 0; i < 100; i++) agent.send({ kind: "heartbeat" });
-    await turn();
-    const periods = agent.of("heartbeat").map(({ periodMs }) => periodMs);
-    expect(periods).toHaveLength(100);
+    const periods = Array.from({ length: 100 }, () => agent.beat());
     expect(Math.min(...periods)).toBeGreaterThanOrEqual(0.9 * HEARTBEAT_MS);
     expect(Math.max(...periods)).toBeLessThanOrEqual(1.1 * HEARTBEAT_MS);
     expect(new Set(periods).size).toBeGreaterThan(50);
@@ -285,11 +281,36 @@ describe("heartbeats", () => {
     const agent = await side.join("node-1");
     for (let i = 0; i < 10; i++) {
       await side.pass(HEARTBEAT_MS);
-      agent.send({ kind: "heartbeat" });
-      await turn();
+      agent.beat();
     }
     expect(node().status.state).toBe("ready");
     expect(agent.ended).toBeUndefined();
+  });
+
+  test("count for a session whose stream is lost: an agent that is too busy to hold it is no dead one", async () => {
+    const agent = await side.join("node-1");
+    agent.stream.close();
+    for (let i = 0; i < 6; i++) {
+      await side.pass(HEARTBEAT_MS);
+      agent.beat();
+    }
+    expect(node().status.state).toBe("ready");
+  });
+
+  test("of another node, or of a session that is not the last, count for nothing", async () => {
+    const older = await side.join("node-1");
+    await side.join("node-1");
+    const other = await side.join("node-2");
+    const { sessionId } = older.of("welcome")[0]!;
+    const peer = { nodeId: "node-2", role: "worker", clusterId: "cluster" } as const;
+    for (let i = 0; i < 4; i++) {
+      await side.pass(HEARTBEAT_MS);
+      other.beat();
+      expect(() => older.beat()).toThrow("that session is over");
+      expect(() => side.dispatcher.beat(peer, sessionId)).toThrow("that session is over");
+    }
+    expect(node().status.state).toBe("down");
+    expect(node("node-2").status.state).toBe("ready");
   });
 
   test("a node declared down with its session open must begin a new one, and is ready then", async () => {
@@ -297,6 +318,7 @@ describe("heartbeats", () => {
     await side.pass(3 * HEARTBEAT_MS + 600);
     expect(node().status.state).toBe("down");
     expect(agent.ended).toBe("this node was declared down; begin a new session");
+    expect(() => agent.beat()).toThrow("that session is over; begin a new one");
     await side.join("node-1");
     await side.pass(HEARTBEAT_MS);
     expect(node().status.state).toBe("ready");

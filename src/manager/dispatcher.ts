@@ -41,11 +41,13 @@ const REMOVED = "this node was removed from the swarm";
 
 /**
  * Keeps one session per agent: first the whole set of what the node must know, then the differences, each naming the
- * set it applies to; takes statuses, heartbeats and log lines back (swarm-map 3.9).
+ * set it applies to; takes statuses and log lines back (swarm-map 3.9).
  */
 export class Dispatcher implements DispatcherService {
   readonly #parts: DispatcherParts;
   readonly #sessions = new Map<string, Session>();
+  /** By node: the id of the session that it was welcomed to last. */
+  readonly #welcomed = new Map<string, string>();
   readonly #draining: Draining;
 
   constructor(parts: DispatcherParts) {
@@ -79,6 +81,15 @@ export class Dispatcher implements DispatcherService {
         this.#parts.logs.nodeLeft(peer.nodeId);
       }
     }
+  }
+
+  /** Hears that a node lives: by the session that it was welcomed to last, though the stream of that may be lost by now. */
+  beat({ nodeId }: PeerIdentity, sessionId: string): number {
+    const { liveness, store } = this.#parts;
+    if (this.#welcomed.get(nodeId) !== sessionId || isAway(store.view, nodeId))
+      throw new Fault("not-found", "that session is over; begin a new one");
+    liveness.heard(nodeId);
+    return liveness.periodMs();
   }
 
   /** Sends every session what a commit changed for it. Called once the view has it. */
@@ -144,6 +155,7 @@ export class Dispatcher implements DispatcherService {
       return;
     }
     liveness.heard(session.nodeId);
+    this.#welcomed.set(session.nodeId, sessionId);
     const cluster = store.view.cluster();
     session.stream.send({
       kind: "welcome",
@@ -194,9 +206,6 @@ export class Dispatcher implements DispatcherService {
     const { liveness, statuses, logs } = this.#parts;
     liveness.heard(session.nodeId);
     switch (message.kind) {
-      case "heartbeat":
-        session.stream.send({ kind: "heartbeat", periodMs: liveness.periodMs() });
-        return;
       case "statuses":
         for (const { taskId, status } of message.statuses) {
           statuses.add(session.nodeId, taskId, status);

@@ -247,9 +247,13 @@ test("whatever happens, a task is told drained only when no node that is up stil
       /** Whether the kernels of the two nodes send to the task. */
       const sends = [true, true];
       let began: number | undefined;
+      /** What kernels work by: they do not go back. */
+      const worksBy = new Map<PlayedAgent, number>();
       const answer = (agent: PlayedAgent, node: number, sequence: number) => {
         if (agent.ended !== undefined || sequence < 1) return;
-        sends[node] = hasEndpoint(agent, sequence);
+        const kernel = Math.max(sequence, worksBy.get(agent) ?? 0);
+        worksBy.set(agent, kernel);
+        sends[node] = hasEndpoint(agent, kernel);
         agent.applied(sequence);
       };
       const does: Record<(typeof STEPS)[number], (agent: PlayedAgent, node: number) => unknown> = {

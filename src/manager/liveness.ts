@@ -1,12 +1,4 @@
-import {
-  type Clock,
-  type Instant,
-  type Log,
-  messageOf,
-  type Random,
-  randomFloat,
-  sleep,
-} from "../lib/index.ts";
+import { type Clock, type Log, messageOf, type Random, randomFloat, sleep } from "../lib/index.ts";
 import { DEFAULT_CLUSTER_SPEC, HEARTBEAT_GRACE, type Node, put } from "../model/index.ts";
 import type { Store, View } from "../store/index.ts";
 
@@ -18,22 +10,28 @@ export interface LivenessParts {
   readonly log: Log;
 }
 
-/** How often silence is looked for. */
+/** How often silence is looked for, and how much of a longer time between two looks counts. */
 const LOOK_MS = 250;
+const LONGEST_LOOK_MS = 2 * LOOK_MS;
 
-/** When each node was last heard, and what silence means: DOWN after three missed heartbeats (swarmkit dispatcher). */
+/**
+ * When each node was last heard, and what silence means: DOWN after three missed heartbeats (swarmkit dispatcher). Silence
+ * is measured in time that this manager was awake for: what it was too busy, or stopped, to hear is nobody's silence, nor is
+ * a jump of the clock.
+ */
 export class Liveness {
   readonly #parts: LivenessParts;
-  readonly #heard = new Map<string, Instant>();
-  #since: Instant;
+  /** By node, in time awake; nodes that nobody has heard yet, from when they were first looked at. */
+  readonly #heard = new Map<string, number>();
+  /** Milliseconds. */
+  #awake = 0;
 
   constructor(parts: LivenessParts) {
     this.#parts = parts;
-    this.#since = parts.clock.now();
   }
 
   heard(nodeId: string): void {
-    this.#heard.set(nodeId, this.#parts.clock.now());
+    this.#heard.set(nodeId, this.#awake);
   }
 
   /** The heartbeat period to tell an agent now, spread by a tenth so that agents do not beat together. */
@@ -47,13 +45,12 @@ export class Liveness {
    */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
-    this.#since = clock.now();
+    for (const nodeId of this.#heard.keys()) this.heard(nodeId);
     await this.#mark((node) => (this.#heard.has(node.id) ? undefined : unknown(node)));
     let looked = clock.now();
     while (!signal.aborted) {
       await sleep(clock, LOOK_MS, signal).catch(() => undefined);
-      // Our own pause (a stopped process, a jump of the clock) is not the nodes' silence.
-      if (clock.now() - looked > 4 * LOOK_MS) this.#since = clock.now();
+      this.#awake += Math.min(Math.max(0, clock.now() - looked), LONGEST_LOOK_MS);
       looked = clock.now();
       if (!signal.aborted) await this.#mark((node) => (this.#isSilent(node) ? this.#down(node) : undefined));
     }
@@ -80,9 +77,10 @@ export class Liveness {
   }
 
   #isSilent(node: Node): boolean {
-    const last = Math.max(this.#heard.get(node.id) ?? 0, this.#since, node.createdAt);
+    const last = this.#heard.get(node.id);
+    if (last === undefined) this.heard(node.id);
     const graces = node.status.state === "unknown" ? 2 : 1;
-    return this.#parts.clock.now() - last > graces * HEARTBEAT_GRACE * this.#base();
+    return this.#awake - (last ?? this.#awake) > graces * HEARTBEAT_GRACE * this.#base();
   }
 
   #base(): number {

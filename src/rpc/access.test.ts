@@ -42,6 +42,11 @@ const dispatcher: DispatcherService = {
     sessions.push(stream);
     for await (const _ of stream.messages);
   },
+  beat({ nodeId, role }, sessionId) {
+    calls.push(`beat ${nodeId} ${role} ${sessionId}`);
+    if (sessionId !== "current") throw new Fault("not-found", "that session is over");
+    return 5_000;
+  },
 };
 
 beforeEach(async () => {
@@ -354,7 +359,7 @@ describe("closing", () => {
       return connectDispatcher({ address: where(server), identity, clock }, never);
     };
     const [told, cut] = [await open("node-1"), await open("node-2")];
-    sessions[0]!.send({ kind: "heartbeat", periodMs: 5 });
+    sessions[0]!.send({ kind: "log-cancel", subscriptionId: "s" });
     sessions[0]!.close("the manager stops");
     const started = clock.now();
     await server.close();
@@ -369,7 +374,7 @@ describe("closing", () => {
       agent.close();
       return heard;
     };
-    expect(await read(told)).toEqual(["heartbeat", "the manager stops"]);
+    expect(await read(told)).toEqual(["log-cancel", "the manager stops"]);
     expect(await read(cut)).toEqual([`the connection to the manager at ${where(server)} is lost`]);
   });
 });
@@ -385,9 +390,9 @@ describe("certificates change", () => {
     cleanUp.push(() => socket.destroy());
     await new Promise((resolve) => socket.once("secureConnect", resolve));
     expect(socket.getPeerX509Certificate()?.toString()).toBe(renewed.certificatePem);
-    sessions[0]!.send({ kind: "heartbeat", periodMs: 5 });
+    sessions[0]!.send({ kind: "log-cancel", subscriptionId: "s" });
     for await (const message of agent.messages) {
-      expect(message).toEqual({ kind: "heartbeat", periodMs: 5 });
+      expect(message).toEqual({ kind: "log-cancel", subscriptionId: "s" });
       break;
     }
     agent.close();
@@ -399,9 +404,9 @@ describe("certificates change", () => {
     const identity = await cluster.identity("node-1", "worker", 3 * 24 * 3_600_000);
     const agent = await connectDispatcher({ address: where(server), identity, clock }, never);
     await fake.advance(identity.notAfter - fake.now() - 1_000);
-    sessions[0]!.send({ kind: "heartbeat", periodMs: 5 });
+    sessions[0]!.send({ kind: "log-cancel", subscriptionId: "s" });
     const messages = agent.messages[Symbol.asyncIterator]();
-    expect((await messages.next()).value).toEqual({ kind: "heartbeat", periodMs: 5 });
+    expect((await messages.next()).value).toEqual({ kind: "log-cancel", subscriptionId: "s" });
     await fake.advance(1_000);
     await expect(messages.next()).rejects.toMatchObject({
       kind: "unauthorized",

@@ -12,7 +12,6 @@ const TO_WIRE: { readonly [K in AgentMessage["kind"]]: (message: Of<K>) => WireK
     case: "hello",
     value: { description: descriptionToWire(description), advertiseAddress, dataPathAddress },
   }),
-  heartbeat: () => ({ case: "heartbeat", value: {} }),
   statuses: ({ statuses }) => ({
     case: "statuses",
     value: { statuses: statuses.map(({ taskId, status }) => ({ taskId, status: statusToWire(status) })) },
@@ -35,7 +34,6 @@ const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => AgentMess
     advertiseAddress: ipv4("advertiseAddress", advertiseAddress),
     dataPathAddress: ipv4("dataPathAddress", dataPathAddress),
   }),
-  heartbeat: () => ({ kind: "heartbeat" }),
   statuses: ({ statuses }) => ({
     kind: "statuses",
     statuses: statuses.map(({ taskId, status }) => {

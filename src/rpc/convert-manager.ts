@@ -17,7 +17,6 @@ const TO_WIRE: { readonly [K in ManagerMessage["kind"]]: (message: Of<K>) => Wir
       dataPathPort: cluster.dataPathPort,
     },
   }),
-  heartbeat: ({ periodMs }) => ({ case: "heartbeat", value: { periodMs } }),
   assignments: ({ complete, appliesTo, resultsIn, upserts, removals }) => ({
     case: "assignments",
     value: {
@@ -52,7 +51,6 @@ const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => ManagerMe
     managers,
     cluster: { id: clusterId, dataPathPort },
   }),
-  heartbeat: ({ periodMs }) => ({ kind: "heartbeat", periodMs }),
   assignments: ({ complete, appliesTo, resultsIn, upserts, removals }) => ({
     kind: "assignments",
     complete,

@@ -83,7 +83,6 @@ const AGENT: {
   readonly [K in AgentMessage["kind"]]: fc.Arbitrary<Omit<Extract<AgentMessage, { kind: K }>, "kind">>;
 } = {
   hello: fc.record({ description, advertiseAddress: address, dataPathAddress: address }),
-  heartbeat: fc.record({}),
   statuses: fc.record({ statuses: fc.array(fc.record({ taskId: id, status })) }),
   "log-lines": fc.record({ subscriptionId: id, lines: fc.array(line) }),
   "logs-done": fc.record({ subscriptionId: id, error: text }),
@@ -99,7 +98,6 @@ const MANAGER: {
     managers: fc.array(text),
     cluster: fc.record({ id, dataPathPort: fc.nat({ max: 65_535 }) }),
   }),
-  heartbeat: fc.record({ periodMs: small }),
   assignments: fc.record({
     complete: fc.boolean(),
     appliesTo: amount,

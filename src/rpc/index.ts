@@ -2,6 +2,7 @@
  * rpc: what nodes say to each other, over gRPC and mutual TLS: certificates for those who join or stay, one session per
  * agent. It knows who calls and what each may call; it decides nothing else and keeps nothing.
  */
+export { type BeatLine, openBeatLine } from "./beat-line.ts";
 export { connectDispatcher } from "./connect-dispatcher.ts";
 export { fetchRoot, issueCertificate, renewCertificate } from "./join.ts";
 export type {

@@ -3,7 +3,6 @@ import type { NodeDescription, TaskStatus } from "../model/index.ts";
 /** What an agent says on its session. */
 export type AgentMessage =
   | HelloMessage
-  | { readonly kind: "heartbeat" }
   | {
       readonly kind: "statuses";
       readonly statuses: readonly { readonly taskId: string; readonly status: TaskStatus }[];
@@ -26,8 +25,6 @@ export interface HelloMessage {
 export type ManagerMessage =
   | WelcomeMessage
   | AssignmentsMessage
-  /** Answers a heartbeat: how long to wait until the next. */
-  | { readonly kind: "heartbeat"; readonly periodMs: number }
   | LogRequest
   /** So many more "log-lines" messages have been read: as many more may come. */
   | { readonly kind: "log-taken"; readonly subscriptionId: string; readonly batches: number }

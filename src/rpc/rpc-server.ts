@@ -2,7 +2,7 @@ import { Certificates, Dispatcher } from "../gen/shoal/rpc_pb.ts";
 import type { NodeIdentity } from "../identity/index.ts";
 import { aborted, type Clock, Fault, type Log, messageOf } from "../lib/index.ts";
 import type { NodeRole } from "../model/index.ts";
-import { oneOf, word } from "./bounds.ts";
+import { BOUNDS, oneOf, word } from "./bounds.ts";
 import { expiry } from "./expiry.ts";
 import { NodeServer } from "./node-server.ts";
 import type { CertificatesService, DispatcherService } from "./services.ts";
@@ -71,6 +71,9 @@ function offerCertificates(server: NodeServer, certificates: CertificatesService
 }
 
 function offerSessions(server: NodeServer, { clock, log, services }: RpcServerParts): void {
+  server.unary(Dispatcher.method.beat, NODES, async ({ sessionId }, node) => {
+    return { periodMs: services.dispatcher.beat(node, word("sessionId", sessionId, BOUNDS.id)) };
+  });
   server.bidi(Dispatcher.method.session, NODES, (call, node, disconnect) => {
     const session = new ServedSession(call, { clock, disconnect });
     const stop = expiry(clock, node.notAfter, () => {

@@ -38,6 +38,11 @@ export interface CertificatesService {
 export interface DispatcherService {
   /** Serves one session until its messages end or the signal aborts. */
   session(peer: PeerIdentity & PeerAddress, stream: SessionStream, signal: AbortSignal): Promise<void>;
+  /**
+   * The node lives, and still holds the session that it was welcomed to by this id. Returns how many milliseconds to wait
+   * until the next beat. Fault "not-found" when that session is not the node's: it must begin one anew.
+   */
+  beat(peer: PeerIdentity, sessionId: string): number;
 }
 
 /** A manager's end of a session. */

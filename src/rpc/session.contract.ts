@@ -41,6 +41,7 @@ export function sessionContract(name: string, make: (d: DispatcherService) => Pr
         served.push({ peer, stream, signal, heard, ended });
         await ended;
       },
+      beat: () => 1,
     };
 
     beforeEach(async () => {
@@ -109,7 +110,7 @@ export function sessionContract(name: string, make: (d: DispatcherService) => Pr
 
     test("what the agent sent before it closed arrives, then the manager's messages end", async () => {
       const [agent, { heard, ended, signal }] = await open();
-      for (let i = 0; i < 50; i++) agent.send({ kind: "heartbeat" });
+      for (let i = 0; i < 50; i++) agent.send({ kind: "applied", sequence: 1 });
       agent.close();
       agent.send({ kind: "logs-done", subscriptionId: "late", error: "" });
       expect(await ended).toBeUndefined();
@@ -120,10 +121,10 @@ export function sessionContract(name: string, make: (d: DispatcherService) => Pr
 
     test("what the manager sent before it closed arrives, then the reason", async () => {
       const [agent, { stream, ended, signal }] = await open();
-      for (let i = 0; i < 50; i++) stream.send({ kind: "heartbeat", periodMs: i });
+      for (let i = 0; i < 50; i++) stream.send({ kind: "log-taken", subscriptionId: "s", batches: i });
       stream.send({ kind: "leave", reason: "this node was removed from the swarm" });
       stream.close("this node was removed from the swarm");
-      stream.send({ kind: "heartbeat", periodMs: 51 });
+      stream.send({ kind: "log-cancel", subscriptionId: "s" });
       const [heard, error] = await drain(agent);
       expect(heard).toHaveLength(51);
       expect(error).toBeInstanceOf(Fault);
@@ -146,12 +147,12 @@ export function sessionContract(name: string, make: (d: DispatcherService) => Pr
     test("the agent's signal ends the session", async () => {
       const stop = new AbortController();
       const [agent, { heard, ended }] = await open(stop.signal);
-      agent.send({ kind: "heartbeat" });
+      agent.send({ kind: "applied", sequence: 1 });
       const reading = drain(agent);
       stop.abort(new Error("the node stops"));
       expect(await reading).toEqual([[], undefined]);
       expect(await ended).toBeUndefined();
-      expect(heard).toEqual([{ kind: "heartbeat" }]);
+      expect(heard).toEqual([{ kind: "applied", sequence: 1 }]);
     });
 
     test("a dispatcher's fault reaches the agent with its kind and words", async () => {
@@ -179,8 +180,8 @@ export function sessionContract(name: string, make: (d: DispatcherService) => Pr
       const [second, two] = await open();
       one.stream.close("a newer session of this node took over");
       expect((await drain(first))[1]).toMatchObject({ kind: "unavailable" });
-      two.stream.send({ kind: "heartbeat", periodMs: 7 });
-      expect(await take(second, 1)).toEqual([{ kind: "heartbeat", periodMs: 7 }]);
+      two.stream.send({ kind: "drained", taskIds: ["t"] });
+      expect(await take(second, 1)).toEqual([{ kind: "drained", taskIds: ["t"] }]);
       first.close();
       second.close();
     });

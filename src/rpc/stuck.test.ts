@@ -33,6 +33,7 @@ test("an agent that reads nothing, though its machine answers, is cut off", asyn
             ended = error;
           }
         },
+        beat: () => 1,
       },
     },
   });
@@ -40,7 +41,7 @@ test("an agent that reads nothing, though its machine answers, is cut off", asyn
   const client = managerClient(`127.0.0.1:${server.port}`, { kind: "node", identity });
   const call = client.bidi(Dispatcher.method.session);
   call.on("error", () => undefined);
-  call.write(create(AgentMessageSchema, { kind: { case: "heartbeat", value: {} } }));
+  call.write(create(AgentMessageSchema, { kind: { case: "applied", value: { sequence: 1n } } }));
   await expect.poll(() => stream).toBeDefined();
 
   const json = "x".repeat(2 ** 20);

@@ -11,7 +11,6 @@ export function weighAgent(message: AgentMessage): number {
     case "statuses":
       return SMALL + SMALL * 4 * message.statuses.length;
     case "hello":
-    case "heartbeat":
     case "logs-done":
     case "applied":
       return SMALL;
@@ -31,7 +30,6 @@ export function weighManager(message: ManagerMessage): number {
     case "log-request":
       return SMALL + 64 * message.taskIds.length;
     case "welcome":
-    case "heartbeat":
     case "log-taken":
     case "log-cancel":
     case "leave":

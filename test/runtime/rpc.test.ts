@@ -72,6 +72,7 @@ test("both ends notice within ten seconds that the network between them swallows
           for await (const _ of messages);
           managerSaw = "the end";
         },
+        beat: () => 1,
       },
     },
   });
