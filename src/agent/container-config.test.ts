@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ContainerSpec, TaskSpec } from "../model/index.ts";
+import type { ContainerSpec, GenericResource, Mount, TaskSpec } from "../model/index.ts";
 import { aContainer, aService, aTask, aTaskSpec } from "../model/objects.fake.ts";
 import { containerConfigOf } from "./container-config.ts";
 
@@ -84,10 +84,92 @@ test("a task without a network has its address on the gateway bridge", () => {
   expect(config.hosts).toEqual([{ address: "172.18.0.16", names: ["0123456789ab"] }]);
 });
 
-test("limits of zero are no limits", () => {
-  const reservations = { nanoCpus: 5, memoryBytes: 5, generic: [] };
-  const limits = { nanoCpus: 0, memoryBytes: 2 ** 20, pids: 0 };
-  expect(configOf({}, { resources: { limits, reservations } }).resources).toEqual({ memoryBytes: 2 ** 20 });
+const MiB = 2 ** 20;
+const mounts: Mount[] = [
+  { type: "bind", source: "/srv", target: "/data", readOnly: true, propagation: "rslave" },
+  { type: "tmpfs", source: "", target: "/t", readOnly: false, sizeBytes: 64, mode: 0o700 },
+  {
+    ...{ type: "volume" as const, source: "v", target: "/v", readOnly: false, noCopy: true },
+    ...{ labels: { a: "b" }, driver: "local", driverOptions: { type: "nfs" } },
+  },
+];
+const health = {
+  ...{ test: ["CMD", "ok"], intervalMs: 1, timeoutMs: 2, startPeriodMs: 3, startIntervalMs: 4, retries: 5 },
+};
+const privileges = { noNewPrivileges: true, seccomp: { mode: "unconfined", profile: "" } } as const;
+const ulimits = [{ name: "nofile", soft: 1, hard: 2 }];
+
+/** Every word of a container that `docker service create` can say (swarm-map 1.3), and what the runtime is told. */
+test.each<[flag: string, Partial<ContainerSpec>, object]>([
+  ["ENTRYPOINT", { command: ["run"] }, { entrypoint: ["run"] }],
+  ["ARG…", { args: ["-v"] }, { args: ["-v"] }],
+  ["--container-label", { labels: { mine: "1" } }, { labels: expect.objectContaining({ mine: "1" }) }],
+  ["--env", { env: ["A=1", "B"] }, { env: ["A=1", "B"] }],
+  ["--workdir", { dir: "/srv" }, { dir: "/srv" }],
+  ["--user", { user: "70:71" }, { user: "70:71" }],
+  ["--group", { groups: ["video"] }, { groups: ["video"] }],
+  ["--hostname", { hostname: "db" }, { hostname: "db" }],
+  ["--tty", { tty: true }, { tty: true }],
+  ["OpenStdin", { openStdin: true }, { openStdin: true }],
+  ["--read-only", { readOnly: true }, { readOnly: true }],
+  ["--init", { init: true }, { init: true }],
+  ["--init=false", { init: false }, { init: false }],
+  ["--stop-signal", { stopSignal: "SIGINT" }, { stopSignal: "SIGINT" }],
+  ["--mount", { mounts }, { mounts }],
+  [
+    "--dns-search",
+    { dns: { nameservers: [], search: ["in"], options: [] } },
+    { dns: expect.objectContaining({ search: ["in"] }) },
+  ],
+  [
+    "--dns-option",
+    { dns: { nameservers: [], search: [], options: ["ndots:2"] } },
+    { dns: expect.objectContaining({ options: ["ndots:2"] }) },
+  ],
+  ["--cap-add", { capabilityAdd: ["CAP_NET_ADMIN"] }, { capAdd: ["CAP_NET_ADMIN"] }],
+  ["--cap-drop", { capabilityDrop: ["ALL"] }, { capDrop: ["ALL"] }],
+  ["--sysctl", { sysctls: { "net.core.somaxconn": "9" } }, { sysctls: { "net.core.somaxconn": "9" } }],
+  ["--ulimit", { ulimits }, { ulimits }],
+  ["--oom-score-adj", { oomScoreAdj: -5 }, { oomScoreAdj: -5 }],
+  ["--health-*", { health }, { health }],
+  ["Privileges", { privileges }, { privileges }],
+])("%s reaches the container", (_, words, told) => {
+  expect(configOf(words)).toEqual({
+    ...configOf(),
+    ...told,
+    ...("hostname" in words && { hosts: expect.anything() }),
+  });
+});
+
+test.each([
+  ["none", [0, 0, 0], [0, 0], {}],
+  ["limits", [5e8, 64 * MiB, 9], [0, 0], { nanoCpus: 5e8, memoryBytes: 64 * MiB, pids: 9 }],
+  ["reserved cpus are the scheduler's affair", [0, 0, 0], [5e8, 0], {}],
+  ["reserved memory", [0, 0, 0], [0, 8 * MiB], { memoryReservationBytes: 8 * MiB }],
+  [
+    "no more is kept than allowed",
+    [0, 4 * MiB, 0],
+    [0, 8 * MiB],
+    { memoryBytes: 4 * MiB, memoryReservationBytes: 4 * MiB },
+  ],
+] as const)("resources: %s", (_, [nanoCpus, memoryBytes, pids], [cpus, memory], told) => {
+  const limits = { nanoCpus, memoryBytes, pids };
+  const reservations = { nanoCpus: cpus, memoryBytes: memory, generic: [] };
+  expect(configOf({}, { resources: { limits, reservations } }).resources).toEqual(told);
+});
+
+test("generic resources are told as Docker tells them", () => {
+  const generic: GenericResource[] = [
+    { kind: "gpu", id: "uuid-1" },
+    { kind: "ssd", count: 3 },
+    { kind: "gpu", id: "uuid-2" },
+  ];
+  const { env } = containerConfigOf(aTask(aService("web"), 1, { generic }), place);
+  expect(env).toEqual(["DOCKER_RESOURCE_GPU=uuid-1,uuid-2", "DOCKER_RESOURCE_SSD=3"]);
+});
+
+test("a log that is not kept", () => {
+  expect(configOf({}, { log: { name: "none", options: {} } }).logDriver).toBe("none");
 });
 
 test.each([

@@ -1,4 +1,4 @@
-import { taskName } from "../model/index.ts";
+import { type GenericResource, type Resources, taskName } from "../model/index.ts";
 import type { ContainerConfig } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 
@@ -32,7 +32,7 @@ export function containerConfigOf(task: AssignedTask, place: TaskPlace): Contain
     labels: labelsOf(task, place),
     ...(container.command.length > 0 && { entrypoint: container.command }),
     ...(container.args.length > 0 && { args: container.args }),
-    env: container.env,
+    env: [...container.env, ...genericEnv(task.generic ?? [])],
     ...(container.dir !== "" && { dir: container.dir }),
     ...(container.user !== "" && { user: container.user }),
     groups: container.groups,
@@ -57,14 +57,35 @@ export function containerConfigOf(task: AssignedTask, place: TaskPlace): Contain
     sysctls: container.sysctls,
     ulimits: container.ulimits,
     ...(container.oomScoreAdj !== 0 && { oomScoreAdj: container.oomScoreAdj }),
-    resources: {
-      ...(resources.limits.memoryBytes > 0 && { memoryBytes: resources.limits.memoryBytes }),
-      ...(resources.limits.nanoCpus > 0 && { nanoCpus: resources.limits.nanoCpus }),
-      ...(resources.limits.pids > 0 && { pids: resources.limits.pids }),
-    },
+    resources: resourcesOf(resources),
+    ...(container.health !== undefined && { health: container.health }),
+    ...(container.privileges !== undefined && { privileges: container.privileges }),
     netns: place.netns,
+    ...(log.name === "none" && { logDriver: log.name }),
     ...logLimits(log.options),
   };
+}
+
+/** Limits, and the memory it reserved: the kernel takes that away last, where the scheduler alone would only count it. */
+function resourcesOf({ limits, reservations }: Resources): ContainerConfig["resources"] {
+  const { nanoCpus, memoryBytes, pids } = limits;
+  const reserved = Math.min(reservations.memoryBytes, memoryBytes || reservations.memoryBytes);
+  return {
+    ...(memoryBytes > 0 && { memoryBytes }),
+    ...(reserved > 0 && { memoryReservationBytes: reserved }),
+    ...(nanoCpus > 0 && { nanoCpus }),
+    ...(pids > 0 && { pids }),
+  };
+}
+
+/** What the scheduler took from the node for it, as Docker says it: "DOCKER_RESOURCE_GPU=uuid-1,uuid-2". */
+function genericEnv(taken: readonly GenericResource[]): string[] {
+  const kinds = new Map<string, string[]>();
+  for (const one of taken) {
+    const name = `DOCKER_RESOURCE_${one.kind}`.toUpperCase();
+    kinds.set(name, [...(kinds.get(name) ?? []), "id" in one ? one.id : String(one.count)]);
+  }
+  return [...kinds].map(([name, values]) => `${name}=${values.join(",")}`);
 }
 
 function labelsOf(task: AssignedTask, place: TaskPlace): Record<string, string> {

@@ -1,9 +1,11 @@
 import { netnsNameOf, type PortFact, type TaskFact } from "../dataplane/index.ts";
+import type { NodeDescription } from "../model/index.ts";
 import type { ContainerConfig, ContainerState } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { containerConfigOf, GATEWAY_LABEL } from "./container-config.ts";
 import type { GatewayAddresses } from "./gateway-addresses.ts";
 import type { NetworkApplier } from "./network-applier.ts";
+import { expandTask } from "./templates.ts";
 
 /** Makes the container's config once its sandbox is there. */
 export type ContainerConfigInput = (
@@ -16,6 +18,8 @@ export interface SandboxParts {
   readonly network: NetworkApplier;
   readonly gateway: GatewayAddresses;
   readonly nodeId: string;
+  /** The node in the words of templates. */
+  describe(): Pick<NodeDescription, "hostname" | "platform">;
   readonly netnsDir: string;
   readonly search: readonly string[];
 }
@@ -30,11 +34,14 @@ export class TaskSandboxes {
 
   async attach(task: AssignedTask): Promise<ContainerConfigInput> {
     const { network, gateway, nodeId, netnsDir, search } = this.#parts;
+    const node = this.#parts.describe();
+    // What cannot be expanded is known before anything is made for it.
+    expandTask(task, node);
     const gatewayAddress = gateway.give(task.id);
     await network.attach(factOf(task, gatewayAddress));
     const netns = `${netnsDir}/${netnsNameOf(task.id)}`;
     return (of, containerId, image) =>
-      containerConfigOf(of, { containerId, image, nodeId, netns, gatewayAddress, search });
+      containerConfigOf(expandTask(of, node), { containerId, image, nodeId, netns, gatewayAddress, search });
   }
 
   /** The task's address on the gateway bridge goes to nobody else before the kernel has let go of it. */
