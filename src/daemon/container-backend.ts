@@ -57,14 +57,27 @@ export function tellContainerEvents(containers: Containers, events: EventHub): (
   return containers.subscribe((event) => events.publish(eventOf(event)));
 }
 
-function eventOf({ action, container }: ContainerEvent): Omit<EngineEvent, "at"> {
-  const { id, image, name, labels, exitCode } = container;
-  const ended = action === "die" && exitCode !== undefined ? { exitCode: String(exitCode) } : {};
+function eventOf(event: ContainerEvent): Omit<EngineEvent, "at"> {
+  const { action, container, exec } = event;
+  const { id, image, name, labels } = container;
+  const exitCode = action === "die" ? container.exitCode : exec?.exitCode;
   return {
     type: "container",
-    action,
+    action: actionOf(event),
     scope: "local",
     actor: id,
-    attributes: { ...labels, ...ended, image, name },
+    attributes: {
+      ...labels,
+      ...(exec !== undefined && { execID: exec.id }),
+      ...(exitCode !== undefined && { exitCode: String(exitCode) }),
+      ...{ image, name },
+    },
   };
+}
+
+/** Docker's word, with what is said in it: "health_status: healthy", "exec_create: /bin/sh -c true". */
+function actionOf({ action, container, exec }: ContainerEvent): string {
+  if (action === "health_status") return `${action}: ${container.health?.status ?? "none"}`;
+  if (action === "exec_create" || action === "exec_start") return `${action}: ${exec?.args.join(" ") ?? ""}`;
+  return action;
 }

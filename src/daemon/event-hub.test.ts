@@ -37,6 +37,18 @@ test("since brings back what was kept from that instant on, at most 256", async 
   expect(found.at(-1)).toBe("299");
 });
 
+test("probes of health are told, but not kept: they would leave no room for anything else", async () => {
+  const hub = new EventHub(new FakeClock());
+  const { signal } = new AbortController();
+  const live = take(hub.subscribe(undefined, signal), 3);
+  await Promise.resolve();
+  hub.publish({ ...event("a"), type: "container", action: "start" });
+  hub.publish({ ...event("b"), type: "container", action: "exec_create: true" });
+  hub.publish({ ...event("c"), type: "container", action: "die" });
+  expect(await live).toEqual(["a", "b", "c"]);
+  expect(await take(hub.subscribe(0, signal), 2)).toEqual(["a", "c"]);
+});
+
 test("an aborted listener ends, also when nothing comes", async () => {
   const hub = new EventHub(new FakeClock());
   const stop = new AbortController();

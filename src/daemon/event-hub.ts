@@ -18,7 +18,7 @@ export class EventHub implements EventBackend {
 
   publish(event: Omit<EngineEvent, "at">): void {
     const stamped = { ...event, at: this.#clock.now() };
-    this.#kept = [...this.#kept, stamped].slice(-KEPT);
+    if (!isProbe(event)) this.#kept = [...this.#kept, stamped].slice(-KEPT);
     for (const listener of this.#listeners) {
       listener.push(stamped);
       if (listener.size > MAX_WAITING) this.#letGo(listener);
@@ -44,4 +44,9 @@ export class EventHub implements EventBackend {
       signal.removeEventListener("abort", close);
     }
   }
+}
+
+/** Programs in containers, which health checks run all the time: they would leave no room for what people look for. */
+function isProbe({ type, action }: Pick<EngineEvent, "type" | "action">): boolean {
+  return type === "container" && action.startsWith("exec_");
 }

@@ -1,4 +1,5 @@
 import type { Instant } from "../lib/index.ts";
+import type { HealthCheck, Privileges } from "./container.ts";
 
 /*
  * What one node knows of itself: its machine, containers, images, volumes, logs and events.
@@ -95,6 +96,19 @@ export interface ContainerInfo {
     readonly readOnly: boolean;
   }[];
   readonly logPath: string;
+  /** The image's and the user's in one; zeros are Docker's defaults. */
+  readonly healthCheck?: HealthCheck;
+  /** From its first start on, when it has a health check. */
+  readonly health?: {
+    readonly status: "starting" | "healthy" | "unhealthy";
+    readonly failingStreak: number;
+    readonly log: readonly {
+      readonly start: Instant;
+      readonly end: Instant;
+      readonly exitCode: number;
+      readonly output: string;
+    }[];
+  };
   readonly config: {
     readonly hostname: string;
     readonly env: readonly string[];
@@ -111,7 +125,18 @@ export interface ContainerInfo {
     readonly capAdd: readonly string[];
     readonly capDrop: readonly string[];
     readonly sysctls: Readonly<Record<string, string>>;
-    readonly resources: { readonly memoryBytes?: number; readonly nanoCpus?: number; readonly pids?: number };
+    readonly groups: readonly string[];
+    readonly hosts: readonly { readonly address: string; readonly names: readonly string[] }[];
+    readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+    readonly oomScoreAdj?: number;
+    readonly privileges?: Privileges;
+    readonly resources: {
+      readonly memoryBytes?: number;
+      readonly memoryReservationBytes?: number;
+      readonly nanoCpus?: number;
+      readonly pids?: number;
+    };
+    readonly logDriver?: "json-file" | "none";
     readonly logMaxBytes: number;
     readonly logMaxFiles: number;
   };

@@ -1,4 +1,5 @@
 import type { ContainerInfo, ImageInfo } from "../model/index.ts";
+import { healthToWire } from "./health-check.ts";
 
 /** A field of an image's config that is a list of texts, as JSON brought it. */
 function textsIn(image: ImageInfo | undefined, field: string): string[] | undefined {
@@ -25,7 +26,7 @@ export function exposedPorts(image: ImageInfo | undefined): string[] {
 
 /** The Config of a container's inspect: the user's words laid over the image's, as Docker merges them. */
 export function containerConfigToWire(
-  { config, image: name, labels }: ContainerInfo,
+  { config, image: name, labels, healthCheck }: ContainerInfo,
   image: ImageInfo | undefined,
 ): Record<string, unknown> {
   const ports = exposedPorts(image);
@@ -50,6 +51,7 @@ export function containerConfigToWire(
     OnBuild: null,
     Labels: labels,
     ...(config.stopSignal !== undefined && { StopSignal: config.stopSignal }),
+    ...(healthCheck !== undefined && { Healthcheck: healthToWire(healthCheck) }),
   };
 }
 
@@ -89,24 +91,54 @@ export function hostConfigToWire(container: ContainerInfo): Record<string, unkno
   return {
     Binds: null,
     ContainerIDFile: "",
-    LogConfig: {
-      Type: "json-file",
-      Config: { "max-file": String(config.logMaxFiles), "max-size": String(config.logMaxBytes) },
-    },
+    LogConfig: logConfigToWire(config),
     NetworkMode: "default",
     PortBindings: portBindings(container, ""),
     RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
     AutoRemove: false,
     CapAdd: config.capAdd.length > 0 ? config.capAdd : null,
     CapDrop: config.capDrop.length > 0 ? config.capDrop : null,
+    ExtraHosts: extraHosts(config),
+    GroupAdd: config.groups.length > 0 ? config.groups : null,
+    OomScoreAdj: config.oomScoreAdj ?? 0,
     Privileged: false,
     PublishAllPorts: false,
     ReadonlyRootfs: config.readOnly,
     Memory: resources.memoryBytes ?? 0,
+    MemoryReservation: resources.memoryReservationBytes ?? 0,
     NanoCpus: resources.nanoCpus ?? 0,
     PidsLimit: resources.pids ?? null,
+    SecurityOpt: securityOptions(config),
+    Ulimits: config.ulimits.map(({ name, soft, hard }) => ({ Name: name, Hard: hard, Soft: soft })),
     Sysctls: config.sysctls,
     Runtime: "io.containerd.runc.v2",
     ...(config.init !== undefined && { Init: config.init }),
   };
+}
+
+function logConfigToWire(config: ContainerInfo["config"]): Record<string, unknown> {
+  if (config.logDriver === "none") return { Type: "none", Config: {} };
+  const limits = { "max-file": String(config.logMaxFiles), "max-size": String(config.logMaxBytes) };
+  return { Type: "json-file", Config: limits };
+}
+
+/** "name:address", as `--add-host` has it; its own name is not extra. */
+function extraHosts({ hosts, hostname }: ContainerInfo["config"]): string[] | null {
+  const extra = hosts.filter(({ names }) => names.length !== 1 || names[0] !== hostname);
+  const lines = extra.flatMap(({ address, names }) => names.map((name) => `${name}:${address}`));
+  return lines.length > 0 ? lines : null;
+}
+
+/** As Docker's executor writes a task's privileges (moby executor/container/container.go). */
+function securityOptions({ privileges }: ContainerInfo["config"]): string[] | null {
+  const { seccomp, appArmor, noNewPrivileges = false } = privileges ?? {};
+  const bytes = Uint8Array.from(atob(seccomp?.profile ?? ""), (char) => char.charCodeAt(0));
+  const profile = new TextDecoder().decode(bytes);
+  const options = [
+    ...(seccomp?.mode === "unconfined" ? ["seccomp=unconfined"] : []),
+    ...(seccomp?.mode === "custom" ? [`seccomp=${profile}`] : []),
+    ...(appArmor === "disabled" ? ["apparmor=unconfined"] : []),
+    ...(noNewPrivileges ? ["no-new-privileges=true"] : []),
+  ];
+  return options.length > 0 ? options : null;
 }

@@ -25,10 +25,16 @@ export function statusText(container: ContainerInfo, now: Instant): string {
     case "created":
       return "Created";
     case "running":
-      return `Up ${humanDuration(now - (container.startedAt ?? now))}`;
+      return `Up ${humanDuration(now - (container.startedAt ?? now))}${healthText(container)}`;
     case "exited":
       return `Exited (${container.exitCode ?? 0}) ${humanDuration(now - (container.finishedAt ?? now))} ago`;
   }
+}
+
+/** moby container/health.go String. */
+function healthText({ health }: ContainerInfo): string {
+  if (health === undefined) return "";
+  return health.status === "starting" ? " (health: starting)" : ` (${health.status})`;
 }
 
 /** One row of GET /containers/json. `image` is what the container was made from, when it is still here. */
@@ -124,6 +130,20 @@ function stateToWire(container: ContainerInfo): Record<string, unknown> {
     Error: "",
     StartedAt: formatTime(container.startedAt),
     FinishedAt: formatTime(isRunning ? undefined : container.finishedAt),
+    ...(container.health !== undefined && { Health: healthStateToWire(container.health) }),
+  };
+}
+
+function healthStateToWire(health: NonNullable<ContainerInfo["health"]>): Record<string, unknown> {
+  return {
+    Status: health.status,
+    FailingStreak: health.failingStreak,
+    Log: health.log.map(({ start, end, exitCode, output }) => ({
+      Start: formatTime(start),
+      End: formatTime(end),
+      ExitCode: exitCode,
+      Output: output,
+    })),
   };
 }
 

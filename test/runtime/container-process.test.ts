@@ -18,12 +18,10 @@ let image = "";
 /** busybox, with accounts, and what a few of the tests look at. */
 const FILES: LayerFile[] = [
   ...busyboxFiles(),
-  ...["id", "env", "pwd", "stat", "mount", "unshare", "touch", "grep", "dmesg", "chown", "dd", "df"].map(
-    (name) => ({
-      name: `bin/${name}`,
-      link: "busybox",
-    }),
-  ),
+  ...["id", "env", "pwd", "stat", "mount", "unshare", "grep", "dmesg", "chown", "dd", "df"].map((name) => ({
+    name: `bin/${name}`,
+    link: "busybox",
+  })),
   { name: "etc/passwd", content: "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n" },
   {
     name: "etc/group",

@@ -20,6 +20,7 @@ const containers = [
     createdAt: 2000,
     image: "postgres:9.4",
     imageId: `sha256:${id("9")}`,
+    health: { status: "healthy", failingStreak: 0, log: [] },
     mounts: [{ type: "volume", name: "db-data", source: "/v", target: "/data", readOnly: false }],
     networks: [{ name: "back", networkId: "net1", address: "10.0.1.3/24", gateway: "", mac: "" }],
   }),
@@ -62,7 +63,9 @@ test.each([
   [{ expose: ["6379"] }, ["web.1.x", "old", "new"]],
   [{ publish: ["80"] }, []],
   [{ health: ["none"], name: ["web"] }, ["web.1.x"]],
-  [{ health: ["healthy"] }, []],
+  [{ health: ["healthy"] }, ["db.1.y"]],
+  [{ health: ["none"] }, ["web.1.x", "old", "new"]],
+  [{ health: ["starting", "unhealthy"] }, []],
   [{ before: ["db.1.y"] }, ["old", "new"]],
   [{ since: ["cccc"] }, ["web.1.x", "db.1.y"]],
   [{ before: ["web.1.x"], since: ["new"] }, ["db.1.y", "old"]],
@@ -72,6 +75,7 @@ test.each([
 
 test.each([
   [{ status: ["asleep"] }, "invalid filter 'status=asleep'"],
+  [{ health: ["well"] }, "unrecognized filter value for health"],
   [{ exited: ["x"] }, "invalid filter 'exited=x'"],
   [{ "is-task": ["perhaps"] }, "invalid filter 'is-task=perhaps'"],
   [{ before: ["nowhere"] }, "No such container: nowhere"],

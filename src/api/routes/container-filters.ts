@@ -21,6 +21,7 @@ interface Candidate {
 type Fit = (candidate: Candidate, value: string) => boolean;
 
 const STATES = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+const HEALTHS = ["none", "starting", "healthy", "unhealthy"];
 const TASK_LABEL = "com.docker.swarm.task.id";
 
 /** Filters whose values are alternatives (moby daemon/list.go). */
@@ -28,8 +29,7 @@ const FITS: Readonly<Record<string, Fit>> = {
   id: ({ container }, value) => partFits(container.id, value),
   name: ({ container }, value) => partFits(container.name, value) || partFits(`/${container.name}`, value),
   status: ({ container }, value) => stateOf(container) === value,
-  // No container here has a health check yet.
-  health: (_, value) => value === "none",
+  health: ({ container }, value) => (container.health?.status ?? "none") === value,
   exited: ({ container }, value) => container.status === "stopped" && container.exitCode === Number(value),
   ancestor: ({ container, image }, value) => isImage(container, image, value),
   network: ({ container }, value) =>
@@ -97,6 +97,9 @@ function checkValues(filters: Filters): void {
     throw new Fault("invalid", `invalid filter '${key}=${value}'`);
   };
   for (const value of filterValues(filters, "status")) if (!STATES.includes(value)) refuse("status", value);
+  for (const value of filterValues(filters, "health")) {
+    if (!HEALTHS.includes(value)) throw new Fault("invalid", "unrecognized filter value for health");
+  }
   for (const value of filterValues(filters, "exited")) if (!/^-?\d+$/.test(value)) refuse("exited", value);
   for (const value of filterValues(filters, "is-task")) isTrue("is-task", value);
 }

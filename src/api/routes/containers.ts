@@ -1,3 +1,4 @@
+import { Fault } from "../../lib/index.ts";
 import { containerInspect, containerSummary, parseFilters } from "../../wire/index.ts";
 import type { Backends, ImageInfo } from "../backends.ts";
 import { logStream, parseLogQuery } from "../log-query.ts";
@@ -30,6 +31,9 @@ async function inspect(request: ApiRequest, backends: Backends): Promise<ApiResp
 async function logs(request: ApiRequest, { containers }: Backends): Promise<ApiResponse> {
   const options = parseLogQuery(request.query);
   const { id, config } = await containers.get(param(request, "id"));
+  if (config.logDriver === "none") {
+    throw new Fault("unsupported", "configured logging driver does not support reading");
+  }
   return logStream(containers.logs(id, options, request.signal), {
     tty: config.tty,
     timestamps: flag(request.query, "timestamps"),

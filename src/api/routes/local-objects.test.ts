@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeClock, Fault } from "../../lib/index.ts";
 import { aContainerInfo, anImage } from "../backends.fake.ts";
+import type { ContainerInfo } from "../backends.ts";
 import { type Answered, ServedNode } from "../served-node.fake.ts";
 
 const ID = "ab".repeat(32);
@@ -120,6 +121,79 @@ describe("containers", () => {
       HostConfig: { PortBindings: { "6379/tcp": [{ HostIp: "", HostPort: "8090" }] } },
       NetworkSettings: { Ports: { "53/udp": [{ HostIp: "0.0.0.0", HostPort: "8091" }] } },
     });
+  });
+
+  test("show their health, as a word in the list and in full", async () => {
+    const probe = { start: 1_700_000_002_000, end: 1_700_000_002_250, exitCode: 0, output: "fine\n" };
+    const health = { status: "healthy", failingStreak: 0, log: [probe] } as const;
+    const healthCheck = {
+      ...{ test: ["CMD-SHELL", "true"], intervalMs: 3_000, timeoutMs: 0, startPeriodMs: 0 },
+      ...{ startIntervalMs: 0, retries: 2 },
+    };
+    const put = (over: Partial<ContainerInfo>): void =>
+      node.backends.containers.put(
+        aContainerInfo({ id: "ef".repeat(32), name: "fit", healthCheck, ...over }),
+      );
+    const row = async (): Promise<string> => {
+      const [found] = (await node.get(`/containers/json?all=1&${filters({ name: ["fit"] })}`)) as [Row];
+      return found.Status.replace(/^Up .*? (?=\()/, "Up ");
+    };
+    interface Row {
+      readonly Status: string;
+    }
+    put({ health });
+    expect(await row()).toBe("Up (healthy)");
+    expect(await node.get("/containers/fit/json")).toMatchObject({
+      State: {
+        Health: {
+          ...{ Status: "healthy", FailingStreak: 0 },
+          Log: [
+            {
+              Start: "2023-11-14T22:13:22Z",
+              End: "2023-11-14T22:13:22.25Z",
+              ...{ ExitCode: 0, Output: "fine\n" },
+            },
+          ],
+        },
+      },
+      Config: { Healthcheck: { Test: ["CMD-SHELL", "true"], Interval: 3_000_000_000, Retries: 2 } },
+    });
+    put({ health: { ...health, status: "starting" } });
+    expect(await row()).toBe("Up (health: starting)");
+    put({ health: { ...health, status: "unhealthy" } });
+    expect(await row()).toBe("Up (unhealthy)");
+    put({});
+    expect(await row()).not.toContain("health");
+    expect(JSON.stringify(await node.get("/containers/fit/json"))).not.toContain('"Health":');
+  });
+
+  test("show how they are confined and limited", async () => {
+    const { config } = aContainerInfo({ id: ID, name: "x" });
+    const seccomp = { mode: "custom", profile: Buffer.from('{"ä":1}').toString("base64") } as const;
+    const asked: ContainerInfo["config"] = {
+      ...{ ...config, hostname: "me", groups: ["video"], oomScoreAdj: -5, logDriver: "none" },
+      ulimits: [{ name: "nofile", soft: 1, hard: 2 }],
+      hosts: [
+        { address: "10.0.0.9", names: ["me"] },
+        { address: "1.2.3.4", names: ["db", "db.local"] },
+      ],
+      resources: { memoryBytes: 100, memoryReservationBytes: 50, pids: 7 },
+      privileges: { noNewPrivileges: true, appArmor: "disabled", seccomp },
+    };
+    node.backends.containers.put(aContainerInfo({ id: ID, name: "web.1.x", config: asked }));
+    expect(await node.get("/containers/web.1.x/json")).toMatchObject({
+      HostConfig: {
+        ...{ GroupAdd: ["video"], OomScoreAdj: -5, Memory: 100, MemoryReservation: 50, PidsLimit: 7 },
+        LogConfig: { Type: "none", Config: {} },
+        Ulimits: [{ Name: "nofile", Soft: 1, Hard: 2 }],
+        ExtraHosts: ["db:1.2.3.4", "db.local:1.2.3.4"],
+        SecurityOpt: ['seccomp={"ä":1}', "apparmor=unconfined", "no-new-privileges=true"],
+      },
+    });
+    expect(refusal(await node.ask("GET", `/containers/${ID}/logs?stdout=1`))).toEqual([
+      501,
+      "configured logging driver does not support reading",
+    ]);
   });
 
   test("are still told when their image is gone", async () => {
