@@ -294,3 +294,40 @@ test("from any state of affairs a healthy cluster gets its global services and j
     { numRuns: 60 },
   );
 });
+
+const aQuietStep: fc.Arbitrary<Step> = fc.oneof(
+  aStep.filter((step) => step.kind === "availability" || step.kind === "label" || step.kind === "force"),
+  fc.record({
+    kind: fc.constant("run" as const),
+    ms: fc.constantFrom(1, 3_000, 20_000),
+    fates: fc.constant(["running" as const]),
+  }),
+);
+
+test("no planned step (drains, pauses, labels, updates) costs a start-first service a running slot", () => {
+  fc.assert(
+    fc.property(fc.array(aQuietStep, { maxLength: 20 }), (steps) => {
+      const replicas = 3;
+      const service = serviceOf({ kind: "replicated", replicas }, 0, "start-first");
+      const world = newWorld(
+        [...IDS, "n5"].map((id) => aNode(id)),
+        [service],
+      );
+      world.run(1_000);
+      world.watch = () => {
+        const running = world.tasks().filter((task) => task.status.state === "running");
+        expect(new Set(running.map((task) => task.slot)).size).toBe(replicas);
+      };
+      for (const step of steps) act(world, step);
+      world.run(300_000);
+      const suits = ({ spec }: Node) => spec.availability !== "drain" && spec.labels["off"] !== "yes";
+      for (const task of world.running()) {
+        const node = world.view.get("node", task.nodeId ?? "");
+        // A paused node is not looked at.
+        expect(node && (suits(node) || node.spec.availability === "pause")).toBe(true);
+      }
+      expect(world.running()).toHaveLength(replicas);
+    }),
+    { numRuns: 25 },
+  );
+});
