@@ -1,5 +1,5 @@
 import type { EngineEvent } from "../api/index.ts";
-import { type Kinds, replicasOf } from "../model/index.ts";
+import type { Kinds } from "../model/index.ts";
 import type { ObjectChange } from "../store/index.ts";
 
 type Told = "service" | "node" | "network";
@@ -16,7 +16,8 @@ const TELLERS: { readonly [K in Told]: Teller<K> } = {
     name: (service) => service.spec.name,
     watched: (service) => ({
       image: service.spec.task.container.image,
-      replicas: String(replicasOf(service.spec.mode) ?? ""),
+      // Moby tells of a replicated service's alone.
+      replicas: service.spec.mode.kind === "replicated" ? String(service.spec.mode.replicas) : "",
       updatestate: service.updateStatus?.state ?? "",
     }),
   },
