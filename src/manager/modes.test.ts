@@ -8,7 +8,7 @@ import {
   type ServiceMode,
   type Task,
 } from "../model/index.ts";
-import { aNode } from "../model/objects.fake.ts";
+import { aNode, T0 } from "../model/objects.fake.ts";
 import { type Fate, newWorld, type World, webService } from "./world.fake.ts";
 
 /** What global services and jobs live through, with all deciders at work and agents that do as they are told. */
@@ -276,5 +276,23 @@ describe("a node's label", () => {
     expect(world.tasks().flatMap((t) => (t.nodeId === "n1" ? [t.status] : []))).toMatchObject([
       { state: "shutdown", error: "assigned node no longer meets constraints" },
     ]);
+  });
+});
+
+describe("a host that stays away", () => {
+  test("is spoken of for a day; then its tasks are orphans, of which a place keeps its last few", () => {
+    const world = newWorld(nodes, [webService(3)]);
+    world.run(1_000);
+    world.node("n1", "down");
+    world.run(10_000);
+    const lost = () => world.tasks().filter((task) => task.nodeId === "n1");
+    expect(lost().map((task) => [task.desiredState, task.status.state])).toEqual([["shutdown", "running"]]);
+    expect(world.plan().again).toBe(T0 + 1_000 + 24 * 3_600_000);
+    world.now = T0 + 25 * 3_600_000;
+    world.settle();
+    expect(lost().map((task) => task.status.state)).toEqual(["orphaned"]);
+    world.node("n1", "ready");
+    world.run(10_000);
+    expect(world.running()).toHaveLength(3);
   });
 });
