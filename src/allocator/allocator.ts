@@ -131,14 +131,26 @@ function compareSlots(a: Task, b: Task): number {
   return a.slot - b.slot || (a.id < b.id ? -1 : 1);
 }
 
-/** Nodes whose own addresses change. Once some node got none, all are asked: one may have come free anywhere. */
+/** Nodes whose own addresses change. Those that found none before ask again: one may have come free. */
 function allocateNodes(view: View, scope: Scope, ledger: Ledger): Node[] {
-  const ingress = ledger.ingress === undefined ? 0 : ledger.books.strangers(ledger.ingress.id);
-  const nodes =
-    ledger.books.hasStranded || ingress > 0
-      ? [...view.all("node")]
-      : [...scope.nodes].flatMap((id) => view.get("node", id) ?? []);
-  return nodes.sort(byAge).flatMap((node) => allocateNode(view, node, ledger) ?? []);
+  const { books, ingress } = ledger;
+  const changed = new Map<string, Node>();
+  const allocate = (nodes: readonly Node[]) => {
+    for (const node of [...nodes].sort(byAge)) {
+      const now = changed.get(node.id) ?? node;
+      const next = allocateNode(view, now, ledger);
+      if (next === undefined) continue;
+      books.moveNode(now, next);
+      changed.set(node.id, next);
+    }
+  };
+  allocate([...scope.nodes].flatMap((id) => view.get("node", id) ?? []));
+  const lacksIngress = ({ attachments }: Node) =>
+    ingress !== undefined && attachments[ingress.id] === undefined;
+  if (books.hasStranded || (ingress !== undefined && books.strangers(ingress.id) > 0)) {
+    allocate([...view.all("node")].filter((node) => books.isStranding(node.id) || lacksIngress(node)));
+  }
+  return [...changed.values()];
 }
 
 function isServed(service: Service, ledger: Ledger): boolean {
@@ -227,7 +239,7 @@ function allocateNode(view: View, node: Node, ledger: Ledger): Node | undefined 
   }
   const attachments: Record<string, string> = {};
   for (const networkId of wanted) {
-    const address = node.attachments[networkId] ?? ledger.give(networkId);
+    const address = node.attachments[networkId] ?? ledger.next(networkId);
     if (address !== undefined) attachments[networkId] = address;
   }
   return equal(attachments, node.attachments) ? undefined : { ...node, attachments };

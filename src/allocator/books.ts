@@ -28,7 +28,9 @@ interface Tables {
   readonly attached: LayeredMap<number>;
   /** Network id to living tasks on it, on nodes that have no address there or on none yet. */
   readonly airborne: LayeredMap<number>;
-  /** "up": nodes that are up. "stranded": airborne tasks that are on a node, of all networks. */
+  /** Node id to its airborne tasks, once for each network. */
+  readonly stranded: LayeredMap<number>;
+  /** "up": nodes that are up. "stranded": airborne tasks that are on a node. */
   readonly sums: LayeredMap<number>;
 }
 
@@ -68,6 +70,10 @@ export class Books {
     return this.#tables.sums.get("stranded") !== undefined;
   }
 
+  isStranding(nodeId: string): boolean {
+    return this.#tables.stranded.get(nodeId) !== undefined;
+  }
+
   hold({ networkId, address }: Held, step: 1 | -1): void {
     const holders = addCount(this.#tables.holders, `${networkId} ${address}`, step);
     const isTurn = step === 1 ? holders === 1 : holders === 0;
@@ -97,21 +103,30 @@ export class Books {
     }
   }
 
-  enterNode(node: Node, step: 1 | -1): void {
-    const isUp = node.status.state !== "down";
-    this.#tables.stations.set(node.id, step === 1 ? { isUp, attachments: node.attachments } : undefined);
-    if (isUp) addCount(this.#tables.sums, "up", step);
-    for (const [networkId, address] of Object.entries(node.attachments)) {
-      this.hold({ networkId, address }, step);
-      if (isUp) addCount(this.#tables.attached, networkId, step);
-      // Those who waited for this address have come down.
-      this.#lift(networkId, node.id, -step * (this.#tables.living.get(`${networkId} ${node.id}`) ?? 0));
+  moveNode(before: Node | undefined, after: Node | undefined): void {
+    const id = (after ?? before)?.id ?? "";
+    const [old, now] = [stationOf(before), stationOf(after)];
+    this.#tables.stations.set(id, after === undefined ? undefined : now);
+    addCount(this.#tables.sums, "up", Number(now.isUp) - Number(old.isUp));
+    for (const networkId of Object.keys({ ...old.attachments, ...now.attachments })) {
+      const [had, has] = [old.attachments[networkId], now.attachments[networkId]];
+      if (had === has && old.isUp === now.isUp) continue;
+      const counted = Number(now.isUp && has !== undefined) - Number(old.isUp && had !== undefined);
+      addCount(this.#tables.attached, networkId, counted);
+      if (had !== undefined) this.hold({ networkId, address: had }, -1);
+      if (has !== undefined) this.hold({ networkId, address: has }, 1);
+      // With an address its tasks come down; without, they are in the air again.
+      const came = Number(has !== undefined) - Number(had !== undefined);
+      this.#lift(networkId, id, -came * (this.#tables.living.get(`${networkId} ${id}`) ?? 0));
     }
   }
 
   #lift(networkId: string, nodeId: string, tasks: number): void {
+    if (tasks === 0) return;
     addCount(this.#tables.airborne, networkId, tasks);
-    if (nodeId !== "") addCount(this.#tables.sums, "stranded", tasks);
+    if (nodeId === "") return;
+    addCount(this.#tables.stranded, nodeId, tasks);
+    addCount(this.#tables.sums, "stranded", tasks);
   }
 }
 
@@ -128,14 +143,17 @@ export const BOOKS: Derived<Books> = {
       if (before !== undefined) books.enterService(before as Service, -1);
       if (after !== undefined) books.enterService(after as Service, 1);
     } else if (kind === "node") {
-      if (before !== undefined) books.enterNode(before as Node, -1);
-      if (after !== undefined) books.enterNode(after as Node, 1);
+      books.moveNode(before as Node | undefined, after as Node | undefined);
     }
   },
 };
 
 export function portKey(port: { readonly protocol: string; readonly published: number }): string {
   return `${port.protocol}/${port.published}`;
+}
+
+function stationOf(node: Node | undefined): Station {
+  return { isUp: node !== undefined && node.status.state !== "down", attachments: node?.attachments ?? {} };
 }
 
 function newTables(): Tables {
@@ -147,6 +165,7 @@ function newTables(): Tables {
     living: new LayeredMap(),
     attached: new LayeredMap(),
     airborne: new LayeredMap(),
+    stranded: new LayeredMap(),
     sums: new LayeredMap(),
   };
 }
@@ -160,6 +179,7 @@ function forked(tables: Tables): Tables {
     living: tables.living.fork(),
     attached: tables.attached.fork(),
     airborne: tables.airborne.fork(),
+    stranded: tables.stranded.fork(),
     sums: tables.sums.fork(),
   };
 }

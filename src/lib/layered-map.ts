@@ -8,7 +8,9 @@ export class LayeredMap<V> {
   }
 
   get(key: string): V | undefined {
-    return this.#own.has(key) ? this.#own.get(key) : this.#below?.get(key);
+    const own = this.#own.get(key);
+    if (own !== undefined || this.#below === undefined) return own;
+    return this.#own.has(key) ? undefined : this.#below.get(key);
   }
 
   /** Undefined takes the key out. */
@@ -24,7 +26,8 @@ export class LayeredMap<V> {
 
 /** Adds to a count; a count of nothing is not there. Returns the new count. */
 export function addCount(counts: LayeredMap<number>, key: string, step: number): number {
-  const next = (counts.get(key) ?? 0) + step;
-  counts.set(key, next === 0 ? undefined : next);
+  const now = counts.get(key) ?? 0;
+  const next = now + step;
+  if (next !== now) counts.set(key, next === 0 ? undefined : next);
   return next;
 }

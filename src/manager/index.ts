@@ -4,6 +4,6 @@
  */
 export { AssignmentFeed } from "./assignment-feed.ts";
 export { joinTokens } from "./certificates.ts";
-
 export { Manager } from "./manager.ts";
-export { planCluster } from "./planner.ts";
+export { planCluster, planScope } from "./planner.ts";
+export { Worklist } from "./worklist.ts";

@@ -1,12 +1,12 @@
 import type { Instant } from "../lib/index.ts";
-import type { Scope } from "../model/index.ts";
+import { replicasOf, type Scope } from "../model/index.ts";
 import { everythingOf, type ObjectChange, type View } from "../store/index.ts";
 import { Marks } from "./marks.ts";
 import type { ScopedPlan } from "./planner.ts";
 
 /** What one plan takes on: services and their tasks together, and nodes. A few milliseconds of the event loop. */
-const SERVICE_WEIGHT = 500;
-const NODES = 64;
+const SERVICE_WEIGHT = 100;
+const NODES = 32;
 
 /**
  * What the leader still has to look at: what commits marked, and services whose time comes. It is a shortcut and no
@@ -37,7 +37,7 @@ export class Worklist {
     const scope = { services: new Set<string>(), nodes: new Set<string>() };
     let weight = 0;
     for (const id of this.#marks.services) {
-      weight += 1 + countOf(view.tasksByService(id));
+      weight += weightOf(view, id);
       if (weight > SERVICE_WEIGHT && scope.services.size > 0) break;
       scope.services.add(id);
     }
@@ -68,6 +68,13 @@ export class Worklist {
     for (const at of this.#due.values()) if (first === undefined || at < first) first = at;
     return first;
   }
+}
+
+/** The tasks it has, or will have. */
+function weightOf(view: View, serviceId: string): number {
+  const mode = view.get("service", serviceId)?.spec.mode;
+  const wanted = mode === undefined ? 0 : (replicasOf(mode) ?? countOf(view.all("node")));
+  return 1 + Math.max(wanted, countOf(view.tasksByService(serviceId)));
 }
 
 function countOf(objects: Iterable<unknown>): number {
