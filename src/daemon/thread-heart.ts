@@ -14,11 +14,8 @@ export interface ThreadHeartParts {
 /** How often the heart is told that the daemon's event loop turns. */
 const WELL_MS = 1_000;
 
-/** The built file beside the built one, the source beside the source. */
-const THREAD_URL = new URL(
-  `./heart-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`,
-  import.meta.url,
-);
+/** As built: threads do not run TypeScript. */
+const THREAD_URL = new URL("./heart-thread.js", import.meta.url);
 
 /** A heart in a thread of its own, with a connection of its own: whatever keeps the daemon busy, the node is seen to live. */
 export class ThreadHeart implements Heart {

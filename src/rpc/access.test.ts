@@ -5,6 +5,7 @@ import { Certificates } from "../gen/shoal/rpc_pb.ts";
 import { caDigest, type NodeIdentity, readNodeCertificate } from "../identity/index.ts";
 import { FakeClock, Fault, messageOf, silentLog } from "../lib/index.ts";
 import { systemClock as clock, systemRandom as random } from "../sys/index.ts";
+import { openBeatLine } from "./beat-line.ts";
 import { CertifiedCluster } from "./cluster.fake.ts";
 import { connectDispatcher } from "./connect-dispatcher.ts";
 import { fetchRoot, issueCertificate, renewCertificate } from "./join.ts";
@@ -100,6 +101,40 @@ describe("who may call", () => {
     await renew(server, await cluster.identity("node-1", "worker"));
     await renew(server, await cluster.identity("manager-2", "manager"));
     expect(calls).toEqual(["renew node-1 worker", "renew manager-2 manager"]);
+  });
+
+  test("every node may beat, for itself alone; a session that is over is told so", async () => {
+    const server = await listen();
+    const beat = async (name: string, role: "worker" | "manager", sessionId: string) => {
+      const line = openBeatLine(where(server), await cluster.identity(name, role));
+      cleanUp.push(() => line.close());
+      return line.beat(sessionId);
+    };
+    expect(await beat("node-1", "worker", "current")).toBe(5_000);
+    expect(await beat("manager-2", "manager", "current")).toBe(5_000);
+    await expect(beat("node-1", "worker", "old")).rejects.toMatchObject({
+      kind: "not-found",
+      message: "that session is over",
+    });
+    await expect(beat("node-1", "worker", "x".repeat(200))).rejects.toMatchObject({ kind: "invalid" });
+    expect(calls).toEqual([
+      "beat node-1 worker current",
+      "beat manager-2 manager current",
+      "beat node-1 worker old",
+    ]);
+  });
+
+  test("a line that beats on with an expired certificate is refused, one with the renewed certificate is not", async () => {
+    const { port } = await listen();
+    const old = openBeatLine(`${host}:${port}`, await cluster.identity("node-1", "worker", 1_500));
+    cleanUp.push(() => old.close());
+    expect(await old.beat("current")).toBe(5_000);
+    await expect
+      .poll(() => old.beat("current").catch(messageOf), { timeout: 5_000 })
+      .toBe("cannot accept a node's certificate: it has expired");
+    const renewed = openBeatLine(`${host}:${port}`, await cluster.identity("node-1", "worker"));
+    cleanUp.push(() => renewed.close());
+    expect(await renewed.beat("current")).toBe(5_000);
   });
 
   test("nobody without a certificate may renew or open a session", async () => {
