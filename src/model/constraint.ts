@@ -19,8 +19,8 @@ const VALUE_REGEXP = /^[a-z0-9:\-_\s.*()?+[\]\\^$|/]+$/i;
 const NODE_LABEL = "node.labels.";
 const ENGINE_LABEL = "engine.labels.";
 
-/** Two names of one thing: the kernel's and Go's (swarmkit scheduler/filter.go normalizeArch). */
-const ARCHITECTURES: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64" };
+/** Two names of one thing: the kernel's and Go's (swarmkit scheduler/filter.go normalizeArch, which forgets arm). */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64", armv7l: "arm" };
 
 /** What a key says of a node; a node that has not described itself says "". */
 const FACTS: Readonly<Record<string, (node: Node) => string>> = {
@@ -47,10 +47,19 @@ export function parseConstraint(text: string): Constraint {
 /** True when the node meets every one. One that cannot be read (the door lets none in) is met by nobody. */
 export function meetsAll(constraints: readonly string[], node: Node): boolean {
   if (constraints.length === 0) return true;
+  const read = READ.get(constraints) ?? readAll(constraints);
+  READ.set(constraints, read);
+  return read !== "unreadable" && read.every((constraint) => meets(constraint, node));
+}
+
+/** Lists that were read before: one list is asked of many nodes. Lists of stored objects never change. */
+const READ = new WeakMap<readonly string[], readonly Constraint[] | "unreadable">();
+
+function readAll(constraints: readonly string[]): readonly Constraint[] | "unreadable" {
   try {
-    return constraints.map(parseConstraint).every((constraint) => meets(constraint, node));
+    return constraints.map(parseConstraint);
   } catch (error) {
-    if (Fault.is(error, "invalid")) return false;
+    if (Fault.is(error, "invalid")) return "unreadable";
     throw error;
   }
 }
