@@ -1,8 +1,8 @@
 import type { AttachmentFact, EndpointFact, NetworkFact, NodeFact, ServiceFact } from "../dataplane/index.ts";
 import { parseIpv4 } from "../lib/index.ts";
 import {
+  isServing,
   isTerminal,
-  isWanted,
   type Kind,
   type Kinds,
   type Network,
@@ -15,8 +15,9 @@ import {
 } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 
-/** A task as its node is told it: all but what the node itself reports, so that a report is never echoed. */
-export type TaskAssignment = Omit<Task, "version" | "updatedAt" | "notBefore" | "after" | keyof Reported>;
+/** A task as its node is told it: all but managers' notes and what the node itself reports, so that a report is never echoed. */
+export type TaskAssignment = Omit<Task, "version" | "updatedAt" | keyof Notes | keyof Reported>;
+type Notes = Pick<Task, "notBefore" | "after" | "crashes" | "restarts" | "replaces">;
 type Reported = Pick<Task, "status" | "ranAt" | "endedAt">;
 
 /** Everything one node is told, by key: "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", … */
@@ -131,7 +132,7 @@ function taskRows({ view, nodeId, on }: Reader, task: Task): Row[] {
     return own;
   const place: AttachmentFact = { taskId: task.id, nodeId: task.nodeId, addresses };
   const placed: Row[] = [...own, [`attachment/${task.id}`, place]];
-  if (task.status.state !== "running" || !isWanted(task)) return placed;
+  if (!isServing(task)) return placed;
   const fact: EndpointFact = { ...place, serviceId: task.serviceId, name: taskName(task) };
   return [...placed, [`endpoint/${task.id}`, fact]];
 }
@@ -159,6 +160,9 @@ function assignmentOf(task: Task): TaskAssignment {
     updatedAt: _u,
     notBefore: _n,
     after: _a,
+    crashes: _c,
+    restarts: _t,
+    replaces: _p,
     ...rest
   } = task;
   return rest;

@@ -14,3 +14,4 @@ export * from "./platform.ts";
 export * from "./service.ts";
 export * from "./task.ts";
 export { checkTemplate, expandTemplate, type TemplateContext, templateContextOf } from "./template.ts";
+export { explainWait } from "./wait.ts";

@@ -64,6 +64,10 @@ export interface Task extends Meta {
   readonly jobIteration?: number;
   /** Ends in a row before this task, none of which ran long: the restart delay grows with them. */
   readonly crashes?: number;
+  /** When its place was restarted with these words, this task's own birth the last: as many as its policy can count. */
+  readonly restarts?: readonly Instant[];
+  /** Made by a rolling update in the place of this task: the update watches what becomes of it. */
+  readonly replaces?: string;
 }
 
 export interface TaskStatus {
@@ -89,13 +93,18 @@ export function stateRank(state: TaskState): number {
 }
 
 /** True from COMPLETE on: it does not and will not run. */
-export function isTerminal(task: Task): boolean {
+export function isTerminal(task: Pick<Task, "status">): boolean {
   return stateRank(task.status.state) >= stateRank("complete");
 }
 
 /** True while the manager wants it to run. */
 export function isWanted(task: Pick<Task, "desiredState">): boolean {
   return task.desiredState === "complete" || stateRank(task.desiredState) <= stateRank("running");
+}
+
+/** True while it takes traffic. One that runs and has an error has been given up by its node, and is about to be stopped. */
+export function isServing(task: Pick<Task, "desiredState" | "status">): boolean {
+  return task.status.state === "running" && task.status.error === undefined && isWanted(task);
 }
 
 /**

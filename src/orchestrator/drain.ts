@@ -1,8 +1,9 @@
 import { type Decision, isGlobal, type Service, type Task } from "../model/index.ts";
 import type { View } from "../store/index.ts";
+import { mayRestart } from "./backoff.ts";
 import { isDirty } from "./dirty.ts";
 import { dismiss } from "./enforcer.ts";
-import { isUprooted, mayRestart } from "./restart.ts";
+import { isUprooted } from "./restart.ts";
 import { freshTask, isNodeGone, isRunning, nodeOf, type Slot } from "./slots.ts";
 
 /**
@@ -28,12 +29,12 @@ export function moveOut(
   const others = slot.wanted.filter((task) => !leaving.has(task));
   if (others.some(isRunning)) return going.map((task) => dismiss(view, task));
   const surplus = going.slice(1).map((task) => dismiss(view, task));
-  if (others.length > 0 || hasFailed(service, slot, leaving)) return surplus;
+  if (others.length > 0 || hasFailed(view, service, slot, leaving)) return surplus;
   return [freshTask(service, slot, decision), ...surplus];
 }
 
 /** A successor with the words of now was tried and ended for good: what runs, runs on. */
-function hasFailed(service: Service, slot: Slot, leaving: ReadonlySet<Task>): boolean {
-  const tried = slot.tasks.find((task) => !leaving.has(task) && !isDirty(service, task));
-  return tried !== undefined && !mayRestart(slot, tried);
+function hasFailed(view: View, service: Service, slot: Slot, leaving: ReadonlySet<Task>): boolean {
+  const tried = slot.tasks.find((task) => !leaving.has(task) && !isDirty(view, service, task));
+  return tried !== undefined && !mayRestart(tried);
 }

@@ -108,7 +108,8 @@ describe("planGlobal()", () => {
       ...ended("failed"),
       desiredState: "shutdown",
     });
-    const tasks = [before, on("n1", web, ended("failed")), on("n2", web, ended("failed"))];
+    const again = on("n1", web, { ...ended("failed"), restarts: [T0] });
+    const tasks = [before, again, on("n2", web, ended("failed"))];
     expect(lines(plan(web, tasks, [aNode("n1"), aNode("n2")]))).toEqual([
       "old-n1 on n1: shutdown",
       "old-n2 on n2: shutdown",

@@ -14,7 +14,7 @@ export function planGlobal(view: View, service: Service, decision: Decision): Pl
   const slots = slotsOf(view.tasksByService(service.id));
   const { open, paused } = groundsOf(view, service);
   const here = slotsOn(slots, open);
-  const filled = here.filter((slot) => isFilled(service, slot));
+  const filled = here.filter((slot) => isFilled(slot));
   const kept = slotsOn(slots, paused);
   const left = slots.filter((slot) => !here.includes(slot) && !kept.includes(slot));
   const told = [...left.flatMap((slot) => vacate(view, slot)), ...kept.flatMap((slot) => pause(view, slot))];
@@ -22,7 +22,7 @@ export function planGlobal(view: View, service: Service, decision: Decision): Pl
   const past = new Map(here.map((slot) => [slot.key, slot.tasks]));
   const added = open
     .filter(({ id }) => !taken.has(id))
-    .map(({ id }) => settle(service, { number: 0, nodeId: id }, past.get(id) ?? [], decision));
+    .map(({ id }) => settle(view, service, { number: 0, nodeId: id }, past.get(id) ?? [], decision));
   return planOf(
     service,
     tend(view, service, filled, decision),

@@ -62,8 +62,10 @@ describe("a replicated job", () => {
   test("a slot out of attempts is given up; the others go on", () => {
     const jobs = replicated(1, 2, 0, 1);
     const first = at(jobs, 0, "failed", { id: "first", createdAt: T0 - 9, desiredState: "shutdown" });
-    expect(lines(plan(jobs, [first, at(jobs, 0, "failed")]))).toEqual(["job-0 #0 slot 0: shutdown"]);
-    const over = [first, at(jobs, 0, "failed", { desiredState: "shutdown" })];
+    const restarts = [T0];
+    const again = at(jobs, 0, "failed", { restarts });
+    expect(lines(plan(jobs, [first, again]))).toEqual(["job-0 #0 slot 0: shutdown"]);
+    const over = [first, at(jobs, 0, "failed", { restarts, desiredState: "shutdown" })];
     expect(lines(plan(jobs, over))).toEqual(["id-1 #0 slot 1: complete"]);
     expect(lines(plan(jobs, [...over, at(jobs, 1, "complete")]))).toEqual([]);
   });
@@ -124,10 +126,11 @@ describe("a global job", () => {
       "job-n1 #0 on n1: shutdown",
       "id-1 #0 on n1: ready after job-n1",
     ]);
-    expect(lines(plan(jobs, [first, here(jobs, "n1", "failed")], one))).toEqual([
+    const restarts = [T0];
+    expect(lines(plan(jobs, [first, here(jobs, "n1", "failed", { restarts })], one))).toEqual([
       "job-n1 #0 on n1: shutdown",
     ]);
-    const over = here(jobs, "n1", "failed", { desiredState: "shutdown" });
+    const over = here(jobs, "n1", "failed", { restarts, desiredState: "shutdown" });
     expect(lines(plan(jobs, [first, over], one))).toEqual([]);
   });
 

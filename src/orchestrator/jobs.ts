@@ -1,11 +1,11 @@
 import { type Decision, isTerminal, type Plan, type Service, type Task } from "../model/index.ts";
 import type { View } from "../store/index.ts";
+import { mayRestart } from "./backoff.ts";
 import { dismiss } from "./enforcer.ts";
 import { forget } from "./forget.ts";
 import { groundsOf } from "./grounds.ts";
 import { letGo, mend } from "./mend.ts";
 import { pause, settle, slotsOn, vacate } from "./places.ts";
-import { mayRestart } from "./restart.ts";
 import { type Slot, slotsOf } from "./slots.ts";
 import { planOf, type Tending } from "./tend.ts";
 
@@ -30,7 +30,9 @@ export function planReplicatedJob(view: View, service: Service, decision: Decisi
     if (flying.length + added.length >= maxConcurrent) break;
     const round = byNumber.get(number);
     if (isTaken(round)) continue;
-    added.push(settle(service, { number }, [...(round?.tasks ?? []), ...(round?.past ?? [])], decision));
+    added.push(
+      settle(view, service, { number }, [...(round?.tasks ?? []), ...(round?.past ?? [])], decision),
+    );
   }
   return planOf(
     service,
@@ -63,7 +65,7 @@ export function planGlobalJob(view: View, service: Service, decision: Decision):
     .map(({ id }) => {
       const round = byNode.get(id);
       const before = [...(round?.tasks ?? []), ...(round?.past ?? [])];
-      return settle(service, { number: 0, nodeId: id }, before, decision);
+      return settle(view, service, { number: 0, nodeId: id }, before, decision);
     });
   return planOf(
     service,
@@ -99,7 +101,7 @@ function isTaken(round: Round | undefined): boolean {
   const last = round?.tasks[0];
   if (round === undefined || last === undefined) return false;
   if (round.wanted.length > 0 || isComplete(round)) return true;
-  return last.desiredState !== "remove" && !mayRestart(round, last);
+  return last.desiredState !== "remove" && !mayRestart(last);
 }
 
 /** A new iteration ends what still runs of the old ones; what has ended is history. */

@@ -1,57 +1,67 @@
 import type { Instant } from "../lib/index.ts";
-import {
-  DEFAULT_UPDATE,
-  isTerminal,
-  type Service,
-  type Task,
-  type TaskState,
-  type UpdateStatus,
-} from "../model/index.ts";
-import type { Slot } from "./slots.ts";
-
-/** Ends that nobody ordered. */
-const EARLY_ENDS: ReadonlySet<TaskState> = new Set(["complete", "failed", "rejected"]);
+import type { Service, UpdateStatus } from "../model/index.ts";
+import { isRollback, rulesOf } from "./rules.ts";
+import type { Trial } from "./trial.ts";
 
 /**
- * The service with its update paused or rolled back when too many slots' new tasks ended early; undefined to go on.
- * `slots`: all that the update concerns, done or not: the failure ratio counts over them (swarmkit updater.go).
+ * The service with its update paused or rolled back when too many trials failed; undefined to go on. `slots`: how many
+ * the update concerns, done or not: the failure ratio counts over them (swarmkit updater.go).
  */
-export function judge(service: Service, slots: readonly Slot[], now: Instant): Service | undefined {
-  const { failureAction, maxFailureRatio, monitorMs } = service.spec.update ?? DEFAULT_UPDATE;
-  const status = service.updateStatus;
-  if (failureAction === "continue" || status === undefined) return undefined;
-  const failures = slots.flatMap((slot) => earlyEnd(service, slot, status, monitorMs) ?? []);
-  const [first] = failures;
-  if (first === undefined || failures.length / slots.length <= maxFailureRatio) return undefined;
-  const because = `due to failure or early termination of task ${first.id}`;
-  if (status.state === "rollback_started")
-    return halted(service, status, "rollback_paused", `rollback paused ${because}`);
+export function judge(
+  service: Service,
+  trials: readonly Trial[],
+  slots: number,
+  now: Instant,
+): Service | undefined {
+  const { failureAction, maxFailureRatio } = rulesOf(service);
+  const failures = trials.filter((trial) => trial.failure !== undefined);
+  if (failures.length === 0 || failureAction === "continue") return undefined;
+  if (failures.length / slots <= maxFailureRatio) return undefined;
+  const because = `due to failure or early termination of ${lastOf(failures)}`;
+  // A rollback is never rolled back.
+  if (isRollback(service)) return withStatus(service, "rollback_paused", `rollback paused ${because}`);
   if (failureAction === "rollback" && service.previousSpec !== undefined) {
     return rolledBack(service, service.previousSpec, now, `update rolled back ${because}`);
   }
-  return halted(service, status, "paused", `update paused ${because}`);
+  return withStatus(service, "paused", `update paused ${because}`);
 }
 
-/**
- * The slot's first task of the new words, when it ended before it ran or within the monitor time of that. Its successors
- * are restarts and count no more.
- */
-function earlyEnd(service: Service, slot: Slot, status: UpdateStatus, monitorMs: number): Task | undefined {
-  const first = slot.tasks.findLast(
-    (task) => task.specVersion === service.specVersion && task.createdAt >= status.startedAt,
-  );
-  if (first === undefined || !isTerminal(first) || !EARLY_ENDS.has(first.status.state)) return undefined;
-  const ran = first.ranAt === undefined ? 0 : (first.endedAt ?? first.status.at) - first.ranAt;
-  return ran <= monitorMs ? first : undefined;
+/** The service with its update at an end: all slots done and watched. */
+export function completed(service: Service, trials: readonly Trial[], now: Instant): Service {
+  const failures = trials.filter((trial) => trial.failure !== undefined);
+  const notes = [
+    // An automatic rollback leaves no way back, and its reason would be forgotten with it.
+    ...(isRollback(service) && service.previousSpec === undefined
+      ? [service.updateStatus?.message ?? ""]
+      : []),
+    ...(failures.length > 0
+      ? [`${failures.length} of ${trials.length} tasks failed, the last of them ${lastOf(failures)}`]
+      : []),
+  ];
+  const state = isRollback(service) ? "rollback_completed" : "completed";
+  const words = isRollback(service) ? "rollback completed" : "update completed";
+  return withStatus(service, state, [words, ...notes].join(": "), now);
 }
 
-function halted(
+/** "task <id>: <why>" of the one that failed last. */
+function lastOf(failures: readonly Trial[]): string {
+  const last = failures.reduce((a, b) => (endOf(b) > endOf(a) ? b : a));
+  return `task ${last.task.id}: ${last.failure}`;
+}
+
+function endOf({ task, landedAt }: Trial): Instant {
+  return task.endedAt ?? landedAt ?? 0;
+}
+
+function withStatus(
   service: Service,
-  status: UpdateStatus,
   state: UpdateStatus["state"],
   message: string,
+  completedAt?: Instant,
 ): Service {
-  return { ...service, updateStatus: { ...status, state, message } };
+  const startedAt = service.updateStatus?.startedAt ?? service.updatedAt;
+  const status = { state, startedAt, message, ...(completedAt !== undefined && { completedAt }) };
+  return { ...service, updateStatus: status };
 }
 
 function rolledBack(

@@ -15,7 +15,7 @@ export interface Mending {
 
 /**
  * Lost tasks told to go, with successors where the restart policy allows, and those that leave followed. `slots`: those
- * that have a task of either kind.
+ * that have a task of either kind, but for lost ones that wait for their time: new words need not.
  */
 export function mend(
   view: View,
@@ -26,13 +26,14 @@ export function mend(
   const wanted = slots.flatMap((slot) => slot.wanted);
   const leaving = new Set(wanted.filter((task) => isLeaving(view, service, task)));
   const lost = new Set(wanted.filter((task) => isLost(view, task) && !leaving.has(task)));
+  const due = new Set([...lost].filter((task) => !isHeld(view, task, decision.now)));
   const tasks = slots.flatMap((slot) => [
     ...slot.wanted
-      .filter((task) => lost.has(task) && !isHeld(view, task, decision.now))
+      .filter((task) => due.has(task))
       .flatMap((task) => replaceOne(view, service, slot, task, { lost, leaving }, decision)),
     ...moveOut(view, service, slot, leaving, decision),
   ]);
-  const troubled = slots.filter((slot) => slot.wanted.some((task) => lost.has(task) || leaving.has(task)));
+  const troubled = slots.filter((slot) => slot.wanted.some((task) => due.has(task) || leaving.has(task)));
   return { tasks, slots: new Set(troubled) };
 }
 
@@ -55,13 +56,13 @@ function replaceOne(
   decision: Decision,
 ): Task[] {
   const others = slot.wanted.filter((other) => other !== task);
-  const covers = (other: Task) => isDirty(service, task) || !isDirty(service, other);
+  const covers = (other: Task) => isDirty(view, service, task) || !isDirty(view, service, other);
   const covered = others.some((other) => !lost.has(other) && !leaving.has(other) && covers(other));
   const older = others.some(
     (other) => lost.has(other) && slot.wanted.indexOf(other) < slot.wanted.indexOf(task),
   );
   if (covered || older) return [dismiss(view, task)];
-  return replaceLost(view, service, slot, task, decision);
+  return replaceLost(view, service, task, decision);
 }
 
 /** Tasks held in READY whose time has come, but for those that are being `written` anyway. */
@@ -69,9 +70,10 @@ export function letGo(view: View, slots: readonly Slot[], written: readonly Task
   const touched = new Set(written.map((task) => task.id));
   const tasks: Task[] = [];
   let again: Instant | undefined;
-  for (const task of slots.flatMap((slot) => slot.wanted)) {
+  const held = slots.flatMap((slot) => slot.wanted.map((task) => ({ slot, task })));
+  for (const { slot, task } of held) {
     if (task.desiredState !== "ready" || touched.has(task.id)) continue;
-    const verdict = release(view, task, now);
+    const verdict = release(view, slot, task, now);
     if (verdict.go) tasks.push({ ...task, desiredState: goalOf(task) });
     else if (verdict.again !== undefined) again = Math.min(again ?? verdict.again, verdict.again);
   }

@@ -11,7 +11,9 @@ import {
   type Task,
 } from "../model/index.ts";
 import type { View } from "../store/index.ts";
+import { isUpdating } from "./rules.ts";
 import { neverRuns, nodeOf, type Slot, slotsOf } from "./slots.ts";
+import { isEvidence } from "./trial.ts";
 
 /** A node that has been down this long will not tell what became of its tasks (swarmkit dispatcher.go). */
 export const ORPHAN_AFTER_MS: number = 24 * 3600 * 1000;
@@ -73,9 +75,12 @@ function expired(view: View, service: Service): Change[] {
   });
 }
 
-/** It ended, or never began, and says nothing of how things stand now: a job's tasks stay wanted when they have completed. */
+/**
+ * It ended, or never began, and says nothing of how things stand now: a job's tasks stay wanted when they have completed,
+ * and a rolling update is judged by the tasks that it made.
+ */
 function isHistory(service: Service, slot: Slot, task: Task): boolean {
-  if (task.desiredState === "remove") return false;
+  if (task.desiredState === "remove" || (isUpdating(service) && isEvidence(service, task))) return false;
   if (!isTerminal(task)) return neverRuns(task);
   return !slot.wanted.includes(task) || (task.jobIteration ?? 0) !== (service.job?.iteration ?? 0);
 }

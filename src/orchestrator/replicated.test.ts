@@ -109,7 +109,8 @@ describe("planReplicated()", () => {
       task: { ...base.spec.task, restart: { ...base.spec.task.restart, maxAttempts: 1 } },
     });
     const first = aRunning(web, 1, "n1", { ...ended("failed"), desiredState: "shutdown" });
-    const second = aRunning(web, 1, "n1", { id: "second", createdAt: T0 + 1, ...ended("failed") });
+    const restarts = [T0 + 1];
+    const second = aRunning(web, 1, "n1", { id: "second", createdAt: T0 + 1, restarts, ...ended("failed") });
     expect(lines(plan(web, [first, second]))).toEqual(["task second slot 1 shutdown"]);
     expect(plan(web, [first, { ...second, desiredState: "shutdown" }]).changes).toEqual([]);
   });
@@ -210,7 +211,13 @@ describe("lost tasks", () => {
     const web = aService("web", { task: { ...base.spec.task, restart } });
     const first = aRunning(web, 1, "n1", { ...ended("failed"), desiredState: "shutdown" });
     const second = (at: number) =>
-      aRunning(web, 1, "n1", { id: "second", createdAt: T0 + 5000, ...ended("failed", at), endedAt: at });
+      aRunning(web, 1, "n1", {
+        id: "second",
+        createdAt: T0 + 5000,
+        restarts: [T0 + 5000],
+        ...ended("failed", at),
+        endedAt: at,
+      });
     expect(plan(web, [first, second(T0 + 10_000)], T0 + 10_000).changes).toHaveLength(1);
     expect(plan(web, [first, second(T0 + 100_000)], T0 + 100_000).changes).toHaveLength(2);
   });
@@ -344,6 +351,7 @@ describe("rolling update", () => {
         id: `fresh-${slot}`,
         specVersion: 5,
         createdAt: T0,
+        replaces: `web-${slot}`,
         ...ended(state, T0 + 10),
       });
     const [, two, tri] = running;
@@ -388,6 +396,7 @@ describe("rolling update", () => {
     const failed = aRunning(web, 1, "n1", {
       id: "bad",
       specVersion: 5,
+      replaces: "web-1",
       desiredState: "shutdown",
       ...ended("failed", T0 + 100),
     });

@@ -11,7 +11,7 @@ import { isFilled, planOf, tend } from "./tend.ts";
  */
 export function planReplicated(view: View, service: Service, decision: Decision): Plan {
   const slots = slotsOf(view.tasksByService(service.id));
-  const filled = slots.filter((slot) => isFilled(service, slot));
+  const filled = slots.filter((slot) => isFilled(slot));
   const surplus = filled.length - (replicasOf(service.spec.mode) ?? 0);
   if (surplus > 0) return planOf(service, { tasks: removeSlots(scaleDown(filled, surplus)) });
   const taken = new Set(filled.map((slot) => slot.number));

@@ -1,14 +1,13 @@
 import type { Instant } from "../lib/index.ts";
-import { type Decision, isTerminal, type Service, type Task, type TaskState } from "../model/index.ts";
+import { type Decision, isTerminal, isWanted, type Service, stateRank, type Task } from "../model/index.ts";
 import type { View } from "../store/index.ts";
+import { endedItself, historyAfter, mayRestart, restartDelay } from "./backoff.ts";
+import { isDirty } from "./dirty.ts";
 import { dismiss, isUnwelcome } from "./enforcer.ts";
-import { freshTask, isNodeGone, neverRuns, nodeOf, placeOf, type Slot } from "./slots.ts";
+import { freshTask, hasLanded, isNodeGone, nodeOf, placeOf, type Slot } from "./slots.ts";
 
 /** How long a successor waits at most to see its predecessor stopped (swarmkit restart.go: 1 min). */
 export const OLD_TASK_TIMEOUT_MS = 60_000;
-
-/** Ends that are the task's own doing; the others were ordered, or the node's. */
-const OWN_ENDS: ReadonlySet<TaskState> = new Set(["complete", "failed", "rejected"]);
 
 /** True when a wanted task will never run (again): it ended, or its node is gone, or is being drained. */
 export function isLost(view: View, task: Task): boolean {
@@ -29,68 +28,63 @@ export function isHeld(view: View, task: Task, now: Instant): boolean {
   return task.desiredState === "ready" && now < (task.notBefore ?? 0) && !isUprooted(view, task);
 }
 
-/** The slot's lost task told to stop, and its successor where the restart policy allows one. */
-export function replaceLost(
-  view: View,
-  service: Service,
-  slot: Slot,
-  lost: Task,
-  decision: Decision,
-): Task[] {
+/** The lost task told to stop, and its successor where the restart policy allows one. */
+export function replaceLost(view: View, service: Service, lost: Task, decision: Decision): Task[] {
   const stopped = dismiss(view, lost);
-  if (!mayRestart(slot, lost)) return [stopped];
-  return [stopped, successor(view, service, lost, decision)];
+  return mayRestart(lost) ? [stopped, successor(view, service, lost, decision)] : [stopped];
 }
 
 /**
- * The slot's next task. An uprooted one is followed at once: there is nothing to back off from (Swarm delays after a death).
- * One that was itself still waiting hands on what it waited for.
+ * The place's next task. An uprooted one is followed at once: there is nothing to back off from (Swarm delays after a death).
+ * One that was itself still waiting hands on what it waited for. New words have failed nobody yet.
  */
 function successor(view: View, service: Service, old: Task, decision: Decision): Task {
+  const renewed = isDirty(view, service, old);
+  const history = renewed ? {} : historyAfter(old, decision.now);
   const waited = old.desiredState === "ready";
-  const delayed = decision.now + service.spec.task.restart.delayMs;
+  const delay = restartDelay(service.spec.task.restart, history.crashes ?? 0);
   const inherited = waited ? (old.notBefore ?? decision.now) : decision.now;
+  const replaces = successorOf(old, renewed);
   return {
     ...freshTask(service, placeOf(old), decision),
     desiredState: "ready",
-    notBefore: isUprooted(view, old) ? inherited : delayed,
+    notBefore: isUprooted(view, old) ? inherited : decision.now + delay,
     after: waited ? (old.after ?? old.id) : old.id,
+    ...history,
+    ...(replaces !== undefined && { replaces }),
   };
 }
 
-/** The restart policy's word on a task (swarmkit restart.go shouldRestart); it only judges ends of the task's own doing. */
-export function mayRestart(slot: Slot, task: Task): boolean {
-  const policy = task.spec.restart;
-  if (!OWN_ENDS.has(task.status.state)) return true;
-  if (policy.condition === "none") return false;
-  if (policy.condition === "on-failure" && task.status.state === "complete") return false;
-  if (policy.maxAttempts === 0) return true;
-  return restartsOf(slot, task, policy.windowMs) < policy.maxAttempts;
-}
-
-/** Restarts of this task's words in its slot; within the window before its end when there is one. */
-function restartsOf(slot: Slot, task: Task, windowMs: number): number {
-  const same = slot.tasks.filter((t) => t.specVersion === task.specVersion);
-  const restarts = same.slice(0, -1);
-  const since = (task.endedAt ?? task.status.at) - windowMs;
-  return windowMs === 0 ? restarts.length : restarts.filter((t) => t.createdAt > since).length;
+/**
+ * What the successor replaces in a rolling update: a failed task gets the new words by being restarted, and one that lost
+ * its node before it ran is tried again.
+ */
+function successorOf(old: Task, renewed: boolean): string | undefined {
+  if (renewed) return endedItself(old) ? old.id : undefined;
+  return endedItself(old) || hasLanded(old) ? undefined : old.replaces;
 }
 
 /**
- * A task that waits in READY: the task let go once its delay is over and its predecessor is seen stopped
- * (or cannot be waited for), else the instant to look again.
+ * A task that waits in READY: the task let go once its delay is over and those of its place that were told to go are seen
+ * stopped (or cannot be waited for), else the instant to look again.
  */
-export function release(view: View, task: Task, now: Instant): { go: true } | { go: false; again?: Instant } {
+export function release(
+  view: View,
+  slot: Slot,
+  task: Task,
+  now: Instant,
+): { go: true } | { go: false; again?: Instant } {
   const notBefore = task.notBefore ?? 0;
   if (now < notBefore) return { go: false, again: notBefore };
-  const before = task.after === undefined ? undefined : view.get("task", task.after);
+  const named = task.after === undefined ? undefined : view.get("task", task.after);
+  const before = [...(named === undefined ? [] : [named]), ...slot.tasks.filter((other) => !isWanted(other))];
   const deadline = task.createdAt + OLD_TASK_TIMEOUT_MS;
-  const stopped =
-    before === undefined ||
-    before.nodeId === undefined ||
-    isTerminal(before) ||
-    neverRuns(before) ||
-    isNodeGone(nodeOf(view, before), before);
-  if (stopped || now >= deadline) return { go: true };
+  if (now >= deadline || !before.some((other) => mayStillRun(view, other))) return { go: true };
   return { go: false, again: deadline };
+}
+
+/** Its node knows of it, and has not reported its end. */
+export function mayStillRun(view: View, task: Task): boolean {
+  if (task.nodeId === undefined || isTerminal(task)) return false;
+  return stateRank(task.status.state) >= stateRank("assigned") && !isNodeGone(nodeOf(view, task), task);
 }

@@ -1,8 +1,8 @@
-import { type Decision, isTerminal, type Plan, put, type Service } from "../model/index.ts";
+import type { Decision, Plan, Service } from "../model/index.ts";
+import { put } from "../model/index.ts";
 import type { View } from "../store/index.ts";
-import { isDirty } from "./dirty.ts";
+import { mayRestart } from "./backoff.ts";
 import { letGo, type Mending, mend } from "./mend.ts";
-import { mayRestart } from "./restart.ts";
 import type { Slot } from "./slots.ts";
 import { stepUpdate } from "./update.ts";
 
@@ -14,8 +14,7 @@ export interface Tending extends Partial<Mending> {
 /** What the filled slots of a service that runs for ever need: lost tasks replaced, the rolling update moved on, waiting tasks let go. */
 export function tend(view: View, service: Service, filled: readonly Slot[], decision: Decision): Tending {
   const mended = mend(view, service, filled, decision);
-  const spent = new Set(filled.filter((slot) => isSpent(service, slot)));
-  const step = stepUpdate({ service, slots: filled, lost: mended.slots, spent }, decision);
+  const step = stepUpdate({ view, service, slots: filled, mended: mended.slots }, decision);
   const written = [...mended.tasks, ...step.tasks];
   const waiting = letGo(view, filled, written, decision.now);
   return {
@@ -37,18 +36,11 @@ export function planOf(service: Service, ...parts: readonly Tending[]): Plan {
   };
 }
 
-/** A slot is filled while a task of it is wanted, or when its last one ended for good under the words that still hold. */
-export function isFilled(service: Service, slot: Slot): boolean {
+/** A slot is filled while a task of it is wanted, or when its last one ended for good: it waits for other words, then. */
+export function isFilled(slot: Slot): boolean {
   if (slot.wanted.length > 0) return true;
   const [last] = slot.tasks;
-  if (last === undefined || last.desiredState === "remove") return false;
-  return !isDirty(service, last) && !mayRestart(slot, last);
-}
-
-/** The newest words were tried in this slot and ended for good (start-first: the old task still runs there). */
-export function isSpent(service: Service, slot: Slot): boolean {
-  const tried = slot.tasks.find((task) => !isDirty(service, task));
-  return tried !== undefined && isTerminal(tried) && !mayRestart(slot, tried);
+  return last !== undefined && last.desiredState !== "remove" && !mayRestart(last);
 }
 
 function earliest(...instants: (number | undefined)[]): { again?: number } {

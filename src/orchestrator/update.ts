@@ -1,25 +1,20 @@
 import type { Instant } from "../lib/index.ts";
-import {
-  DEFAULT_UPDATE,
-  type Decision,
-  isTerminal,
-  type Service,
-  type Task,
-  type UpdateConfig,
-  type UpdateStatus,
-} from "../model/index.ts";
+import { type Decision, isTerminal, type Service, type Task } from "../model/index.ts";
+import type { View } from "../store/index.ts";
+import { mayRestart } from "./backoff.ts";
 import { isDirty } from "./dirty.ts";
-import { judge } from "./judge.ts";
-import { freshTask, hasLanded, isRunning, type Slot } from "./slots.ts";
+import { completed, judge } from "./judge.ts";
+import { isHalted, isUpdating, rulesOf } from "./rules.ts";
+import { freshTask, isRunning, type Slot } from "./slots.ts";
+import { trialOf } from "./trial.ts";
 
 /** A service's slots as the update finds them. */
 export interface Ground {
+  readonly view: View;
   readonly service: Service;
   readonly slots: readonly Slot[];
-  /** Slots with a lost task: they are being mended, with the newest words. */
-  readonly lost: ReadonlySet<Slot>;
-  /** Slots where the newest words ended for good: the update has nothing more to try there. */
-  readonly spent: ReadonlySet<Slot>;
+  /** Slots where a lost task is being replaced, with the newest words. */
+  readonly mended: ReadonlySet<Slot>;
 }
 
 /** What a rolling update does next: tasks to write, the service's new status, when to look again. */
@@ -29,130 +24,101 @@ export interface UpdateStep {
   readonly again?: Instant;
 }
 
-const HALTED: ReadonlySet<UpdateStatus["state"]> = new Set(["paused", "rollback_paused"]);
-const ACTIVE: ReadonlySet<UpdateStatus["state"]> = new Set(["updating", "rollback_started"]);
-
 /**
  * One step of the rolling update (swarm-map 3.6, swarmkit update/updater.go). Slots are taken `parallelism` at a time;
- * a slot is in flight until its new task has come to run (or ended), and for `delay` from then.
+ * a slot is in flight until its new task has come to run (or ended, or ran out of time), and for `delay` from then.
  */
 export function stepUpdate(ground: Ground, decision: Decision): UpdateStep {
-  const { service, slots, lost, spent } = ground;
-  const status = service.updateStatus;
-  const retired = slots.filter((slot) => !lost.has(slot)).flatMap((slot) => retire(service, slot));
-  if (status !== undefined && HALTED.has(status.state)) return { tasks: retired };
-  const dirty = slots.filter((slot) => isDirtySlot(service, slot) && !spent.has(slot));
-  if (status === undefined || !ACTIVE.has(status.state)) {
-    if (dirty.length === 0) return { tasks: retired };
-    return begin(ground, dirty, retired, decision);
+  const { view, service, slots, mended } = ground;
+  const retired = slots.filter((slot) => !mended.has(slot)).flatMap((slot) => retire(view, service, slot));
+  if (isHalted(service)) return { tasks: retired };
+  const dirty = slots.filter((slot) => isDirtySlot(view, service, slot) && !isSpent(view, service, slot));
+  if (dirty.length === 0 && !isUpdating(service)) return { tasks: retired };
+  const under = isUpdating(service) ? service : begun(service, decision.now);
+  const { tasks, ...rest } = move({ ...ground, service: under }, dirty, decision);
+  return { ...(under !== service && { service: under }), ...rest, tasks: [...retired, ...tasks] };
+}
+
+function begun(service: Service, now: Instant): Service {
+  return { ...service, updateStatus: { state: "updating", startedAt: now, message: "update in progress" } };
+}
+
+/** An update under way: halted, moved on, or at its end. */
+function move(ground: Ground, dirty: readonly Slot[], decision: Decision): UpdateStep {
+  const { service, slots } = ground;
+  const { now } = decision;
+  const rules = rulesOf(service);
+  const tried = slots.flatMap((slot) => {
+    const trial = trialOf(service, slot, rules, now);
+    return trial === undefined ? [] : [{ slot, trial }];
+  });
+  const trials = tried.map(({ trial }) => trial);
+  const concerned = new Set([...dirty, ...tried.map(({ slot }) => slot)]);
+  const halted = judge(service, trials, concerned.size, now);
+  if (halted !== undefined) return { tasks: [], service: halted };
+  if (dirty.length === 0 && trials.every((trial) => trial.until <= now)) {
+    return { tasks: [], service: completed(service, trials, now) };
   }
-  const fresh = slots.filter((slot) => freshTasks(service, slot, status).length > 0);
-  const halted = judge(service, [...new Set([...dirty, ...fresh])], decision.now);
-  if (halted !== undefined) return { tasks: retired, service: halted };
-  if (dirty.length > 0) return advance(ground, dirty, retired, decision);
-  return finish(service, slots, status, retired, decision.now);
+  const frees = trials.map(({ landedAt }) => (landedAt ?? Number.POSITIVE_INFINITY) + rules.delayMs);
+  const inFlight = frees.filter((at) => at > now);
+  const again = Math.min(...inFlight, ...trials.map((trial) => trial.until).filter((at) => at > now));
+  const tasks = advance(ground, dirty, inFlight.length, decision);
+  return { tasks, ...(Number.isFinite(again) && { again }) };
 }
 
-function configOf(service: Service): UpdateConfig {
-  return service.spec.update ?? DEFAULT_UPDATE;
-}
-
-function isDirtySlot(service: Service, { wanted }: Slot): boolean {
-  return wanted.length > 0 && wanted.every((task) => isDirty(service, task));
-}
-
-/** Old tasks of a slot whose clean one runs already (start-first), told to stop. */
-function retire(service: Service, slot: Slot): Task[] {
-  const clean = slot.wanted.find((task) => !isDirty(service, task) && isRunning(task));
-  if (clean === undefined) return [];
-  return slot.wanted
-    .filter((task) => task !== clean)
-    .map((task) => ({ ...task, desiredState: "shutdown" as const }));
-}
-
-function begin(
-  ground: Ground,
-  dirty: readonly Slot[],
-  retired: readonly Task[],
-  decision: Decision,
-): UpdateStep {
-  const updateStatus = {
-    state: "updating",
-    startedAt: decision.now,
-    message: "update in progress",
-  } as const;
-  const service = { ...ground.service, updateStatus };
-  return { ...advance({ ...ground, service }, dirty, retired, decision), service };
-}
-
-/** Takes as many dirty slots as the config allows now. */
+/** Takes as many dirty slots as the rules allow now. Slots where nothing runs come first: they have nothing to lose. */
 function advance(
-  { service, slots, lost }: Ground,
+  { service, mended }: Ground,
   dirty: readonly Slot[],
-  retired: readonly Task[],
+  inFlight: number,
   decision: Decision,
-): UpdateStep {
-  const config = configOf(service);
-  const open = dirty.filter((slot) => !lost.has(slot));
-  const frees = slots.flatMap((slot) => freeAt(service, slot, config) ?? []);
-  const inFlight = frees.filter((at) => at > decision.now);
-  const room = config.parallelism === 0 ? open.length : Math.max(0, config.parallelism - inFlight.length);
-  const taken = open.slice(0, room).flatMap((slot) => replace(service, slot, config, decision));
-  const next = Math.min(...inFlight);
-  return {
-    tasks: [...retired, ...taken],
-    ...(open.length > room && Number.isFinite(next) && { again: next }),
-  };
+): Task[] {
+  const { parallelism } = rulesOf(service);
+  const open = dirty.filter((slot) => !mended.has(slot)).sort((a, b) => Number(runs(a)) - Number(runs(b)));
+  const room = parallelism === 0 ? open.length : Math.max(0, parallelism - inFlight);
+  return open.slice(0, room).flatMap((slot) => replace(service, slot, decision));
 }
 
-/** When a slot that this update has touched makes room for the next; Infinity: not known yet; undefined: not touched. */
-function freeAt(service: Service, slot: Slot, config: UpdateConfig): Instant | undefined {
-  const status = service.updateStatus;
-  if (status === undefined || freshTasks(service, slot, status).length === 0) return undefined;
-  return landedAt(service, slot, status) + config.delayMs;
+function runs(slot: Slot): boolean {
+  return slot.wanted.some(isRunning);
 }
 
-/** The slot's tasks of the new words, made by this update. */
-function freshTasks(service: Service, slot: Slot, { startedAt }: UpdateStatus): Task[] {
-  return slot.tasks.filter((task) => task.createdAt >= startedAt && !isDirty(service, task));
+/** The slot runs old words only; or ended with them for good. */
+function isDirtySlot(view: View, service: Service, { wanted, tasks }: Slot): boolean {
+  const current = wanted.length > 0 ? wanted : tasks.slice(0, 1);
+  return current.length > 0 && current.every((task) => isDirty(view, service, task));
 }
 
-/** When the first of the slot's new tasks came to run, or ended without; Infinity while none has. */
-function landedAt(service: Service, slot: Slot, status: UpdateStatus): Instant {
-  const landed = freshTasks(service, slot, status).filter(hasLanded);
-  return Math.min(...landed.map((task) => task.ranAt ?? task.endedAt ?? task.status.at));
+/** The newest words were tried in this slot and ended for good (start-first: the old task still runs there). */
+function isSpent(view: View, service: Service, slot: Slot): boolean {
+  const tried = slot.tasks.find((task) => !isDirty(view, service, task));
+  return tried !== undefined && isTerminal(tried) && !mayRestart(tried);
 }
 
-/** The slot's new task, and with stop-first the old ones told to stop. */
-function replace(service: Service, slot: Slot, config: UpdateConfig, decision: Decision): Task[] {
-  const fresh = freshTask(service, slot, decision);
-  if (config.order === "start-first") return [fresh];
-  const old = slot.wanted.map((task) => ({ ...task, desiredState: "shutdown" as const }));
-  const last = slot.wanted.find(isRunning) ?? slot.wanted.find((task) => !isTerminal(task));
-  return [...old, { ...fresh, desiredState: "ready", ...(last && { after: last.id }) }];
+/**
+ * Tasks beside one of the newest words, told to stop: all others once it runs; before that (start-first) those that do not
+ * run themselves.
+ */
+function retire(view: View, service: Service, slot: Slot): Task[] {
+  const clean = slot.wanted.filter((task) => !isTerminal(task) && !isDirty(view, service, task));
+  const runner = clean.find(isRunning);
+  const stays = (task: Task) =>
+    runner === undefined ? clean.includes(task) || isRunning(task) : task === runner;
+  return clean.length === 0 ? [] : slot.wanted.filter((task) => !stays(task)).map(stopped);
 }
 
-/** No slot is dirty: the update is completed once every new task has been watched for the monitor time. */
-function finish(
-  service: Service,
-  slots: readonly Slot[],
-  status: UpdateStatus,
-  retired: readonly Task[],
-  now: Instant,
-): UpdateStep {
-  const { delayMs, monitorMs } = configOf(service);
-  const watch = delayMs >= monitorMs ? delayMs + 1_000 : monitorMs;
-  const fresh = slots.filter((slot) => freshTasks(service, slot, status).length > 0);
-  const until = Math.max(0, ...fresh.map((slot) => landedAt(service, slot, status))) + watch;
-  if (fresh.length > 0 && now < until) {
-    return { tasks: retired, ...(Number.isFinite(until) && { again: until }) };
+/** The slot's new task, and the old ones told to stop: with start-first not yet those that run. */
+function replace(service: Service, slot: Slot, decision: Decision): Task[] {
+  const old = slot.wanted[0] ?? slot.tasks[0];
+  const fresh = { ...freshTask(service, slot, decision), ...(old !== undefined && { replaces: old.id }) };
+  const runners = slot.wanted.filter(isRunning);
+  if (rulesOf(service).order === "start-first" && runners.length > 0) {
+    return [...slot.wanted.filter((task) => !runners.includes(task)).map(stopped), fresh];
   }
-  const rolled = status.state === "rollback_started";
-  const done: UpdateStatus = {
-    ...status,
-    state: rolled ? "rollback_completed" : "completed",
-    completedAt: now,
-    message: rolled ? "rollback completed" : "update completed",
-  };
-  return { tasks: retired, service: { ...service, updateStatus: done } };
+  const last = runners[0] ?? slot.wanted.find((task) => !isTerminal(task));
+  return [...slot.wanted.map(stopped), { ...fresh, desiredState: "ready", ...(last && { after: last.id }) }];
+}
+
+function stopped(task: Task): Task {
+  return { ...task, desiredState: "shutdown" };
 }

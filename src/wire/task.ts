@@ -1,4 +1,4 @@
-import type { Network, Task, TaskStatus } from "../model/index.ts";
+import { explainWait, type Network, type Task } from "../model/index.ts";
 import { omitEmpty } from "./json.ts";
 import { attachedNetworkToWire } from "./network.ts";
 import { genericToWire } from "./resources.ts";
@@ -18,7 +18,7 @@ export function taskToWire(task: Task, networks: ReadonlyMap<string, Network>): 
     Spec: taskSpecToWire(task.spec),
     ServiceID: task.serviceId,
     ...omitEmpty({ Slot: task.slot, NodeID: task.nodeId }),
-    Status: statusToWire(task.status),
+    Status: statusToWire(task),
     DesiredState: task.desiredState,
     ...omitEmpty({
       NetworksAttachments: attachmentsToWire(task, networks),
@@ -29,13 +29,15 @@ export function taskToWire(task: Task, networks: ReadonlyMap<string, Network>): 
   };
 }
 
-function statusToWire(status: TaskStatus): Record<string, unknown> {
+/** A task held back after many failures says so where others say what is wrong with them. */
+function statusToWire(task: Task): Record<string, unknown> {
+  const { status } = task;
   const { container } = status;
   return {
     Timestamp: formatTime(status.at),
     State: status.state,
     Message: status.message,
-    ...omitEmpty({ Err: status.error }),
+    ...omitEmpty({ Err: status.error ?? explainWait(task) }),
     ...(container !== undefined && {
       ContainerStatus: {
         ContainerID: container.id,

@@ -110,8 +110,9 @@ function updated(
   }
   const resolved = keepAuth(service, checkSpec(view, spec, id), options);
   const { updateStatus: _, ...rest } = service;
-  if (equal(resolved, service.spec)) return rest;
-  return { ...rest, spec: resolved, previousSpec: service.spec, specVersion: service.version + 1 };
+  // A paused update that the same words set going again is another one: its failures are counted anew.
+  const next = { ...rest, specVersion: service.version + 1 };
+  return equal(resolved, service.spec) ? next : { ...next, spec: resolved, previousSpec: service.spec };
 }
 
 function keepAuth(service: Service, spec: ServiceSpec, { authFrom }: UpdateOptions): ServiceSpec {

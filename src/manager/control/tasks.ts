@@ -21,7 +21,8 @@ export class TaskControl {
 
   /** Whether the task runs the words that its service has now. */
   isUpToDate(task: Task): boolean {
-    const service = this.#parts.store.view.get("service", task.serviceId);
-    return service !== undefined && !isDirty(service, task);
+    const { view } = this.#parts.store;
+    const service = view.get("service", task.serviceId);
+    return service !== undefined && !isDirty(view, service, task);
   }
 }
