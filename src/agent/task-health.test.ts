@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { Fault } from "../lib/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { assigned, RunnerStage, sh } from "./runner-stage.fake.ts";
+import { DRAIN_MS } from "./task-runner.ts";
 
 /** Runners of tasks with a health check; and the reasons of ends. */
 
@@ -28,8 +29,8 @@ test("a task is STARTING until its container is healthy", async () => {
   stage.run(task);
   await stage.clock.advance(10_000);
   const { id, pid } = await stage.theOnly();
-  expect(stage.states()).toEqual(["accepted", "preparing", "ready", "starting", "starting"]);
-  expect(stage.last()).toMatchObject({ message: "starting: not yet healthy", container: { id, pid } });
+  expect(stage.states()).toEqual(["accepted", "preparing", "ready", "starting"]);
+  expect(stage.last()).toMatchObject({ message: "starting", container: { id } });
   await told("healthy");
   expect(stage.last()).toMatchObject({ state: "running", message: "started", container: { id, pid } });
   await told("healthy");
@@ -71,6 +72,21 @@ test.each([
   });
   expect((await stage.theOnly()).status).toBe("stopped");
   expect(stage.sandboxes.attached.size).toBe(0);
+});
+
+test("one that took traffic is given up before it is stopped, and stops when nobody sends to it, or it is silent for long", async () => {
+  const attached = { ...task, attachments: [{ networkId: "front", address: "10.0.1.5" }] };
+  const error = "task: unhealthy container: gone bad";
+  const runner = stage.run(attached);
+  await stage.clock.advance(0);
+  await told("healthy");
+  await told("unhealthy", "gone bad");
+  expect(stage.last()).toMatchObject({ state: "running", error });
+  await stage.clock.advance(DRAIN_MS - 1);
+  expect((await stage.theOnly()).status).toBe("running");
+  runner.drained();
+  await stage.clock.advance(0);
+  expect(stage.last()).toMatchObject({ state: "failed", error, container: { exitCode: 7 } });
 });
 
 test("a probe that says nothing is told by its exit code; probes play for real", async () => {

@@ -104,7 +104,7 @@ class Life {
 function flawOf({ state, error, message }: TaskStatus): string | undefined {
   const isBad = state === "failed" || state === "rejected";
   if (isBad && !error) return `${state} without a reason`;
-  if ((state === "complete" || state === "running") && error !== undefined) return `${state} with ${error}`;
+  if (state === "complete" && error !== undefined) return `${state} with ${error}`;
   const text = `${error ?? ""}${message}`;
   if ((error?.length ?? 0) > 400) return `a reason of ${error?.length} characters`;
   return /\p{Cc}/u.test(text) ? `control characters in ${JSON.stringify(text)}` : undefined;

@@ -156,12 +156,12 @@ export class TaskRunner {
     const running = () => this.#report.say("running", "started", { pid });
     const exit: Exit = this.#patience.insist(() => this.#parts.containers.wait(id, this.#orders.signal));
     exit.catch(() => undefined);
-    if (health === "unhealthy") return this.#unhealthy(id);
-    if (health === "starting") this.#report.say("starting", "starting: not yet healthy", { pid });
-    else running();
+    if (health === "unhealthy") return this.#unhealthy(id, exit);
+    if (health !== "starting") running();
+    else if (!this.#report.isAt("starting")) this.#report.say("starting", "starting", { pid });
     for (let known = health; ; known = "healthy") {
       const turn = await this.#turn(id, exit, known);
-      if (turn.kind === "unhealthy") return this.#unhealthy(id);
+      if (turn.kind === "unhealthy") return this.#unhealthy(id, exit);
       if (turn.kind === "stop") return this.#shutDown(this.#report.isAt("running"), exit);
       // Who is done before anybody asked for its health has run all the same.
       if (turn.kind === "healthy" || turn.exitCode === 0) running();
@@ -184,7 +184,7 @@ export class TaskRunner {
   }
 
   async #shutDown(isEndpoint = false, exit?: Exit): Promise<void> {
-    if (isEndpoint && this.#orders.task.attachments.length > 0) await this.#drain(exit);
+    if (isEndpoint) await this.#drain(exit);
     const exitCode = await this.#stopContainer();
     await this.#end("shutdown", "shutdown", exitCode === undefined ? {} : { exitCode });
   }
@@ -192,16 +192,21 @@ export class TaskRunner {
   /** Waits until nobody sends it new connections; not longer than its process runs, nor than a manager may be silent. */
   async #drain(exit: Exit | undefined): Promise<void> {
     const orders = this.#orders;
+    if (orders.task.attachments.length === 0) return;
     const over = new AbortController();
     const late = sleep(this.#parts.clock, DRAIN_MS, over.signal);
     const told = orders.until(() => orders.isDrained || orders.isGone);
     await Promise.race([late, told, ...(exit === undefined ? [] : [exit])]).finally(() => over.abort());
   }
 
-  async #unhealthy(id: string): Promise<void> {
-    const health = (await this.#parts.containers.get(id))?.health;
+  /** One that took traffic is given up first: an error of a running task takes it out of every balancer. */
+  async #unhealthy(id: string, exit: Exit): Promise<void> {
+    const error = unhealthyReason((await this.#parts.containers.get(id))?.health);
+    if (this.#report.isAt("running")) {
+      this.#report.say("running", this.status.message, { error });
+      await this.#drain(exit);
+    }
     const exitCode = await this.#stopContainer();
-    const error = unhealthyReason(health);
     await this.#end("failed", this.status.message, { error, ...(exitCode !== undefined && { exitCode }) });
   }
 

@@ -67,6 +67,17 @@ async function joinSlow(nodeId: string): Promise<PlayedAgent> {
   return agent;
 }
 
+test("a task that its node has given up leaves the endpoints too, and its node hears when all have let go", async () => {
+  const [own, other] = [await joinSlow("node-1"), await joinSlow("node-2")];
+  const status = { ...task("web-1").status, error: "task: unhealthy container" };
+  await change(put("task", { ...task("web-1"), status }));
+  for (const agent of [own, other]) expect(agent.assigned.has("endpoint/web-1")).toBe(false);
+  expect(own.drained).toEqual([]);
+  for (const agent of [own, other]) agent.applied();
+  await turn();
+  expect(own.drained).toEqual(["web-1"]);
+});
+
 describe("a task that is to stop", () => {
   test("leaves every node's endpoints at once; its node hears when the last kernel works without it", async () => {
     const [own, other] = [await joinSlow("node-1"), await joinSlow("node-2")];

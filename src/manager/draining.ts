@@ -1,5 +1,5 @@
 import type { Clock, Log, Timer } from "../lib/index.ts";
-import { isWanted, type Task } from "../model/index.ts";
+import { isServing, type Task } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { isAway } from "./assignments.ts";
 
@@ -34,12 +34,12 @@ interface Drain {
   readonly timer: Timer;
 }
 
-/** A process that runs, took connections through a network, and is to stop: no set that is told from now on has it as an endpoint. */
+/** A process that runs, took connections through a network, and is to stop or was given up: no set that is told from now on has it as an endpoint. */
 export function isLeaving(task: Task | undefined): task is Task & { readonly nodeId: string } {
   return (
     task?.nodeId !== undefined &&
     task.status.state === "running" &&
-    !isWanted(task) &&
+    !isServing(task) &&
     task.attachments.length > 0
   );
 }

@@ -1,6 +1,14 @@
 import { expect, test } from "vitest";
 import { aService, aTask, T0 } from "./objects.fake.ts";
-import { isTerminal, TASK_STATES, type TaskState, type TaskStatus, taskName, withReport } from "./task.ts";
+import {
+  isServing,
+  isTerminal,
+  TASK_STATES,
+  type TaskState,
+  type TaskStatus,
+  taskName,
+  withReport,
+} from "./task.ts";
 
 const service = aService("web");
 const report = (state: TaskState, rest: Partial<TaskStatus> = {}): TaskStatus => ({
@@ -34,6 +42,16 @@ test("running and the end are stamped with the manager's time, once", () => {
   expect([ended.ranAt, ended.endedAt]).toEqual([T0 + 5, T0 + 20]);
   const never = withReport(task("preparing"), report("rejected"), T0 + 3)!;
   expect([never.ranAt, never.endedAt]).toEqual([undefined, T0 + 3]);
+});
+
+test("a task serves while it runs, is wanted, and its node has not given it up", () => {
+  const running = task("running");
+  expect(isServing(running)).toBe(true);
+  expect(isServing(task("starting"))).toBe(false);
+  expect(isServing({ ...running, desiredState: "shutdown" })).toBe(false);
+  expect(isServing({ ...running, status: report("running", { error: "task: unhealthy container" }) })).toBe(
+    false,
+  );
 });
 
 test("a task has Swarm's container name", () => {
