@@ -3,7 +3,6 @@ import {
   type Decision,
   type Endpoint,
   type EndpointSpec,
-  isTerminal,
   isWanted,
   type Meta,
   type Network,
@@ -138,7 +137,7 @@ function allocateNodes(view: View, scope: Scope, ledger: Ledger): Node[] {
   const allocate = (nodes: readonly Node[]) => {
     for (const node of [...nodes].sort(byAge)) {
       const now = changed.get(node.id) ?? node;
-      const next = allocateNode(view, now, ledger);
+      const next = allocateNode(now, ledger);
       if (next === undefined) continue;
       books.moveNode(now, next);
       changed.set(node.id, next);
@@ -232,10 +231,11 @@ function firstOf<T, R>(items: readonly T[], of: (item: T) => R | undefined): R |
 }
 
 /** A node's own addresses: on ingress always, on another network while a task of it is there. */
-function allocateNode(view: View, node: Node, ledger: Ledger): Node | undefined {
-  const wanted = new Set<string>(ledger.ingress === undefined ? [] : [ledger.ingress.id]);
-  for (const task of view.tasksByNode(node.id)) {
-    if (!isTerminal(task)) for (const { networkId } of task.attachments) wanted.add(networkId);
+function allocateNode(node: Node, ledger: Ledger): Node | undefined {
+  const ingress = ledger.ingress === undefined ? [] : [ledger.ingress.id];
+  const wanted = new Set([...ingress, ...ledger.books.networksOf(node.id)]);
+  if (wanted.size === Object.keys(node.attachments).length) {
+    if ([...wanted].every((id) => node.attachments[id] !== undefined)) return undefined;
   }
   const attachments: Record<string, string> = {};
   for (const networkId of wanted) {

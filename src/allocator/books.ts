@@ -24,6 +24,8 @@ interface Tables {
   readonly stations: LayeredMap<Station>;
   /** "network node" to living tasks there with an address; the node is "" for those that have none yet. */
   readonly living: LayeredMap<number>;
+  /** Node id to the networks that living tasks on it are on. */
+  readonly present: LayeredMap<readonly string[]>;
   /** Network id to how many nodes that are up have an address there. */
   readonly attached: LayeredMap<number>;
   /** Network id to living tasks on it, on nodes that have no address there or on none yet. */
@@ -70,6 +72,11 @@ export class Books {
     return this.#tables.sums.get("stranded") !== undefined;
   }
 
+  /** Networks that the node's tasks are on. */
+  networksOf(nodeId: string): readonly string[] {
+    return this.#tables.present.get(nodeId) ?? [];
+  }
+
   isStranding(nodeId: string): boolean {
     return this.#tables.stranded.get(nodeId) !== undefined;
   }
@@ -89,7 +96,7 @@ export class Books {
   enterTask({ nodeId = "", attachments }: Task, step: 1 | -1): void {
     for (const held of attachments) {
       this.hold(held, step);
-      addCount(this.#tables.living, `${held.networkId} ${nodeId}`, step);
+      this.#live(held.networkId, nodeId, step);
       if (this.#tables.stations.get(nodeId)?.attachments[held.networkId] === undefined) {
         this.#lift(held.networkId, nodeId, step);
       }
@@ -119,6 +126,15 @@ export class Books {
       const came = Number(has !== undefined) - Number(had !== undefined);
       this.#lift(networkId, id, -came * (this.#tables.living.get(`${networkId} ${id}`) ?? 0));
     }
+  }
+
+  #live(networkId: string, nodeId: string, step: 1 | -1): void {
+    const tasks = addCount(this.#tables.living, `${networkId} ${nodeId}`, step);
+    const now = this.networksOf(nodeId);
+    if (tasks === 1 && step === 1) this.#tables.present.set(nodeId, [...now, networkId]);
+    if (tasks !== 0) return;
+    const next = now.filter((id) => id !== networkId);
+    this.#tables.present.set(nodeId, next.length === 0 ? undefined : next);
   }
 
   #lift(networkId: string, nodeId: string, tasks: number): void {
@@ -163,6 +179,7 @@ function newTables(): Tables {
     ports: new LayeredMap(),
     stations: new LayeredMap(),
     living: new LayeredMap(),
+    present: new LayeredMap(),
     attached: new LayeredMap(),
     airborne: new LayeredMap(),
     stranded: new LayeredMap(),
@@ -177,6 +194,7 @@ function forked(tables: Tables): Tables {
     ports: tables.ports.fork(),
     stations: tables.stations.fork(),
     living: tables.living.fork(),
+    present: tables.present.fork(),
     attached: tables.attached.fork(),
     airborne: tables.airborne.fork(),
     stranded: tables.stranded.fork(),
