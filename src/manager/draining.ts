@@ -1,4 +1,4 @@
-import type { Clock, Log, Timer } from "../lib/index.ts";
+import type { Clock, Instant, Log, Timer } from "../lib/index.ts";
 import { isServing, type Task } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { isAway } from "./assignments.ts";
@@ -31,6 +31,7 @@ interface Drain {
   readonly nodeId: string;
   /** By node that may still send to the task. */
   readonly marks: Map<string, Mark>;
+  readonly began: Instant;
   readonly timer: Timer;
 }
 
@@ -59,7 +60,7 @@ export class Draining {
     for (const task of leaving) {
       const marks = new Map(sendersTo(view, task).flatMap((nodeId) => this.#markOf(nodeId)));
       const timer = this.#parts.clock.after(DRAIN_MS, () => this.#giveUp(task.id));
-      this.#drains.set(task.id, { nodeId: task.nodeId, marks, timer });
+      this.#drains.set(task.id, { nodeId: task.nodeId, marks, timer, began: this.#parts.clock.now() });
     }
     this.#tellDone();
   }
@@ -109,9 +110,11 @@ export class Draining {
 
   #tellDone(): void {
     const done = new Map<string, string[]>();
-    for (const [taskId, { nodeId, marks, timer }] of this.#drains) {
+    const { clock, log } = this.#parts;
+    for (const [taskId, { nodeId, marks, timer, began }] of this.#drains) {
       if (marks.size > 0) continue;
       timer.cancel();
+      log.debug("task drained", { task: taskId, node: nodeId, tookMs: clock.now() - began });
       this.#drains.delete(taskId);
       done.set(nodeId, [...(done.get(nodeId) ?? []), taskId]);
     }
