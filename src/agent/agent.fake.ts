@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeKernel } from "../kernel/kernel.fake.ts";
-import { FakeClock, type Queue, seededRandom, silentLog } from "../lib/index.ts";
+import { aborted, FakeClock, type Queue, seededRandom, silentLog } from "../lib/index.ts";
 import { aNetwork } from "../model/objects.fake.ts";
 import type { NodeNetwork } from "../netstate/index.ts";
 import type { AgentMessage, ManagerMessage } from "../rpc/index.ts";
@@ -10,6 +10,7 @@ import { FakeContainers } from "../runtime/containers.fake.ts";
 import { FakeImages } from "../runtime/images.fake.ts";
 import { Agent, type AgentParts } from "./agent.ts";
 import type { AssignedTask } from "./assignment-book.ts";
+import { AssignmentsFile } from "./assignments-file.ts";
 
 /** What a manager says first. */
 export const welcome: ManagerMessage = {
@@ -78,9 +79,8 @@ export class AgentMachine {
       advertiseAddress: "192.0.2.1",
       managers: ["192.0.2.1:2377"],
       netnsDir: "/netns",
-      assignmentsFile: join(this.folder, "assignments.json"),
-      // TEST-NET-1: nothing can be bound there, so no socket is opened.
-      dns: { address: "192.0.2.1", upstreams: [], search: [] },
+      assignments: new AssignmentsFile(join(this.folder, "assignments.json"), silentLog),
+      dns: { serve: (_, signal) => aborted(signal), search: [] },
       describe: () => ({
         ...{ hostname: "n1", platform: { architecture: "x86_64", os: "linux" }, engineVersion: "0" },
         ...{ plugins: [], engineLabels: {}, resources: { nanoCpus: 1, memoryBytes: 1, generic: [] } },

@@ -1,5 +1,3 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import type { NetworkFacts, NodeSettings, PlanSettings } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import { type Clock, type Log, messageOf, type Random, runGroup } from "../lib/index.ts";
@@ -7,7 +5,7 @@ import type { NodeDescription, TaskStatus } from "../model/index.ts";
 import type { AgentMessage, AgentStream, ManagerMessage } from "../rpc/index.ts";
 import type { Containers, Images } from "../runtime/index.ts";
 import { AssignmentBook, concernsNetwork } from "./assignment-book.ts";
-import { DnsServer } from "./dns-server.ts";
+import type { SavedAssignments } from "./assignments-file.ts";
 import { GatewayAddresses } from "./gateway-addresses.ts";
 import type { Heart } from "./heart.ts";
 import { LogSource } from "./log-source.ts";
@@ -26,11 +24,11 @@ export interface AgentParts {
   readonly managers: readonly string[];
   readonly netnsDir: string;
   /** Where the last assignments are kept for a restart. */
-  readonly assignmentsFile: string;
-  /** The resolver's address on the gateway bridge, and whom it asks. */
+  readonly assignments: SavedAssignments;
   readonly dns: {
-    readonly address: string;
-    readonly upstreams: readonly string[];
+    /** Answers the tasks' questions from what is known of the network, until the signal aborts. */
+    serve(facts: () => NetworkFacts, signal: AbortSignal): Promise<void>;
+    /** Domains in which tasks' names are looked for. */
     readonly search: readonly string[];
   };
   connect(address: string, signal: AbortSignal): Promise<AgentStream>;
@@ -91,10 +89,11 @@ export class Agent {
 
   /** Runs until the signal aborts; containers and kernel state stay as they are then. */
   async run(signal: AbortSignal): Promise<void> {
-    const dns = new DnsServer({ ...this.#parts.dns, ...this.#parts, facts: () => this.#network.facts() });
+    const { dns } = this.#parts;
+    const serve = (s: AbortSignal) => dns.serve(() => this.#network.facts(), s);
     try {
       await this.#adopt();
-      await runGroup([(s) => this.#session.run(s), (s) => this.#network.run(s), (s) => dns.run(s)], signal);
+      await runGroup([(s) => this.#session.run(s), (s) => this.#network.run(s), serve], signal);
     } finally {
       this.#logs.cancelAll();
       this.#worker.abandon();
@@ -120,10 +119,10 @@ export class Agent {
 
   /** What was assigned when the last daemon ended; nothing on a new node; undefined when it cannot be read. */
   #load(): AssignmentBook | undefined {
-    const { assignmentsFile, log } = this.#parts;
+    const { assignments, log } = this.#parts;
     try {
-      if (!existsSync(assignmentsFile)) return new AssignmentBook();
-      return AssignmentBook.load(readFileSync(assignmentsFile, "utf8"));
+      const text = assignments.load();
+      return text === undefined ? new AssignmentBook() : AssignmentBook.load(text);
     } catch (error) {
       log.warn("saved assignments are unreadable, waiting for a manager", { error: messageOf(error) });
       return undefined;
@@ -174,26 +173,6 @@ export class Agent {
         this.#parts.log.warn("old containers not removed", { error: messageOf(error) });
       });
     }
-    this.#save();
-  }
-
-  /**
-   * A full disk stops no node. But what lies there from before must not come to life again at the next start: it is made
-   * unreadable, which takes no room.
-   */
-  #save(): void {
-    const { assignmentsFile, log } = this.#parts;
-    try {
-      mkdirSync(dirname(assignmentsFile), { recursive: true, mode: 0o700 });
-      writeFileSync(`${assignmentsFile}.new`, this.#book.save(), { mode: 0o600 });
-      renameSync(`${assignmentsFile}.new`, assignmentsFile);
-    } catch (error) {
-      log.error("assignments not saved", { error: messageOf(error) });
-      try {
-        if (existsSync(assignmentsFile)) truncateSync(assignmentsFile);
-      } catch (again) {
-        log.error("old assignments stay", { error: messageOf(again) });
-      }
-    }
+    this.#parts.assignments.save(this.#book.save());
   }
 }

@@ -3,6 +3,8 @@
  * It decides nothing about the cluster and keeps working when no manager answers.
  */
 export { Agent, type Welcome } from "./agent.ts";
+export { AssignmentsFile } from "./assignments-file.ts";
 export { describeNode } from "./description.ts";
+export { DnsServer } from "./dns-server.ts";
 export { type BeatSession, type Heart, PacedHeart } from "./heart.ts";
 export { leaveNode } from "./leave.ts";

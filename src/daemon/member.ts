@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Agent, describeNode, type Welcome } from "../agent/index.ts";
+import { Agent, AssignmentsFile, DnsServer, describeNode, type Welcome } from "../agent/index.ts";
 import { gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
 import { type NodeIdentity, runRenewal } from "../identity/index.ts";
 import { aborted, type Run, runGroup } from "../lib/index.ts";
@@ -175,9 +175,11 @@ export class Member {
   }
 
   #makeAgent(folder: string): Agent {
-    const { config, version, netnsDir } = this.#parts;
+    const { config, version, netnsDir, clock, log } = this.#parts;
     const { nodeId, dataPathAddress, dataPathPort, advertiseAddress } = this.#state;
     const gatewaySubnet = config["gateway-subnet"];
+    const { search, upstreams } = hostResolver(config);
+    const resolver = { address: gatewayLayout(gatewaySubnet).bridge, upstreams, clock, log };
     return new Agent({
       ...this.#parts,
       settings: { nodeId, dataPathAddress, gatewaySubnet, dataPathPort },
@@ -185,10 +187,9 @@ export class Member {
       advertiseAddress,
       managers: this.#managers(),
       netnsDir,
-      assignmentsFile: join(folder, "assignments.json"),
-      dns: { address: gatewayLayout(gatewaySubnet).bridge, ...hostResolver(config) },
-      connect: (address, signal) =>
-        connectDispatcher({ address, identity: this.#identity, clock: this.#parts.clock }, signal),
+      assignments: new AssignmentsFile(join(folder, "assignments.json"), log),
+      dns: { search, serve: (facts, signal) => new DnsServer({ ...resolver, facts }).run(signal) },
+      connect: (address, signal) => connectDispatcher({ address, identity: this.#identity, clock }, signal),
       heart: this.#heart,
       describe: () => describeNode(config.hostname, version, labelsOf(config.labels)),
       onWelcome: (welcome) => this.#onWelcome(welcome),

@@ -9,6 +9,8 @@ export interface LeaderParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** The deciders, when others than the real ones are to be seen at work. */
+  readonly plan?: typeof planScope;
 }
 
 /** Pause after a plan that could not be applied, so that a broken store is not hammered. */
@@ -20,7 +22,7 @@ const RETRY_MS = 200;
  * Plans are small: between two of them everybody else gets a turn.
  */
 export async function runLeader(parts: LeaderParts, signal: AbortSignal): Promise<void> {
-  const { store, clock, random, log } = parts;
+  const { store, clock, random, log, plan: decide = planScope } = parts;
   const work = new Worklist();
   const unsubscribe = store.subscribe((changes) => work.note(store.view, changes));
   work.begin(store.view);
@@ -34,7 +36,7 @@ export async function runLeader(parts: LeaderParts, signal: AbortSignal): Promis
         await store.waitForChange(seen, signal, next === undefined ? undefined : Math.max(0, next - now));
         continue;
       }
-      const plan = planScope(store.view, scope, { now, newId: () => newId(random) });
+      const plan = decide(store.view, scope, { now, newId: () => newId(random) });
       if (plan.changes.length > 0) log.debug("plan", { changes: plan.changes.length, because: plan.because });
       if (await apply(parts, plan, seen, signal)) work.settle(plan);
       else work.add(scope);

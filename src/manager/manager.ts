@@ -1,4 +1,4 @@
-import { type Clock, type Log, type Random, runGroup } from "../lib/index.ts";
+import { runGroup } from "../lib/index.ts";
 import type { Store } from "../store/index.ts";
 import { Certificates } from "./certificates.ts";
 import {
@@ -10,17 +10,12 @@ import {
   TaskControl,
 } from "./control/index.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { runLeader } from "./leader.ts";
+import { type LeaderParts, runLeader } from "./leader.ts";
 import { Liveness } from "./liveness.ts";
 import { LogBroker } from "./log-broker.ts";
 import { StatusQueue } from "./statuses.ts";
 
-export interface ManagerParts {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-}
+export type ManagerParts = LeaderParts;
 
 /** One manager: the control that users reach, the services that agents reach, and the leader's loops. */
 export class Manager {
