@@ -33,6 +33,8 @@ export class World {
   now: Instant = T0;
   /** Called after every write, e.g. to look for what must never be. */
   watch: ((changes: readonly ObjectChange[]) => void) | undefined;
+  /** What a task's node says is wrong when the task comes to this state. */
+  complaint: ((task: Task, state: TaskState) => string | undefined) | undefined;
   #version = 10;
   readonly #newId: () => string = countingIds();
 
@@ -97,7 +99,9 @@ export class World {
   }
 
   report(task: Task, state: TaskState): void {
-    const next = withReport(task, { at: this.now, state, message: "" }, this.now);
+    const error = this.complaint?.(task, state);
+    const status = { at: this.now, state, message: "", ...(error !== undefined && { error }) };
+    const next = withReport(task, status, this.now);
     if (next !== undefined && state !== task.status.state) this.write([put("task", next)]);
   }
 

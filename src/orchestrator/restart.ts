@@ -36,13 +36,13 @@ export function replaceLost(view: View, service: Service, lost: Task, decision: 
 
 /**
  * The place's next task. An uprooted one is followed at once: there is nothing to back off from (Swarm delays after a death).
- * One that was itself still waiting hands on what it waited for. New words have failed nobody yet.
+ * One that was itself still waiting hands on what it waited for. New words have failed nobody yet, and are tried at once.
  */
 function successor(view: View, service: Service, old: Task, decision: Decision): Task {
   const renewed = isDirty(view, service, old);
   const history = renewed ? {} : historyAfter(old, decision.now);
   const waited = old.desiredState === "ready";
-  const delay = restartDelay(service.spec.task.restart, history.crashes ?? 0);
+  const delay = renewed ? 0 : restartDelay(service.spec.task.restart, history.crashes ?? 0);
   const inherited = waited ? (old.notBefore ?? decision.now) : decision.now;
   const replaces = successorOf(old, renewed);
   return {

@@ -15,6 +15,9 @@ export interface Tending extends Partial<Mending> {
 export function tend(view: View, service: Service, filled: readonly Slot[], decision: Decision): Tending {
   const mended = mend(view, service, filled, decision);
   const step = stepUpdate({ view, service, slots: filled, mended: mended.slots }, decision);
+  // Other words from here on: what is lost is followed with these, by the next look.
+  if (step.service !== undefined && step.service.specVersion !== service.specVersion)
+    return { service: step.service };
   const written = [...mended.tasks, ...step.tasks];
   const waiting = letGo(view, filled, written, decision.now);
   return {
