@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { replicasOf } from "../../src/model/index.ts";
 import { exec } from "../../src/sys/index.ts";
-import { ApiCluster, type ApiDaemon } from "../support/api-cluster.ts";
+import { Conversation } from "../support/conversation.ts";
 
 /*
  * Conversations of the stock docker CLI with the API of swarm objects (real server, control and deciders; machines are
@@ -17,71 +16,12 @@ const golden = join(import.meta.dirname, "testdata", `docker-swarm-${major}.txt`
 
 const stack = join(import.meta.dirname, "testdata/stack.yml");
 
-let cluster: ApiCluster;
-let hosts: Record<string, ApiDaemon>;
+let talk: Conversation;
 
 beforeAll(async () => {
-  cluster = new ApiCluster();
-  hosts = { 1: await cluster.daemon(), 2: await cluster.daemon() };
+  talk = await Conversation.start(2, { STACK: stack });
 });
-afterAll(() => cluster.close());
-
-/** What differs from run to run: ids, tokens, certificates, times, and how wide columns are because of them. */
-function redact(text: string): string {
-  return text
-    .replace(/SWMTKN-1-[0-9a-z]{50}-[0-9a-z]{25}/g, "<token>")
-    .replace(/-----BEGIN[\s\S]*?-----END CERTIFICATE-----(\\n)?/g, "<certificate>")
-    .replace(/"CertIssuer(\w+)": ".*?"/g, '"CertIssuer$1": "<base64>"')
-    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "<time>")
-    .replace(/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.?\d* \+0000 utc/g, "<time>")
-    .replace(/(about a|less than a|\d+) (seconds?|minutes?)( ago)?/gi, "<while>$3")
-    .replace(/"Index": \d+/g, '"Index": <version>')
-    .replace(/\b[0-9a-z]{25}\b/g, "<id>")
-    .replace(/\b(?=[a-z]*\d)[0-9a-z]{12}\b/g, "<id>")
-    .replace(/^(Started|Completed|Updated|Created):.*$/gm, "$1: <time>")
-    .replace(/(Issuer Public Key:\s+)\S+/g, "$1<base64>")
-    .replace(/(\S) {2,}/g, "$1  ")
-    .replace(/ +$/gm, "");
-}
-
-/** One command on a host ("2: docker node ls" is host 2), as a reader would see it. */
-async function say(command: string): Promise<string> {
-  const [, host = "1", words = command] = /^(\d): (.*)$/.exec(command) ?? [];
-  const token = cluster.manager === undefined ? "" : await workerToken();
-  const args = words.replace("TOKEN", token).replace("STACK", stack).split(" ");
-  const socket = hosts[host]?.socket ?? "";
-  const { code, stdout, stderr } = await exec(["docker", "-H", `unix://${socket}`, ...args]);
-  const errors = stderr.replace(/^(?=.)/gm, "! ");
-  const prompt = host === "1" ? "$" : `host ${host} $`;
-  return `${prompt} docker ${words}\n${redact(stdout)}${redact(errors)}${code === 0 ? "" : `(exit ${code})\n`}`;
-}
-
-async function workerToken(): Promise<string> {
-  const swarm = await hosts["1"]?.ask("GET", "/swarm");
-  return swarm?.json?.JoinTokens?.Worker ?? "";
-}
-
-/** Waits until every service has what it wants, so that the next command sees a still picture. */
-async function settle(): Promise<void> {
-  if (cluster.store === undefined) return;
-  await cluster.until(({ view }) =>
-    [...view.all("service")].every((service) => {
-      const tasks = [...view.tasksByService(service.id)];
-      const current = tasks.filter((t) => t.desiredState === "running" && t.status.state === "running");
-      const halfway = tasks.some((t) => t.desiredState === "shutdown" && t.status.state === "running");
-      const updating = service.updateStatus?.state === "updating";
-      return (
-        (current.length === replicasOf(service.spec.mode) && !halfway && !updating) ||
-        isStuck(tasks.map((t) => t.status.state))
-      );
-    }),
-  );
-}
-
-/** Nothing runs and all that is wanted waits: a service that fits on no node. */
-function isStuck(states: readonly string[]): boolean {
-  return states.length > 0 && states.every((state) => state === "pending");
-}
+afterAll(() => talk.close());
 
 const COMMANDS: readonly string[] = [
   "node ls",
@@ -124,8 +64,8 @@ const COMMANDS: readonly string[] = [
   "service create -d --name no.dots nginx",
   "service create -d --name bad --mount type=volume,source=data,target=relative nginx",
   "service create -d --name tiny --limit-memory 1m nginx",
-  "service create -d --name sick --health-cmd true nginx",
-  "service create -d --name everywhere --mode global nginx",
+  "service create -d --name account --credential-spec file://spec.json nginx",
+  "service create -d --name logged --log-driver syslog nginx",
   "service create -d --name huge --reserve-memory 1t nginx",
   "service create --name quick --update-monitor 1ms -q --network name=full,alias=speedy --env A=1 redis:3.2",
   "service ls",
@@ -172,10 +112,5 @@ const COMMANDS: readonly string[] = [
 ];
 
 test.skipIf(!existsSync(golden))(`docker CLI ${major} and a swarm`, async () => {
-  const said: string[] = [];
-  for (const command of COMMANDS) {
-    said.push(await say(command));
-    await settle();
-  }
-  await expect(said.join("\n")).toMatchFileSnapshot(golden);
+  await expect(await talk.tell(COMMANDS)).toMatchFileSnapshot(golden);
 });
