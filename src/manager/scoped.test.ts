@@ -228,7 +228,7 @@ test("a plan for what moved is the plan for everything", () => {
         }
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });
 
@@ -255,6 +255,6 @@ test("once the work list is empty, a plan for everything has nothing to say", ()
         expect(work.next).toBe(full.again);
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });

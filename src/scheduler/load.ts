@@ -1,4 +1,4 @@
-import type { Instant } from "../lib/index.ts";
+import { equal, type Instant } from "../lib/index.ts";
 import { isTerminal, isWanted, stateRank, type Task } from "../model/index.ts";
 import type { Derived } from "../store/index.ts";
 import { book, type Claims } from "./generic.ts";
@@ -98,9 +98,10 @@ function hasFailed({ status }: Task): boolean {
   return status.state === "failed" || status.state === "rejected";
 }
 
-/** Steps of a task between its start and its end change no load. */
+/** Steps of a task between its start and its end change no load; a task's words never change. */
 function isSameBurden(a: Task, b: Task): boolean {
-  return a.nodeId === b.nodeId && isCarried(a) && isCarried(b) && isWanted(a) === isWanted(b);
+  if (a.nodeId !== b.nodeId || !isCarried(a) || !isCarried(b)) return false;
+  return isWanted(a) === isWanted(b) && equal(a.generic, b.generic);
 }
 
 function carry(load: NodeLoad, task: Task, step: 1 | -1): void {
