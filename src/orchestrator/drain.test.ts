@@ -132,6 +132,18 @@ describe("a node that changed", () => {
     ]);
   });
 
+  test("that is too small for one task has room for a smaller one behind it", () => {
+    const needs = (memoryBytes: number) => ({
+      ...aTaskSpec,
+      resources: { ...aTaskSpec.resources, reservations: { nanoCpus: 0, memoryBytes, generic: [] } },
+    });
+    const both = aService("web", { mode: { kind: "replicated", replicas: 2 } });
+    const big = aRunning(both, 1, "n1", { spec: needs(9e9), createdAt: T0 - 9 });
+    const small = aRunning(both, 2, "n1", { spec: needs(1e9) });
+    expect(lines(plan(both, [big, small], [aNode("n1")]))).not.toContain(`web-2 shutdown ${words}`);
+    expect(lines(plan(both, [big, small], [aNode("n1")]))).toContain(`web-1 shutdown ${words}`);
+  });
+
   test("without a named resource is left by the task that holds it", () => {
     const plain = aService("web");
     const { description } = aNode("n1");

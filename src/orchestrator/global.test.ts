@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import type { Node, Plan, Service, ServiceSpec, Task, TaskState } from "../model/index.ts";
+import {
+  DEFAULT_UPDATE,
+  type Node,
+  type Plan,
+  type Service,
+  type ServiceSpec,
+  type Task,
+  type TaskState,
+} from "../model/index.ts";
 import { aNode, aRunning, aService, aTaskSpec, countingIds, T0 } from "../model/objects.fake.ts";
 import { viewOf } from "../store/index.ts";
 import { planGlobal } from "./global.ts";
@@ -94,6 +102,22 @@ describe("planGlobal()", () => {
   test("a failed task is followed on its own node, after the delay", () => {
     const web = global();
     expect(lines(plan(web, [on("n1", web, ended("failed"))], [aNode("n1")]))).toEqual([
+      "old-n1 on n1: shutdown",
+      "id-1 on n1: ready after old-n1",
+    ]);
+  });
+
+  test("a waiting task is let go on a paused node too", () => {
+    const web = global();
+    const waiting = on("n1", web, { ...ended("ready"), desiredState: "ready" });
+    expect(lines(plan(web, [waiting], [aNode("n1", available("pause"))]))).toEqual(["old-n1 on n1: running"]);
+  });
+
+  test("a node with too little left stops the task at once, whatever the update order: there is one node", () => {
+    const reservations = { nanoCpus: 8e9, memoryBytes: 0, generic: [] };
+    const task = { ...aTaskSpec, resources: { ...aTaskSpec.resources, reservations } };
+    const web = global({ task, update: { ...DEFAULT_UPDATE, order: "start-first" } });
+    expect(lines(plan(web, [on("n1", web)], [aNode("n1")]))).toEqual([
       "old-n1 on n1: shutdown",
       "id-1 on n1: ready after old-n1",
     ]);
