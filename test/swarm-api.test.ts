@@ -239,6 +239,8 @@ describe("lists are filtered", () => {
     expect(onManager.length + onWorker.length).toBe(2);
     expect(await tasks({ service: [blue], "desired-state": ["running"] })).toHaveLength(2);
     expect(await tasks({ service: [blue], "desired-state": ["shutdown"] })).toHaveLength(0);
+    expect(await tasks({ service: [blue], "desired-state": ["RUNNING", "failed"] })).toHaveLength(2);
+    expect(await tasks({ service: [blue], "desired-state": [""] })).toHaveLength(2);
     expect(await tasks({ service: [blue], label: ["tier=back"] })).toHaveLength(2);
     const [first] = await tasks({ service: [blue], name: ["filter-blue.1"] });
     expect(first.Slot).toBe(1);
@@ -248,6 +250,35 @@ describe("lists are filtered", () => {
     expect(refusal(await get(`/tasks?${filters({ "desired-state": ["x"] })}`))).toBe(
       "400 Invalid desired-state filter: 'x'",
     );
+  });
+
+  test("services and tasks of every mode by their words", async () => {
+    const modes = {
+      global: { Global: {} },
+      "replicated-job": { ReplicatedJob: { MaxConcurrent: 2, TotalCompletions: 3 } },
+      "global-job": { GlobalJob: {} },
+    };
+    for (const [mode, Mode] of Object.entries(modes)) await createService(`mode-${mode}`, { Mode });
+    const isDone = (state: string) => state === "complete";
+    await cluster.until(
+      ({ view }) => [...view.all("task")].filter((t) => isDone(t.status.state)).length === 5,
+    );
+    for (const mode of Object.keys(modes)) {
+      expect(await names(`/services?${filters({ name: ["mode-"], mode: [mode] })}`)).toEqual([
+        `mode-${mode}`,
+      ]);
+    }
+    const figures = async (name: string) =>
+      (await get(`/services?status=true&${filters({ name: [name] })}`)).json[0].ServiceStatus;
+    expect(await figures("mode-replicated-job")).toEqual({
+      RunningTasks: 0,
+      DesiredTasks: 2,
+      CompletedTasks: 3,
+    });
+    expect(await figures("mode-global-job")).toEqual({ RunningTasks: 0, DesiredTasks: 0, CompletedTasks: 2 });
+    const complete = { service: ["mode-global-job"], "desired-state": ["complete"] };
+    expect((await get(`/tasks?${filters(complete)}`)).json).toHaveLength(2);
+    for (const mode of Object.keys(modes)) await remove(`/services/mode-${mode}`);
   });
 
   test("after an update only the new tasks are current", async () => {
