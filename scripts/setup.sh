@@ -36,9 +36,9 @@ test_needs="$demo_needs
 skopeo|skopeo
 pgrep|procps
 openssl|openssl
-ping|iputils-ping"
+ping|iputils-ping
+wrk|wrk"
 bench_needs="$test_needs
-wrk|wrk
 iperf3|iperf3
 /usr/sbin/dockerd|docker.io"
 
