@@ -1,5 +1,5 @@
 import { arch, cpus, totalmem } from "node:os";
-import type { NodeDescription } from "../model/index.ts";
+import type { GenericResource, NodeDescription } from "../model/index.ts";
 
 const MACHINES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64", arm: "armv7l" };
 
@@ -8,11 +8,12 @@ export function describeNode(
   hostname: string,
   engineVersion: string,
   labels: Record<string, string>,
+  generic: readonly GenericResource[],
 ): NodeDescription {
   return {
     hostname,
     platform: { architecture: MACHINES[arch()] ?? arch(), os: "linux" },
-    resources: { nanoCpus: cpus().length * 1e9, memoryBytes: totalmem(), generic: [] },
+    resources: { nanoCpus: cpus().length * 1e9, memoryBytes: totalmem(), generic },
     engineVersion,
     engineLabels: labels,
     plugins: [

@@ -33,6 +33,10 @@ test.each([
   [["--no-such-flag"], "cannot read the flags"],
   [["--config", "/no/such/file"], "cannot read /no/such/file: no such file"],
   [["--default-addr-pool-size", "x"], "cannot use setting default-addr-pool-size"],
+  [
+    ["--node-generic-resources", "gpu"],
+    "cannot use setting node-generic-resources: could not parse GenericResource: incorrect term gpu, missing '=' or malformed expression",
+  ],
   [["--dns", "example.org"], "cannot use setting dns.0: must be an IPv4 address"],
 ])("%j is refused with a sentence", (argv, sentence) => {
   expect(() => readConfig(argv)).toThrow(sentence);

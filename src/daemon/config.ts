@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 import { Fault, messageOf, parseCidr, parseIpv4 } from "../lib/index.ts";
 import { LOG_LEVELS, type LogLevel } from "../sys/index.ts";
+import { parseGenericResources } from "./generic-resources.ts";
 
 const DEFAULT_FILE = "/etc/shoal/shoald.json";
 
@@ -27,6 +28,7 @@ export interface Config {
   readonly "default-addr-pools": readonly string[];
   readonly "default-addr-pool-size"?: number | undefined;
   readonly labels: readonly string[];
+  readonly "node-generic-resources": readonly string[];
   readonly "log-level": LogLevel;
 }
 
@@ -38,6 +40,14 @@ const ipv4 = z
   .refine((text) => parseIpv4(text) !== undefined, "must be an IPv4 address like 192.0.2.53");
 /** dataplane/names.ts says why so short. */
 const tag = z.string().regex(/^[a-z][a-z0-9]{0,4}$/, "must be 1 to 5 lowercase letters and digits");
+
+function checkGenericResources(terms: readonly string[], context: z.RefinementCtx): void {
+  try {
+    parseGenericResources(terms);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: messageOf(error) });
+  }
+}
 
 interface Setting {
   readonly schema: z.ZodType;
@@ -53,6 +63,7 @@ const LISTS: ReadonlySet<Key> = new Set<Key>([
   "dns-search",
   "default-addr-pools",
   "labels",
+  "node-generic-resources",
 ]);
 const NUMBERS: ReadonlySet<Key> = new Set<Key>(["default-addr-pool-size"]);
 
@@ -96,6 +107,10 @@ const SETTINGS: { readonly [K in Key]-?: Setting } = {
     about: "prefix length of each cut",
   },
   labels: { schema: z.array(z.string()).default([]), about: "key=value labels of this node's engine" },
+  "node-generic-resources": {
+    schema: z.array(z.string()).default([]).superRefine(checkGenericResources),
+    about: "what tasks may reserve: kind=3 a number, kind=name one of a set",
+  },
   "log-level": { schema: z.enum(LOG_LEVELS).default("info"), about: "debug, info, warn or error" },
 };
 

@@ -7,6 +7,7 @@ import { Manager } from "../manager/index.ts";
 import { connectDispatcher, RpcServer, renewCertificate } from "../rpc/index.ts";
 import { splitAddress } from "./addresses.ts";
 import { ClusterStore } from "./cluster-store.ts";
+import { parseGenericResources } from "./generic-resources.ts";
 import { hostResolver } from "./host-resolver.ts";
 import type { NodeParts } from "./node-parts.ts";
 import type { NodeState } from "./node-state.ts";
@@ -191,7 +192,13 @@ export class Member {
       dns: { search, serve: (facts, signal) => new DnsServer({ ...resolver, facts }).run(signal) },
       connect: (address, signal) => connectDispatcher({ address, identity: this.#identity, clock }, signal),
       heart: this.#heart,
-      describe: () => describeNode(config.hostname, version, labelsOf(config.labels)),
+      describe: () =>
+        describeNode(
+          config.hostname,
+          version,
+          labelsOf(config.labels),
+          parseGenericResources(config["node-generic-resources"]),
+        ),
       onWelcome: (welcome) => this.#onWelcome(welcome),
       onLeave: (reason) => this.#listener.onRemoved(reason),
     });
