@@ -235,6 +235,41 @@ describe("restarts", () => {
     },
   );
 
+  test("a crash loop of fifty replicas costs less with every minute, and is over once it ran well for ten seconds", () => {
+    const world = worldOf(50);
+    let writes = 0;
+    world.watch = (changes) => {
+      writes += changes.length;
+    };
+    const perMinute = Array.from({ length: 12 }, () => {
+      const before = writes;
+      world.run(60_000, (task) => (task.ranAt === undefined ? "running" : "failed"));
+      return (writes - before) / 50;
+    });
+    // Writes per replica and minute. A restart is seven: made and placed, prepared, let go, runs, ends, told to stop, its record goes.
+    const [first = 0, ...later] = perMinute;
+    expect(first).toBeLessThanOrEqual(25);
+    expect(later.map((each) => (each < 1 ? "none" : each < 8 ? "a restart" : `${each} writes`))).toEqual([
+      "a restart",
+      "a restart",
+      "none",
+      "none",
+      "a restart",
+      "none",
+      "none",
+      "none",
+      "none",
+      "a restart",
+      "none",
+    ]);
+    world.run(300_000);
+    expect(world.running()).toHaveLength(50);
+    // They were well for long: when they fail now, they are back after five seconds.
+    world.run(5_000, (task, now) => (now - (task.ranAt ?? now) >= 10_000 ? "failed" : "running"));
+    expect(world.running()).toHaveLength(50);
+    expect(world.running().every((task) => task.crashes === undefined)).toBe(true);
+  });
+
   test("a bad node is left alone after a few failures, though it is the emptiest", () => {
     const world = worldOf(1);
     const bad = world.running()[0]!.nodeId;

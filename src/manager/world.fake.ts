@@ -116,14 +116,14 @@ export class World {
     return this.#version > before;
   }
 
-  /** Lives through `ms`: agents do as they are told, time jumps from one due instant to the next. */
-  run(ms: number, fate?: Fate): void {
+  /** Lives through `ms`: agents do as they are told, time jumps from one due instant to the next, `stepMs` at most. */
+  run(ms: number, fate?: Fate, stepMs = 1_000): void {
     const end = this.now + ms;
     for (let turns = 0; ; turns++) {
       if (turns > MANY_TURNS) throw new Error("planner and agents chase each other without pause");
       this.settle();
       if (this.agents(fate)) continue;
-      const again = Math.min(this.plan().again ?? Number.POSITIVE_INFINITY, this.now + 1_000);
+      const again = Math.min(this.plan().again ?? Number.POSITIVE_INFINITY, this.now + stepMs);
       if (again > end) break;
       if (again > this.now) turns = 0;
       this.now = Math.max(again, this.now);
