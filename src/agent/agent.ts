@@ -8,6 +8,7 @@ import { AssignmentBook, concernsNetwork } from "./assignment-book.ts";
 import type { SavedAssignments } from "./assignments-file.ts";
 import { GatewayAddresses } from "./gateway-addresses.ts";
 import type { Heart } from "./heart.ts";
+import { HostPorts } from "./host-ports.ts";
 import { LogSource } from "./log-source.ts";
 import { NetworkApplier } from "./network-applier.ts";
 import { TaskSandboxes } from "./sandbox.ts";
@@ -65,6 +66,7 @@ export class Agent {
     const sandboxes = new TaskSandboxes({
       network: this.#network,
       gateway,
+      hostPorts: new HostPorts(),
       nodeId: parts.settings.nodeId,
       netnsDir: parts.netnsDir,
       describe: () => parts.describe(),

@@ -25,19 +25,21 @@ export function concernsNetwork({ complete, upserts, removals }: Omit<Assignment
 /** Everything this node has been told, by key. Differences apply only to the set they were made for. */
 export class AssignmentBook {
   #items = new Map<string, string>();
+  /** The items' values, as far as they were asked for. */
+  #values = new Map<string, unknown>();
   #sequence = 0;
 
   /** Takes a message in. Fault "conflict" when it does not fit: ask for the whole set again. */
   apply(message: Omit<AssignmentsMessage, "kind">): void {
-    if (message.complete) this.#items = new Map();
+    if (message.complete) [this.#items, this.#values] = [new Map(), new Map()];
     else if (message.appliesTo !== this.#sequence) {
       throw new Fault(
         "conflict",
         `cannot apply assignments: made for set ${message.appliesTo}, have ${this.#sequence}`,
       );
     }
-    for (const { key, json } of message.upserts) this.#items.set(key, json);
-    for (const key of message.removals) this.#items.delete(key);
+    for (const { key, json } of message.upserts) this.#set(key, json);
+    for (const key of message.removals) this.#set(key, undefined);
     this.#sequence = message.resultsIn;
   }
 
@@ -70,8 +72,21 @@ export class AssignmentBook {
 
   #all<T>(kind: string): T[] {
     const prefix = `${kind}/`;
-    return [...this.#items]
-      .filter(([key]) => key.startsWith(prefix))
-      .map(([, json]) => JSON.parse(json) as T);
+    return [...this.#items.keys()].filter((key) => key.startsWith(prefix)).map((key) => this.#value(key) as T);
+  }
+
+  #set(key: string, json: string | undefined): void {
+    this.#values.delete(key);
+    if (json === undefined) this.#items.delete(key);
+    else this.#items.set(key, json);
+  }
+
+  /** Read once: most of a set stays as it is from one message to the next. */
+  #value(key: string): unknown {
+    const known = this.#values.get(key);
+    if (known !== undefined) return known;
+    const value: unknown = JSON.parse(this.#items.get(key) ?? "null");
+    this.#values.set(key, value);
+    return value;
   }
 }

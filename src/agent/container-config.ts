@@ -7,6 +7,9 @@ export const TASK_ID_LABEL = "com.docker.swarm.task.id";
 /** Ours: the task's address on the gateway bridge, so that a restarted agent finds it. */
 export const GATEWAY_LABEL = "shoal.gateway-address";
 
+/** Ours too: the numbers of its host-mode ports, when the node chose any. */
+export const HOST_PORTS_LABEL = "shoal.host-ports";
+
 /** Docker's resolver address inside every container; stacks hard-code it. */
 const RESOLVER = "127.0.0.11";
 const DEFAULT_LOG = { maxBytes: 10 * 2 ** 20, maxFiles: 3 };
@@ -17,6 +20,7 @@ export interface TaskPlace {
   readonly nodeId: string;
   readonly netns: string;
   readonly gatewayAddress: string | undefined;
+  readonly hostPorts?: string | undefined;
   readonly search: readonly string[];
 }
 
@@ -98,6 +102,7 @@ function labelsOf(task: AssignedTask, place: TaskPlace): Record<string, string> 
     "com.docker.swarm.service.id": task.serviceId,
     "com.docker.swarm.service.name": task.serviceName,
     ...(place.gatewayAddress !== undefined && { [GATEWAY_LABEL]: place.gatewayAddress }),
+    ...(place.hostPorts !== undefined && { [HOST_PORTS_LABEL]: place.hostPorts }),
   };
 }
 

@@ -38,6 +38,8 @@ export class NetworkApplier {
   #facts: ClusterFacts = NO_FACTS;
   #dataPathPort: number;
   #known: NetworkFacts | undefined;
+  /** What is planned of the known facts. */
+  #planned: NodeNetwork | undefined;
   readonly #tasks = new Map<string, TaskFact>();
   /** Tasks whose sandbox is to go, until the kernel has let go of it; and what is to be done then. */
   readonly #leaving = new Map<string, () => void>();
@@ -59,11 +61,11 @@ export class NetworkApplier {
 
   /** The facts in force, the same value until they change: what DNS answers from. */
   facts(): NetworkFacts {
-    this.#known ??= {
-      self: { ...this.#parts.settings, dataPathPort: this.#dataPathPort },
-      ...this.#facts,
-      tasks: [...this.#tasks.values()],
-    };
+    if (this.#known === undefined) {
+      this.#planned = undefined;
+      const self = { ...this.#parts.settings, dataPathPort: this.#dataPathPort };
+      this.#known = { self, ...this.#facts, tasks: [...this.#tasks.values()] };
+    }
     return this.#known;
   }
 
@@ -156,7 +158,9 @@ export class NetworkApplier {
   }
 
   #plan(): NodeNetwork {
-    return planNetwork(this.facts(), this.#parts.plan);
+    const facts = this.facts();
+    this.#planned ??= planNetwork(facts, this.#parts.plan);
+    return this.#planned;
   }
 
   #applied(taskId: string | undefined): Promise<void> {

@@ -1,4 +1,5 @@
 import { type Clock, type Random, randomHex } from "../lib/index.ts";
+import type { PortSpec } from "../model/index.ts";
 import type { Containers, Images } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import type { Patience } from "./patience.ts";
@@ -11,6 +12,8 @@ import type { TaskReport } from "./task-report.ts";
 export interface Sandboxes {
   /** The task's network is in the kernel; what its container needs to know of it. Fault "invalid" for words it cannot use. */
   attach(task: AssignedTask): Promise<ContainerConfigInput>;
+  /** Its host-mode ports with their numbers, once attached. */
+  portsOf(taskId: string): readonly PortSpec[];
   detach(taskId: string): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import { FakeClock, type Fault, type Log, seededRandom, silentLog } from "../lib/index.ts";
-import type { ContainerSpec, DesiredState, TaskState, TaskStatus } from "../model/index.ts";
+import type { ContainerSpec, DesiredState, PortSpec, TaskState, TaskStatus } from "../model/index.ts";
 import { aContainer, aService, aTask, aTaskSpec } from "../model/objects.fake.ts";
 import { FakeContainers } from "../runtime/containers.fake.ts";
 import { FakeImages } from "../runtime/images.fake.ts";
@@ -13,6 +13,7 @@ import { TaskRunner } from "./task-runner.ts";
 export class FakeSandboxes implements Sandboxes {
   readonly attached: Set<string> = new Set();
   failing: Fault | undefined;
+  ports: readonly PortSpec[] = [];
 
   async attach(task: AssignedTask): ReturnType<Sandboxes["attach"]> {
     const fault = this.failing;
@@ -24,6 +25,10 @@ export class FakeSandboxes implements Sandboxes {
         ...{ containerId, image, nodeId: "n", gatewayAddress: "172.18.0.16", search: [] },
         netns: `/netns/task-${of.id}`,
       });
+  }
+
+  portsOf(): readonly PortSpec[] {
+    return this.ports;
   }
 
   async detach(taskId: string): Promise<void> {

@@ -1,9 +1,10 @@
 import { netnsNameOf, type PortFact, type TaskFact } from "../dataplane/index.ts";
-import type { NodeDescription } from "../model/index.ts";
+import type { NodeDescription, PortSpec } from "../model/index.ts";
 import type { ContainerConfig, ContainerState } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
-import { containerConfigOf, GATEWAY_LABEL } from "./container-config.ts";
+import { containerConfigOf, GATEWAY_LABEL, HOST_PORTS_LABEL } from "./container-config.ts";
 import type { GatewayAddresses } from "./gateway-addresses.ts";
+import type { HostPorts } from "./host-ports.ts";
 import type { NetworkApplier } from "./network-applier.ts";
 import { expandTask } from "./templates.ts";
 
@@ -17,6 +18,7 @@ export type ContainerConfigInput = (
 export interface SandboxParts {
   readonly network: NetworkApplier;
   readonly gateway: GatewayAddresses;
+  readonly hostPorts: HostPorts;
   readonly nodeId: string;
   /** The node in the words of templates. */
   describe(): Pick<NodeDescription, "hostname" | "platform">;
@@ -33,39 +35,52 @@ export class TaskSandboxes {
   }
 
   async attach(task: AssignedTask): Promise<ContainerConfigInput> {
-    const { network, gateway, nodeId, netnsDir, search } = this.#parts;
+    const { network, gateway, hostPorts, nodeId, netnsDir, search } = this.#parts;
     const node = this.#parts.describe();
     // What cannot be expanded is known before anything is made for it.
     expandTask(task, node);
     const gatewayAddress = gateway.give(task.id);
-    await network.attach(factOf(task, gatewayAddress));
-    const netns = `${netnsDir}/${netnsNameOf(task.id)}`;
+    await network.attach(factOf(task, gatewayAddress, hostPorts.give(task)));
+    const place = {
+      ...{ nodeId, gatewayAddress, search, hostPorts: hostPorts.numbersOf(task) },
+      netns: `${netnsDir}/${netnsNameOf(task.id)}`,
+    };
     return (of, containerId, image) =>
-      containerConfigOf(expandTask(of, node), { containerId, image, nodeId, netns, gatewayAddress, search });
+      containerConfigOf(expandTask(of, node), { ...place, containerId, image });
   }
 
-  /** The task's address on the gateway bridge goes to nobody else before the kernel has let go of it. */
+  /** The task's host-mode ports, with their numbers. */
+  portsOf(taskId: string): readonly PortSpec[] {
+    return this.#parts.hostPorts.portsOf(taskId);
+  }
+
+  /** The task's address on the gateway bridge and its ports go to nobody else before the kernel has let go of them. */
   detach(taskId: string): Promise<void> {
-    const { network, gateway } = this.#parts;
-    return network.detach(taskId, () => gateway.release(taskId));
+    const { network, gateway, hostPorts } = this.#parts;
+    return network.detach(taskId, () => {
+      gateway.release(taskId);
+      hostPorts.release(taskId);
+    });
   }
 
   /** The sandboxes of containers that run already, told to the network before it is first applied. */
   adopt(tasks: readonly AssignedTask[], running: ReadonlyMap<string, ContainerState>): void {
     const facts = tasks.flatMap((task): TaskFact[] => {
-      const address = running.get(task.id)?.labels[GATEWAY_LABEL];
+      const { [GATEWAY_LABEL]: address, [HOST_PORTS_LABEL]: numbers } = running.get(task.id)?.labels ?? {};
       if (address === undefined) return [];
-      this.#parts.gateway.adopt(task.id, address);
-      return [factOf(task, address)];
+      const { gateway, hostPorts } = this.#parts;
+      gateway.adopt(task.id, address);
+      if (numbers !== undefined) hostPorts.adopt(task, numbers);
+      return [factOf(task, address, hostPorts.give(task))];
     });
     this.#parts.network.adopt(facts);
   }
 }
 
-function factOf(task: AssignedTask, gatewayAddress: string): TaskFact {
-  const hostPorts = task.endpoint.ports
-    .filter((port) => port.publishMode === "host")
-    .map(({ protocol, published, target }): PortFact => ({ protocol, published, target }));
+function factOf(task: AssignedTask, gatewayAddress: string, ports: readonly PortSpec[]): TaskFact {
+  const hostPorts = ports.map(
+    ({ protocol, published, target }): PortFact => ({ protocol, published, target }),
+  );
   const { nameservers } = task.spec.container.dns;
   return {
     taskId: task.id,

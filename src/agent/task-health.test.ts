@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import { Fault } from "../lib/index.ts";
+import type { PortSpec } from "../model/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { assigned, RunnerStage, sh } from "./runner-stage.fake.ts";
 import { DRAIN_MS } from "./task-runner.ts";
@@ -143,6 +144,22 @@ test("a daemon that comes back to a container that was never healthy waits on", 
   expect(stage.states()).toEqual(["starting"]);
   await told("healthy");
   expect(stage.last()?.state).toBe("running");
+});
+
+test("ports of the host are told while it runs", async () => {
+  const ports: PortSpec[] = [
+    { name: "", protocol: "tcp", target: 80, published: 61_000, publishMode: "host" },
+  ];
+  stage.sandboxes.ports = ports;
+  stage.run({ ...task, attachments: [{ networkId: "front", address: "10.0.1.5" }] });
+  await stage.clock.advance(0);
+  expect(stage.last()?.ports).toBeUndefined();
+  await told("healthy");
+  expect(stage.last()?.ports).toEqual(ports);
+  await told("unhealthy");
+  expect(stage.last()).toMatchObject({ state: "running", error: expect.anything(), ports });
+  await stage.clock.advance(DRAIN_MS);
+  expect(stage.last()?.ports).toBeUndefined();
 });
 
 test("a job's task, wanted COMPLETE, runs", async () => {

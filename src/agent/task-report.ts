@@ -1,11 +1,13 @@
 import type { Clock } from "../lib/index.ts";
-import { stateRank, type TaskState, type TaskStatus } from "../model/index.ts";
+import { type PortSpec, stateRank, type TaskState, type TaskStatus } from "../model/index.ts";
 import { reasonOf } from "./reasons.ts";
 
 /** What a report adds to the state. */
 export interface ReportDetails {
   readonly pid?: number;
   readonly exitCode?: number;
+  /** Of the host, while it runs. */
+  readonly ports?: readonly PortSpec[];
   /** Why it failed, or why it waits. */
   readonly error?: string;
 }
@@ -34,17 +36,19 @@ export class TaskReport {
     return stateRank(this.#status.state) >= stateRank(state);
   }
 
-  say(state: TaskState, message: string, { pid, exitCode, error }: ReportDetails = {}): void {
+  say(state: TaskState, message: string, { pid, exitCode, ports, error }: ReportDetails = {}): void {
     if (stateRank(state) < stateRank(this.#status.state)) return;
     const container = this.containerId !== undefined && {
       id: this.containerId,
       pid: pid ?? this.#status.container?.pid ?? 0,
       ...(exitCode !== undefined && { exitCode }),
     };
+    const open = ports ?? (state === this.#status.state ? this.#status.ports : undefined) ?? [];
     this.#status = {
       ...{ at: this.#clock.now(), state, message },
       ...(error !== undefined && { error: reasonOf(error) }),
       ...(container && { container }),
+      ...(open.length > 0 && { ports: open }),
     };
     this.#send(this.#status);
   }

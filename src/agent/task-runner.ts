@@ -153,7 +153,8 @@ export class TaskRunner {
    * before; one that becomes unhealthy, then or later, is stopped.
    */
   async #watch(id: string, pid: number, health: HealthStatus | undefined): Promise<void> {
-    const running = () => this.#report.say("running", "started", { pid });
+    const ports = this.#parts.sandboxes.portsOf(this.#orders.task.id);
+    const running = () => this.#report.say("running", "started", { pid, ports });
     const exit: Exit = this.#patience.insist(() => this.#parts.containers.wait(id, this.#orders.signal));
     exit.catch(() => undefined);
     if (health === "unhealthy") return this.#unhealthy(id, exit);

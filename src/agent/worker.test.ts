@@ -21,6 +21,7 @@ const sandboxes: WorkerParts["sandboxes"] = {
     const rest = { nodeId: "n", netns: `/netns/${task.id}`, gatewayAddress: "172.18.0.16", search: [] };
     return (of, containerId, image) => containerConfigOf(of, { ...rest, containerId, image });
   },
+  portsOf: () => [],
   async detach(taskId) {
     attached.delete(taskId);
   },

@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import type { PortSpec, Protocol } from "../model/index.ts";
+import { aService, aTask } from "../model/objects.fake.ts";
+import { FREE_HOST_PORTS, HostPorts } from "./host-ports.ts";
+
+const port = (target: number, published = 0, protocol: Protocol = "tcp"): PortSpec => ({
+  ...{ name: "", protocol, target, published, publishMode: "host" },
+});
+const task = (id: string, ...ports: PortSpec[]) =>
+  aTask(aService(id, { endpoint: { mode: "vip", ports } }), 1, { id });
+const numbers = (ports: readonly PortSpec[]) => ports.map(({ published }) => published);
+const { first, last } = FREE_HOST_PORTS;
+
+test("a port that nobody chose gets a number and keeps it; one that was chosen is left, mesh ports are no business of it", () => {
+  const ports = new HostPorts();
+  const web = task("web", port(80), port(443, 8443), { ...port(53, 5353), publishMode: "ingress" });
+  expect(numbers(ports.give(web))).toEqual([first, 8443]);
+  expect(numbers(ports.give(web))).toEqual([first, 8443]);
+  expect(ports.portsOf("web")).toEqual(ports.give(web));
+  expect(ports.portsOf("other")).toEqual([]);
+});
+
+test("no two tasks have one number in one protocol; a freed one comes back last", () => {
+  const ports = new HostPorts();
+  expect(numbers(ports.give(task("a", port(1), port(2), port(3, 0, "udp"))))).toEqual([
+    first,
+    first + 1,
+    first + 2,
+  ]);
+  ports.release("a");
+  expect(numbers(ports.give(task("b", port(1))))).toEqual([first + 3]);
+  expect(numbers(ports.give(task("c", port(1, first + 4))))).toEqual([first + 4]);
+  expect(numbers(ports.give(task("d", port(1))))).toEqual([first + 5]);
+});
+
+test("when all are taken it says so", () => {
+  const ports = new HostPorts();
+  const all = Array.from({ length: last - first + 1 }, (_, i) => port(i));
+  expect(new Set(numbers(ports.give(task("all", ...all)))).size).toBe(all.length);
+  expect(() => ports.give(task("more", port(1)))).toThrow("this host has no free port");
+  expect(numbers(ports.give(task("udp", port(1, 0, "udp"))))).toHaveLength(1);
+});
+
+test("a restarted agent finds the numbers; what it cannot read is given anew", () => {
+  const earlier = new HostPorts();
+  const web = task("web", port(80), port(443));
+  earlier.give(task("before", port(1)));
+  earlier.give(web);
+  const text = earlier.numbersOf(web) ?? "";
+  const ports = new HostPorts();
+  ports.adopt(web, text);
+  expect(ports.give(web)).toEqual(earlier.give(web));
+  for (const broken of ["", "a b", "61000", "0 1", "70000 1"]) {
+    const fresh = new HostPorts();
+    fresh.adopt(web, broken);
+    expect(numbers(fresh.give(web))).toEqual([first, first + 1]);
+  }
+  expect(earlier.numbersOf(task("said", port(80, 8080)))).toBeUndefined();
+});
