@@ -194,6 +194,8 @@ const anyTask = fc.record({
   born: fc.integer({ min: -120, max: 0 }),
   notBefore: fc.option(fc.integer({ min: -20, max: 20 }), { nil: undefined }),
   after: fc.option(fc.nat(9), { nil: undefined }),
+  replaces: fc.option(fc.nat(9), { nil: undefined }),
+  crashes: fc.nat(3),
   address: fc.option(fc.integer({ min: 2, max: 250 }), { nil: undefined }),
 });
 const anyNode = fc.record({
@@ -268,6 +270,8 @@ function worldFrom({ nodes, replicas, update, condition, maxAttempts, tasks }: A
       ...(stateRank(t.state) >= stateRank("assigned") && { nodeId: t.node }),
       ...(t.notBefore !== undefined && { notBefore: T0 + t.notBefore * 1000 }),
       ...(t.after !== undefined && { after: `t${t.after}` }),
+      ...(t.replaces !== undefined && { replaces: `t${t.replaces}` }),
+      ...(t.crashes > 0 && { crashes: t.crashes }),
     });
   }
   return world;
@@ -291,7 +295,7 @@ test("from any state of affairs a healthy cluster gets what was asked for", () =
       for (const id of ["n1", "n2", "n3"]) world.node(id, "ready");
       for (const service of [...world.view.all("service")]) {
         const { updateStatus: _, ...rest } = service;
-        world.write([put("service", rest)]);
+        world.write([put("service", { ...rest, specVersion: service.version + 1 })]);
       }
       world.run(300_000);
       for (const service of world.view.all("service")) {

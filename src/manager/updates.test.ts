@@ -269,6 +269,29 @@ describe("failures", () => {
   });
 });
 
+test("new constraints move only the tasks whose nodes do not meet them, now or later", () => {
+  const world = worldOf(3);
+  const label = (id: string, labels: Record<string, string>) => {
+    const node = world.view.get("node", id);
+    if (node !== undefined) world.write([put("node", { ...node, spec: { ...node.spec, labels } })]);
+  };
+  label("n1", { disk: "ssd" });
+  label("n2", { disk: "ssd" });
+  const at = () => new Map(world.running().map((task) => [task.id, task.nodeId]));
+  const before = at();
+  const moved = () => [...before].filter(([id]) => !at().has(id)).map(([, nodeId]) => nodeId);
+  world.update(({ task, ...spec }) => {
+    const placement = { ...task.placement, constraints: ["node.labels.disk==ssd"] };
+    return { ...spec, task: { ...task, placement } };
+  });
+  world.run(60_000);
+  expect([statusOf(world), moved()]).toEqual(["completed", ["n3"]]);
+  label("n2", {});
+  world.run(60_000);
+  expect([statusOf(world), moved()]).toEqual(["completed", ["n2", "n3"]]);
+  expect(new Set(at().values())).toEqual(new Set(["n1"]));
+});
+
 test("services that ended for good are updated slot by slot too", () => {
   const done: Fate = (task) => (task.ranAt === undefined ? "running" : "complete");
   const world = worldOf(4, { restart: { condition: "none" }, update: { failureAction: "continue" } }, done);

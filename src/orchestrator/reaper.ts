@@ -18,6 +18,9 @@ import { isEvidence } from "./trial.ts";
 /** A node that has been down this long will not tell what became of its tasks (swarmkit dispatcher.go). */
 export const ORPHAN_AFTER_MS: number = 24 * 3600 * 1000;
 
+/** Records that one plan writes of a service; the next one goes on. */
+const AT_ONCE = 200;
+
 /**
  * Task records of one service that have had their day: those of a removed service are told to go; those told to go are
  * deleted once nothing can run under them; those whose node will never speak of them are orphaned; each slot keeps its
@@ -40,7 +43,11 @@ export function reapService(view: View, serviceId: string, { now }: Decision): P
     }
   }
   if (service !== undefined) changes.push(...expired(view, service));
-  return { changes, ...(Number.isFinite(again) && { again }), because: "task history" };
+  return {
+    changes: changes.slice(0, AT_ONCE),
+    ...(Number.isFinite(again) && { again }),
+    because: "task history",
+  };
 }
 
 /** From when on nobody is expected to report on the task, and why; undefined while its node may. */

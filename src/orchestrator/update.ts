@@ -35,12 +35,19 @@ export function stepUpdate(ground: Ground, decision: Decision): UpdateStep {
   const dirty = slots.filter((slot) => isDirtySlot(view, service, slot) && !isSpent(view, service, slot));
   if (dirty.length === 0 && !isUpdating(service)) return { tasks: retired };
   const under = isUpdating(service) ? service : begun(service, decision.now);
+  if (under.specVersion !== service.specVersion) return { tasks: retired, service: under };
   const { tasks, ...rest } = move({ ...ground, service: under }, dirty, decision);
   return { ...(under !== service && { service: under }), ...rest, tasks: [...retired, ...tasks] };
 }
 
+/**
+ * The service with its update begun. One that follows another without a word of the user (a node no longer meets the
+ * constraints that its task was left alone for) is not judged by the tasks of that one.
+ */
 function begun(service: Service, now: Instant): Service {
-  return { ...service, updateStatus: { state: "updating", startedAt: now, message: "update in progress" } };
+  const updateStatus = { state: "updating", startedAt: now, message: "update in progress" } as const;
+  const again = service.updateStatus !== undefined;
+  return { ...service, updateStatus, ...(again && { specVersion: service.version + 1 }) };
 }
 
 /** An update under way: halted, moved on, or at its end. */
