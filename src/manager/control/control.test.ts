@@ -172,6 +172,14 @@ describe("services", () => {
     expect((await services.update("web", seen.version, seen.spec)).updateStatus).toBeUndefined();
   });
 
+  test("an update with the same words is another one: it has its own version, and the way back stays", async () => {
+    const web = await services.create(spec("web"));
+    const two = await services.update("web", web.version, { ...web.spec, labels: { a: "b" } });
+    const same = await services.update("web", two.version, two.spec);
+    expect(same.specVersion).toBeGreaterThan(two.specVersion);
+    expect(same.previousSpec).toEqual(web.spec);
+  });
+
   test("registry credentials are kept when an update brings none, and taken when it does", async () => {
     const web = await services.create(authed("web", "old"));
     const authOf = () => services.get("web").spec.task.container.registryAuth;
