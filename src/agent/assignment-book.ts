@@ -72,7 +72,9 @@ export class AssignmentBook {
 
   #all<T>(kind: string): T[] {
     const prefix = `${kind}/`;
-    return [...this.#items.keys()].filter((key) => key.startsWith(prefix)).map((key) => this.#value(key) as T);
+    return [...this.#items.keys()]
+      .filter((key) => key.startsWith(prefix))
+      .map((key) => this.#value(key) as T);
   }
 
   #set(key: string, json: string | undefined): void {
