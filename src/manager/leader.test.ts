@@ -4,6 +4,7 @@ import { type Change, isTerminal, put, type Task, type TaskState } from "../mode
 import { aCluster, aNode, aService } from "../model/objects.fake.ts";
 import { MemoryBackend, openSeal, Store } from "../store/index.ts";
 import { runLeader } from "./leader.ts";
+import { planScope } from "./planner.ts";
 
 /** The leader's loop over a real store, in fake time. */
 
@@ -121,5 +122,31 @@ describe("runLeader()", () => {
     }
     await clock.advance(500);
     expect(tasks().filter((t) => t.desiredState === "running")).toHaveLength(2);
+  });
+});
+
+describe("a service that a decider fails on", () => {
+  const broken: typeof planScope = (view, scope, decision) => {
+    if (scope.services.has("svc-bad")) throw new Error("a mistake of ours");
+    return planScope(view, scope, decision);
+  };
+
+  test("is left alone and tried again; the others get what they ask for", async () => {
+    const errors: unknown[] = [];
+    const log = { ...silentLog, error: (_: string, fields?: unknown) => void errors.push(fields) };
+    await seed(put("cluster", unsaved(aCluster())), put("node", unsaved(aNode("n1"))));
+    await seed(...["a", "bad", "z"].map((name) => put("service", unsaved(aService(name)))));
+    start((signal) => runLeader({ ...parts(), log, plan: broken }, signal));
+    await clock.advance(200);
+    expect(tasks().map((t) => [t.serviceName, t.status.state])).toEqual([
+      ["a", "assigned"],
+      ["z", "assigned"],
+    ]);
+    const soon = errors.length;
+    expect(soon).toBeLessThanOrEqual(3);
+    await clock.advance(30_000);
+    expect(errors).toHaveLength(soon);
+    await clock.advance(31_000);
+    expect(errors).toHaveLength(soon + 1);
   });
 });

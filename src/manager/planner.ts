@@ -18,7 +18,7 @@ const DECIDERS: readonly Decider[] = [planAllocation, planSchedule];
 /** Rounds after which a plan that still grows is cut off; the next one goes on. */
 const MAX_ROUNDS = 8;
 /** A plan with so many changes is written before more is decided: one commit, and a short stop of the event loop. */
-const ENOUGH_CHANGES = 200;
+const ENOUGH_CHANGES = 100;
 
 /** A plan for a part of the cluster. */
 export interface ScopedPlan extends Plan {

@@ -4,9 +4,11 @@ import { everythingOf, type ObjectChange, type View } from "../store/index.ts";
 import { Marks } from "./marks.ts";
 import type { ScopedPlan } from "./planner.ts";
 
-/** What one plan takes on: services and their tasks together, and nodes. A few milliseconds of the event loop. */
-const SERVICE_WEIGHT = 100;
+/** What one plan takes on: tasks to be made, and nodes. A few milliseconds of the event loop. */
+const WEIGHT = 60;
 const NODES = 32;
+/** So many tasks can be looked at for one that is made. */
+const LOOKS_PER_TASK = 8;
 
 /**
  * What the leader still has to look at: what commits marked, and services whose time comes. It is a shortcut and no
@@ -38,7 +40,7 @@ export class Worklist {
     let weight = 0;
     for (const id of this.#marks.services) {
       weight += weightOf(view, id);
-      if (weight > SERVICE_WEIGHT && scope.services.size > 0) break;
+      if (weight > WEIGHT && scope.services.size > 0) break;
       scope.services.add(id);
     }
     for (const id of this.#marks.nodes) {
@@ -51,6 +53,11 @@ export class Worklist {
     }
     for (const id of scope.nodes) this.#marks.nodes.delete(id);
     return scope;
+  }
+
+  /** The service cannot be planned for: not to be looked at before `until`, unless it changes. */
+  park(serviceId: string, until: Instant): void {
+    this.#due.set(serviceId, until);
   }
 
   /** A plan is written: what it left goes on, and its services have their next time. */
@@ -70,11 +77,12 @@ export class Worklist {
   }
 }
 
-/** The tasks it has, or will have. */
+/** Tasks that will be made weigh more than those that are only looked at. */
 function weightOf(view: View, serviceId: string): number {
   const mode = view.get("service", serviceId)?.spec.mode;
   const wanted = mode === undefined ? 0 : (replicasOf(mode) ?? countOf(view.all("node")));
-  return 1 + Math.max(wanted, countOf(view.tasksByService(serviceId)));
+  const there = countOf(view.tasksByService(serviceId));
+  return 1 + there / LOOKS_PER_TASK + Math.max(0, wanted - there);
 }
 
 function countOf(objects: Iterable<unknown>): number {
