@@ -29,6 +29,10 @@ test("a report moves a task forward only, and says something only once", () => {
   expect(withReport(task("preparing"), report("preparing", { message: "pulling" }), T0)).toBeDefined();
 });
 
+test("the same said again later is no news: since when it is so stays", () => {
+  expect(withReport(task("running"), report("running", { at: T0 + 9_000 }), T0 + 9_000)).toBeUndefined();
+});
+
 test("an end is final", () => {
   expect(withReport(task("shutdown"), report("failed"), T0)).toBeUndefined();
 });

@@ -114,7 +114,9 @@ export function isServing(task: Pick<Task, "desiredState" | "status">): boolean 
 export function withReport(task: Task, report: TaskStatus, now: Instant): Task | undefined {
   const status = withReason(task, report);
   const back = stateRank(status.state) < stateRank(task.status.state);
-  if (back || isTerminal(task) || equal(status, task.status)) return undefined;
+  // An agent that was started again says when it found the task so; since when it is so, managers know.
+  const isKnown = equal({ ...status, at: task.status.at }, task.status);
+  if (back || isTerminal(task) || isKnown) return undefined;
   const next: Task = { ...task, status };
   return {
     ...next,
