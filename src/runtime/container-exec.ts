@@ -1,6 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import type { GrpcClient } from "../grpc/index.ts";
-import { type Clock, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
+import { aborted, type Clock, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
 import type { ContainerEntry } from "./container-entry.ts";
 import { EXEC_PREFIX, execFifo } from "./container-folder.ts";
 import type { ContainerKeeper } from "./container-keeper.ts";
@@ -129,7 +129,7 @@ export class ContainerExecs {
     const exec = { id: ref.execId, args: process.args };
     await keeper.fifos.put([path]);
     const take = (chunk: Buffer): void => output.take(chunk);
-    const reader = new FifoReader({ path, stream: "stdout", clock, log, take });
+    const reader = new FifoReader({ path, stream: "stdout", isHeldOpen: true, clock, log, take });
     try {
       keeper.emit("exec_create", entry, exec);
       const pid = await this.#start(program, signal);
@@ -138,7 +138,7 @@ export class ContainerExecs {
       program.onStart();
       const exitCode = await this.#ended(ref, pid, signal);
       await deleteExec(client, ref);
-      await reader.drain();
+      reader.finish();
       keeper.emit("exec_die", entry, { ...exec, exitCode });
       return exitCode;
     } finally {
@@ -146,14 +146,20 @@ export class ContainerExecs {
     }
   }
 
-  /** Its pid; undefined when the signal came first. */
-  #start({ ref, process, path }: Program, signal: AbortSignal): Promise<number | undefined> {
+  /** Its pid; undefined when the signal came first. One that is not wanted any more holds nobody up while it is being made. */
+  async #start({ ref, process, path }: Program, signal: AbortSignal): Promise<number | undefined> {
     const { client } = this.#parts;
-    return this.#making.with(async () => {
-      if (signal.aborted) return undefined;
+    const make = async (): Promise<number> => {
       await createExec(client, ref, { process, path });
       return startExec(client, ref);
+    };
+    const { making } = await this.#making.with(async () => {
+      if (signal.aborted) return { making: undefined };
+      const making = make();
+      await Promise.race([making.catch(nothing), aborted(signal)]);
+      return { making };
     });
+    return making;
   }
 
   async #ended(ref: ExecRef, pid: number, signal: AbortSignal): Promise<number> {

@@ -13,6 +13,11 @@ export interface FifoReaderParts {
   readonly stream: LogStream;
   readonly clock: Clock;
   readonly log: Log;
+  /**
+   * Writers may come and go without an end being seen, until `finish`: a shim opens a FIFO that is for both streams twice, and may have
+   * closed it again in between.
+   */
+  readonly isHeldOpen?: boolean;
   take(chunk: Buffer): void;
 }
 
@@ -29,7 +34,8 @@ export class FifoReader {
 
   constructor(parts: FifoReaderParts) {
     this.#parts = parts;
-    this.#fd = openSync(parts.path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const mode = parts.isHeldOpen === true ? constants.O_RDWR : constants.O_RDONLY;
+    this.#fd = openSync(parts.path, mode | constants.O_NONBLOCK);
     const buffer = Buffer.alloc(BLOCK_BYTES);
     const callback = (bytes: number) => {
       this.#take(buffer.subarray(0, bytes));
@@ -59,6 +65,12 @@ export class FifoReader {
       stop.abort();
       this.#drainNow();
     }
+    this.close();
+  }
+
+  /** Takes what is there, then closes: call it when the writers are known to be gone. */
+  finish(): void {
+    this.#drainNow();
     this.close();
   }
 

@@ -8,6 +8,8 @@ import { join } from "node:path";
 export interface TestContainerd {
   readonly socket: string;
   readonly dir: string;
+  /** Of the one that runs now. */
+  pid(): number;
   /** Kills the process; containers and their shims live on. */
   kill(): Promise<void>;
   /** Kills the process and starts it again on the same data. */
@@ -50,6 +52,7 @@ export async function startContainerd(): Promise<TestContainerd> {
   return {
     socket,
     dir,
+    pid: () => child.pid ?? 0,
     kill,
     async restart() {
       await kill();
