@@ -115,17 +115,22 @@ export class Books {
     const [old, now] = [stationOf(before), stationOf(after)];
     this.#tables.stations.set(id, after === undefined ? undefined : now);
     addCount(this.#tables.sums, "up", Number(now.isUp) - Number(old.isUp));
-    for (const networkId of Object.keys({ ...old.attachments, ...now.attachments })) {
-      const [had, has] = [old.attachments[networkId], now.attachments[networkId]];
-      if (had === has && old.isUp === now.isUp) continue;
-      const counted = Number(now.isUp && has !== undefined) - Number(old.isUp && had !== undefined);
-      addCount(this.#tables.attached, networkId, counted);
-      if (had !== undefined) this.hold({ networkId, address: had }, -1);
-      if (has !== undefined) this.hold({ networkId, address: has }, 1);
-      // With an address its tasks come down; without, they are in the air again.
-      const came = Number(has !== undefined) - Number(had !== undefined);
-      this.#lift(networkId, id, -came * (this.#tables.living.get(`${networkId} ${id}`) ?? 0));
+    for (const networkId of Object.keys(now.attachments)) this.#attach(id, networkId, old, now);
+    for (const networkId of Object.keys(old.attachments)) {
+      if (now.attachments[networkId] === undefined) this.#attach(id, networkId, old, now);
     }
+  }
+
+  #attach(nodeId: string, networkId: string, old: Station, now: Station): void {
+    const [had, has] = [old.attachments[networkId], now.attachments[networkId]];
+    if (had === has && old.isUp === now.isUp) return;
+    const counted = Number(now.isUp && has !== undefined) - Number(old.isUp && had !== undefined);
+    addCount(this.#tables.attached, networkId, counted);
+    if (had !== undefined) this.hold({ networkId, address: had }, -1);
+    if (has !== undefined) this.hold({ networkId, address: has }, 1);
+    // With an address its tasks come down; without, they are in the air again.
+    const came = Number(has !== undefined) - Number(had !== undefined);
+    this.#lift(networkId, nodeId, -came * (this.#tables.living.get(`${networkId} ${nodeId}`) ?? 0));
   }
 
   #live(networkId: string, nodeId: string, step: 1 | -1): void {
