@@ -47,7 +47,10 @@ export function seccompOfProfile(
   machine: Pick<Machine, "arch" | "kernel">,
 ): OciSeccomp | undefined {
   const profile = parseProfile(base64);
-  const { defaultAction = "", defaultErrnoRet, architectures = [], archMap = [], syscalls = [] } = profile;
+  const { defaultAction = "", defaultErrnoRet } = profile;
+  const architectures = listOf(profile, "architectures");
+  const archMap = listOf(profile, "archMap");
+  const syscalls = listOf(profile, "syscalls");
   if (defaultAction === "" && syscalls.length === 0) return undefined;
   if (architectures.length > 0 && archMap.length > 0) {
     throw refusal(
@@ -75,6 +78,18 @@ function parseProfile(base64: string): Profile {
     // Told below.
   }
   throw refusal("it is not a JSON object");
+}
+
+/** Go writes an empty list as null. */
+function listOf<K extends "architectures" | "archMap" | "syscalls">(
+  profile: Profile,
+  name: K,
+): NonNullable<Profile[K]> | [] {
+  const value = profile[name] ?? [];
+  const isEntry = (entry: unknown): boolean =>
+    name === "architectures" ? typeof entry === "string" : typeof entry === "object" && entry !== null;
+  if (Array.isArray(value) && value.every(isEntry)) return value;
+  throw refusal(`${name} is not a list of what it should be`);
 }
 
 function ruleOf({ name = "", names = [], action, errnoRet, args }: ProfileRule): OciSyscallRule {

@@ -21,6 +21,10 @@ test("limits become cgroup numbers; none is left out", () => {
     pids: { limit: 7 },
   });
   expect(resourcesOf({ memoryBytes: 1000 }, big).memory).toEqual({ limit: 1000 });
+  expect(resourcesOf({ memoryReservationBytes: 500 }, small).memory).toEqual({ reservation: 500 });
+  expect(resourcesOf({ memoryBytes: 1000, memoryReservationBytes: 500 }, small).memory).toEqual({
+    ...{ limit: 1000, swap: 2000, reservation: 500 },
+  });
 });
 
 test("ulimits go as high as the machine lets us", () => {

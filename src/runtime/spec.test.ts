@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import type { ContainerConfig } from "./container.ts";
 import { folderOf, hostsFileOf, resolvFileOf } from "./container-folder.ts";
 import type { Machine } from "./machine.ts";
-import { encodeSpec, type SpecInput, specOf } from "./spec.ts";
+import { decodeSpec, encodeSpec, type SpecInput, specOf } from "./spec.ts";
 import { capabilitiesOf } from "./spec-capabilities.ts";
-import { imageProcessOf } from "./spec-process.ts";
+import { execProcessOf, imageProcessOf } from "./spec-process.ts";
 
 const machine: Machine = {
   arch: "x64",
@@ -67,6 +67,32 @@ test("no limit is written as the number that means none, and only there", () => 
   ).toString();
   expect(text).toContain('"soft":18446744073709551615,"hard":18446744073709551615');
   expect(JSON.parse(text).process.env).toContain('X="hard":-1');
+});
+
+test("a written spec is read back as it was, and so is its process", () => {
+  const spec = specOf(
+    input({
+      ulimits: [{ name: "core", soft: -1, hard: -1 }],
+      env: ['X="hard":18446744073709551615'],
+      privileges: { noNewPrivileges: true, seccomp: { mode: "unconfined", profile: "" } },
+    }),
+  );
+  expect(decodeSpec(encodeSpec(spec))).toEqual(JSON.parse(JSON.stringify(spec)));
+  expect(spec.process.noNewPrivileges).toBe(true);
+  expect(spec.linux.seccomp).toBeUndefined();
+  expect(specOf(input()).process.noNewPrivileges).toBe(false);
+});
+
+test("a program beside process 1 is as that is, but for what it is told", () => {
+  const own = specOf(input({ tty: true, env: ["A=1", "B=2"] })).process;
+  const same = execProcessOf(own, { args: ["look"] }, own.user);
+  expect(same).toEqual({ ...own, args: ["look"], terminal: false });
+  const user = { uid: 5, gid: 5, additionalGids: [] };
+  const other = execProcessOf(own, { args: ["look"], dir: "/d", env: ["A=9", "B", "C=3"] }, user);
+  expect(other).toMatchObject({ user, cwd: "/d" });
+  expect(other.env.filter((line) => /^[ABC]/.test(line))).toEqual(["A=9", "C=3"]);
+  expect(Object.keys(other.capabilities)).toEqual(["bounding"]);
+  expect(Object.keys(execProcessOf(other, { args: ["x"] }, own.user).capabilities)).toContain("effective");
 });
 
 test("hosts and resolver files", () => {

@@ -278,6 +278,75 @@ describe("what a container may", () => {
     expect(lines).toEqual(["100", "200", "44", "9000", "321"]);
   });
 
+  test("a memory reservation is the cgroup's soft limit", async () => {
+    const { containers } = node;
+    const resources = { memoryBytes: 64 << 20, memoryReservationBytes: 32 << 20 };
+    const config = node.config(image, "exec sleep 100", { resources });
+    await containers().create(config);
+    await containers().start(config.id);
+    const file = `/sys/fs/cgroup/memory/shoal/${config.id}/memory.soft_limit_in_bytes`;
+    expect(execFileSync("cat", [file], { encoding: "utf8" }).trim()).toBe(`${32 << 20}`);
+  });
+
+  test("a CPU quota and a number of processes are not gone over", async () => {
+    const busy = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done";
+    const throttled = ({ out }: { out: string }): number => Number(/nr_throttled (\d+)/.exec(out)?.[1]);
+    const mounts = [
+      { type: "bind", source: "/sys/fs/cgroup", target: "/sys/fs/cgroup", readOnly: true },
+    ] as const;
+    const own = `grep :cpu /proc/self/cgroup | (IFS=: read a b path; cat /sys/fs/cgroup/cpu$path/cpu.stat)`;
+    const limited = await run(`${busy}; ${own}`, { mounts, resources: { nanoCpus: 50_000_000 } });
+    expect(throttled(limited)).toBeGreaterThan(0);
+    const { out } = await run("for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; echo all", {
+      resources: { pids: 4 },
+    });
+    expect(out).toMatch(/can't fork|Resource temporarily unavailable/);
+  });
+
+  test("no-new-privileges, and a filter of one's own or none", async () => {
+    const privileges = (seccomp: object, noNewPrivileges = false): Partial<ContainerConfig> => ({
+      privileges: { noNewPrivileges, seccomp } as NonNullable<ContainerConfig["privileges"]>,
+    });
+    expect(await status({ privileges: { noNewPrivileges: true } }, "NoNewPrivs")).toBe("1");
+    expect(await status({}, "NoNewPrivs")).toBe("0");
+    const none = privileges({ mode: "unconfined", profile: "" });
+    expect(await status(none, "Seccomp")).toBe("0");
+    expect((await run("unshare -U true && echo made", none)).out).toBe("made");
+    const profile = Buffer.from(
+      JSON.stringify({
+        defaultAction: "SCMP_ACT_ALLOW",
+        syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 28 }],
+      }),
+    ).toString("base64");
+    const own = privileges({ mode: "custom", profile }, true);
+    expect(await run("/bin/busybox mkdir /tmp/x", own)).toEqual({
+      ...{ code: 1, out: expect.stringContaining("No space left on device") },
+    });
+    await expect(run("exit 0", privileges({ mode: "custom", profile: "e30x" }))).rejects.toMatchObject({
+      ...{ kind: "invalid", message: expect.stringContaining("cannot use the seccomp profile") },
+    });
+    expect(node.leftovers()).toEqual([]);
+  });
+
+  test("with log driver none nothing is written, not even with a terminal, and output goes on", async () => {
+    const { containers } = node;
+    const much =
+      "i=0; while [ $i -lt 3000 ]; do echo 01234567890123456789012345678901234567890; i=$((i+1)); done";
+    for (const tty of [false, true]) {
+      const config = node.config(image, `${much}; exec sleep 100`, { logDriver: "none", tty });
+      await containers().create(config);
+      await containers().start(config.id);
+      const { exitCode } = await containers().exec(
+        config.id,
+        { args: ["sh", "-c", "until grep -q sleep /proc/1/cmdline; do /bin/busybox usleep 20000; done"] },
+        AbortSignal.timeout(20_000),
+      );
+      expect(exitCode).toBe(0);
+      const files = execFileSync("ls", [`${node.dir}/data/${config.id}`], { encoding: "utf8" }).split("\n");
+      expect(files.filter((name) => name.includes("json.log"))).toEqual([]);
+    }
+  });
+
   test("a ulimit of no limit is none", async () => {
     const { out } = await run("ulimit -c", { ulimits: [{ name: "core", soft: -1, hard: -1 }] });
     expect(out).toBe("unlimited");

@@ -205,6 +205,50 @@ test("containers: seen running, read, followed, and seen gone", async () => {
   await containers.remove(config.id);
 });
 
+test("containers: their health in ps, inspect and events; and no log where none is kept", async () => {
+  const image = await node.put("busybox", await makeImage([busyboxFiles()]));
+  const containers = node.containers();
+  const health = {
+    ...{
+      test: ["CMD-SHELL", "echo looked; test ! -e /tmp/ill"],
+      intervalMs: 200,
+      timeoutMs: 5_000,
+      retries: 2,
+    },
+    ...{ startPeriodMs: 60_000, startIntervalMs: 100 },
+  };
+  const config = node.config(image, "exec sleep 1000", { name: "fit.1.x", health, logDriver: "none" });
+  await containers.create(config);
+  expect(await says("inspect", "fit.1.x", "--format", "{{.State.Health}}")).toBe("<nil>");
+  await containers.start(config.id);
+  const status = () => says("ps", "--format", "{{.Status}}", "--filter", "name=fit");
+  await until(async () => /^Up .* \(healthy\)$/.test(await status()));
+  expect(await says("ps", "-q", "--filter", "health=healthy")).toBe(config.id.slice(0, 12));
+  await containers.exec(config.id, { args: ["touch", "/tmp/ill"] }, new AbortController().signal);
+  await until(async () => /^Up .* \(unhealthy\)$/.test(await status()));
+  const shown = JSON.parse(await says("inspect", "fit.1.x"))[0];
+  expect(shown.State.Health).toMatchObject({ Status: "unhealthy", FailingStreak: expect.any(Number) });
+  expect(shown.State.Health.Log.at(-1)).toMatchObject({ ExitCode: 1, Output: "looked\n" });
+  expect(shown.Config.Healthcheck).toEqual({
+    Test: health.test,
+    ...{ Interval: 2e8, Timeout: 5e9, StartPeriod: 6e10, StartInterval: 1e8, Retries: 2 },
+  });
+  expect(await refuses("logs", "fit.1.x")).toBe(
+    "Error response from daemon: configured logging driver does not support reading",
+  );
+  const events = await says("events", "--since", "1m", "--until", "0s", "--filter", "container=fit.1.x");
+  expect(events.match(/container health_status: \w+/g)).toEqual([
+    "container health_status: healthy",
+    "container health_status: unhealthy",
+  ]);
+  expect(events).not.toContain("exec_");
+  const [probes] = await Promise.all([
+    docker(["events", "--until", `${Math.ceil(Date.now() / 1_000) + 2}`, "--filter", "event=exec_start"]),
+  ]);
+  expect(probes.out).toContain(`container exec_start: /bin/sh -c ${health.test[1]} ${config.id} (`);
+  await containers.remove(config.id);
+});
+
 test("volumes are real folders", async () => {
   await says("volume", "create", "--label", "a=b", "data");
   const path = await says("volume", "inspect", "data", "--format", "{{.Mountpoint}}");
