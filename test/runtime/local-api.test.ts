@@ -236,16 +236,19 @@ test("containers: their health in ps, inspect and events; and no log where none 
   expect(await refuses("logs", "fit.1.x")).toBe(
     "Error response from daemon: configured logging driver does not support reading",
   );
-  const events = await says("events", "--since", "1m", "--until", "0s", "--filter", "container=fit.1.x");
+  let events = "";
+  await until(async () => {
+    events = await says("events", "--since", "1m", "--until", "0s", "--filter", "container=fit.1.x");
+    return events.includes("health_status: unhealthy");
+  });
   expect(events.match(/container health_status: \w+/g)).toEqual([
     "container health_status: healthy",
     "container health_status: unhealthy",
   ]);
   expect(events).not.toContain("exec_");
-  const [probes] = await Promise.all([
-    docker(["events", "--until", `${Math.ceil(Date.now() / 1_000) + 2}`, "--filter", "event=exec_start"]),
-  ]);
-  expect(probes.out).toContain(`container exec_start: /bin/sh -c ${health.test[1]} ${config.id} (`);
+  const later = String(Math.ceil(Date.now() / 1_000) + 2);
+  const probes = await says("events", "--until", later, "--filter", "event=exec_start");
+  expect(probes).toContain(`container exec_start: /bin/sh -c ${health.test[1]} ${config.id} (`);
   await containers.remove(config.id);
 });
 
