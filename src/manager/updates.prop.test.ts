@@ -178,9 +178,12 @@ describe("a rolling update", () => {
             .filter((t) => generation(t) > 0)
             .map(placeOf),
         ).size;
-        // The failure that breaks the ratio, those allowed before it, and what was begun meanwhile.
+        // The failure that breaks the ratio, those allowed before it, and what was begun meanwhile: who ran for an instant
+        // has made room for another.
         const allowed = Math.floor(rules.maxFailureRatio * slots) + 1;
-        expect(failed).toBeLessThanOrEqual(Math.min(slots, allowed + rules.parallelism));
+        expect(failed).toBeLessThanOrEqual(
+          Math.min(slots, allowed + rules.parallelism * (bad === "failed" ? 2 : 1)),
+        );
         if (rules.maxFailureRatio < 1) expect(statusOf(world)).toBe("paused");
       }),
       { numRuns: 60 },
