@@ -101,3 +101,27 @@ test("saved assignments that no network can be made of do not end the agent: a m
   expect(sent.filter(({ kind }) => kind === "hello")).toHaveLength(1);
   expect(Object.keys(machine.applied.at(-1)?.namespaces ?? {})).toContain("net-front");
 });
+
+test("a container that ended has no sandbox at the next start: its gateway address may be another task's", async () => {
+  const id = await runOnce();
+  machine.containers.exit(id, 1);
+  const other = { ...task, id: "task2345678901", attachments: [{ networkId: "front", address: "10.0.1.6" }] };
+  const set = assignmentsFor(task);
+  const upserts = [...set.upserts, { key: `task/${other.id}`, json: JSON.stringify(other) }];
+  const second = machine.start(queueOf(welcome, { ...set, upserts }));
+  await machine.clock.advance(2_000);
+  second.stop.abort();
+  await machine.clock.advance(0);
+  machine.applied.length = 0;
+  machine.start();
+  await machine.clock.advance(2_000);
+  const names = machine.applied.map(({ namespaces }) => Object.keys(namespaces));
+  expect(names.at(-1)).toContain(`task-${other.id}`);
+  for (const each of names) expect(each).not.toContain(NAMESPACE);
+});
+
+function queueOf(...messages: ManagerMessage[]): Queue<ManagerMessage> {
+  const queue = new Queue<ManagerMessage>();
+  for (const message of messages) queue.push(message);
+  return queue;
+}

@@ -63,11 +63,15 @@ export class TaskSandboxes {
     });
   }
 
-  /** The sandboxes of containers that run already, told to the network before it is first applied. */
-  adopt(tasks: readonly AssignedTask[], running: ReadonlyMap<string, ContainerState>): void {
+  /**
+   * The sandboxes of containers that run already, told to the network before it is first applied. One that has ended has given
+   * its own up: the address may be another's by now.
+   */
+  adopt(tasks: readonly AssignedTask[], found: ReadonlyMap<string, ContainerState>): void {
     const facts = tasks.flatMap((task): TaskFact[] => {
-      const { [GATEWAY_LABEL]: address, [HOST_PORTS_LABEL]: numbers } = running.get(task.id)?.labels ?? {};
-      if (address === undefined) return [];
+      const { status, labels = {} } = found.get(task.id) ?? {};
+      const { [GATEWAY_LABEL]: address, [HOST_PORTS_LABEL]: numbers } = labels;
+      if (address === undefined || status === "stopped") return [];
       const { gateway, hostPorts } = this.#parts;
       gateway.adopt(task.id, address);
       if (numbers !== undefined) hostPorts.adopt(task, numbers);
