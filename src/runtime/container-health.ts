@@ -25,6 +25,7 @@ export class ContainerHealths {
     { readonly stop: AbortController; readonly done: Promise<void> }
   >();
   readonly #ending = new Set<Promise<void>>();
+  #isClosed = false;
 
   constructor(parts: HealthsParts) {
     this.#parts = parts;
@@ -37,7 +38,7 @@ export class ContainerHealths {
   running(entry: ContainerEntry, isFound: boolean): void {
     const { clock, log, random } = this.#parts;
     const { probe } = entry.record;
-    if (probe === undefined || this.#watches.has(entry)) return;
+    if (probe === undefined || this.#isClosed || this.#watches.has(entry)) return;
     const stop = new AbortController();
     const done = watchHealth(
       {
@@ -67,6 +68,7 @@ export class ContainerHealths {
 
   /** Ends every probe that runs. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const entry of [...this.#watches.keys()]) this.ended(entry);
     await Promise.all(this.#ending);
   }

@@ -12,7 +12,7 @@ export type {
   Volumes,
 } from "./container.ts";
 export { ContainerdContainers } from "./containers.ts";
-export type { ExecConfig, ExecResult, Health, HealthCheck, HealthStatus, ProbeResult } from "./health.ts";
+export type { Health, HealthStatus, ProbeResult } from "./health.ts";
 export type { Images } from "./image.ts";
 
 export { ContainerdImages } from "./images.ts";
