@@ -105,6 +105,8 @@ export async function openNode(
       await close();
       execFileSync("ip", ["netns", "del", name]);
       rmSync(dir, { recursive: true, force: true });
+      // runc's folder of the namespace, which containerd leaves.
+      rmSync(`/run/containerd/runc/${name}`, { recursive: true, force: true });
       if (left.length > 0) throw new Error(`removed containers have left ${left.join(", ")}`);
     },
   };
