@@ -7,6 +7,7 @@ export { FakeClock } from "./clock.fake.ts";
 export { type Clock, type Instant, sleep, type Timer, withDeadline } from "./clock.ts";
 export { deepFreeze, equal } from "./equal.ts";
 export { FAULT_KINDS, Fault, type FaultKind, messageOf } from "./errors.ts";
+export { Gate } from "./gate.ts";
 export { aborted, type Run, runGroup } from "./group.ts";
 export { newId, randomHex, toBase36 } from "./ids.ts";
 export {

@@ -1,5 +1,6 @@
+import { availableParallelism } from "node:os";
 import type { GrpcClient } from "../grpc/index.ts";
-import { type Clock, equal, Fault, type Log, type Random } from "../lib/index.ts";
+import { type Clock, equal, Fault, Gate, type Log, type Random } from "../lib/index.ts";
 import type {
   ContainerConfig,
   ContainerEvent,
@@ -43,6 +44,8 @@ export interface ContainersOptions {
 
 /** How long a process may take to die of SIGKILL. */
 const KILL_MS = 10_000;
+/** How long a start waits at most for those before it: one that hangs must not stop a node. */
+const GATE_PATIENCE_MS = 10_000;
 
 /**
  * The containers of this node: all of one containerd namespace, which is ours alone. They outlive the daemon: the next one
@@ -54,6 +57,8 @@ export class ContainerdContainers implements Containers {
   readonly #logs: Logs;
   readonly #keeper: ContainerKeeper;
   readonly #creating = new Map<string, string>();
+  /** A start keeps a CPU busy: fifty at once would leave none to answer anybody. */
+  readonly #gate: Gate;
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
@@ -63,6 +68,7 @@ export class ContainerdContainers implements Containers {
   private constructor(client: GrpcClient, maker: MakerParts, logs: Logs, keeper: ContainerKeeper) {
     const { clock, random, log } = maker;
     this.#client = client;
+    this.#gate = new Gate(Math.max(2, availableParallelism()), GATE_PATIENCE_MS, clock);
     this.#maker = maker;
     this.#logs = logs;
     this.#keeper = keeper;
@@ -125,14 +131,14 @@ export class ContainerdContainers implements Containers {
     this.#claimName(config);
     this.#creating.set(config.id, config.name);
     try {
-      await this.#keeper.locked(config.id, () => this.#create(config));
+      await this.#gate.run(() => this.#keeper.locked(config.id, () => this.#create(config)));
     } finally {
       this.#creating.delete(config.id);
     }
   }
 
   start(id: string): Promise<number> {
-    return this.#keeper.locked(id, () => this.#start(this.#keeper.require(id)));
+    return this.#gate.run(() => this.#keeper.locked(id, () => this.#start(this.#keeper.require(id))));
   }
 
   async wait(id: string, signal: AbortSignal): Promise<{ readonly exitCode: number }> {
