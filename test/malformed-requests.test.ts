@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bodiesOf, broken } from "../src/wire/broken-bodies.fake.ts";
+import { broken } from "../src/wire/broken-bodies.fake.ts";
 import { ApiCluster, type ApiDaemon } from "./support/api-cluster.ts";
+import { bodiesOf } from "./support/wire-testdata.ts";
 
 /* Requests of stock CLIs, broken in one place, at the real server and control: none is the server's fault. */
 

@@ -1,19 +1,6 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 
-export type Json = unknown;
-type Requests = Readonly<Record<string, readonly { readonly body: Json }[]>>;
-
-const recordings = ["docker-cli-28.2.2", "service-flags-28.2.2"].map((name): Requests => {
-  const text = readFileSync(join(import.meta.dirname, `testdata/${name}.json`), "utf8");
-  return JSON.parse(text).requests;
-});
-
-/** What stock CLIs sent: of "service-create" and the like. */
-export function bodiesOf(kind: string): Json[] {
-  return recordings.flatMap((requests) => (requests[kind] ?? []).map(({ body }) => body));
-}
+type Json = unknown;
 
 type Path = readonly string[];
 

@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Fault } from "../lib/index.ts";
-import { bodiesOf, broken } from "./broken-bodies.fake.ts";
+import { broken } from "./broken-bodies.fake.ts";
 import { clusterSpecFromWire, initFromWire, joinFromWire } from "./cluster.ts";
 import { networkSpecFromWire } from "./network.ts";
 import { nodeSpecFromWire } from "./node.ts";
@@ -18,6 +20,17 @@ const READERS: Readonly<Record<string, (body: unknown) => unknown>> = {
   "swarm-join": joinFromWire,
   "swarm-update": clusterSpecFromWire,
 };
+
+type Requests = Readonly<Record<string, readonly { readonly body: unknown }[]>>;
+
+const recordings = ["docker-cli-28.2.2", "service-flags-28.2.2"].map((name): Requests => {
+  const text = readFileSync(join(import.meta.dirname, `testdata/${name}.json`), "utf8");
+  return JSON.parse(text).requests;
+});
+
+function bodiesOf(kind: string): unknown[] {
+  return recordings.flatMap((requests) => (requests[kind] ?? []).map(({ body }) => body));
+}
 
 /** What came out; undefined when it was refused as it should be. */
 function read(reader: (body: unknown) => unknown, body: unknown): unknown {

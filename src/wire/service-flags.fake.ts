@@ -1,7 +1,4 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-
-/** One idea of `docker service create` and `update`: flags of both that belong together. */
+/** One idea of `docker service create` and `update`: flags of both that belong together. ENV_FILE stands for a file's path. */
 export interface FlagExample {
   readonly about: string;
   readonly create: string;
@@ -10,11 +7,6 @@ export interface FlagExample {
   /** Updates of the service that `create` made, one after the other. */
   readonly update: readonly string[];
 }
-
-/** testdata/service-flags.json: together the examples use every flag. ENV_FILE stands for a file's path. */
-export const FLAG_EXAMPLES: readonly FlagExample[] = JSON.parse(
-  readFileSync(join(import.meta.dirname, "testdata/service-flags.json"), "utf8"),
-);
 
 /** A command line's words; single quotes keep spaces. */
 export function wordsOf(line: string): string[] {

@@ -1,11 +1,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { FLAG_EXAMPLES, flagsIn } from "./service-flags.fake.ts";
+import { type FlagExample, flagsIn } from "./service-flags.fake.ts";
 import { serviceSpecFromWire, serviceSpecToWire } from "./service-spec.ts";
 import { missing, refusalOf } from "./service-words.fake.ts";
 
 /* Every flag of CLI 28's `service create` and `service update` has an example in testdata/service-flags.json. */
+
+const read = (name: string) => JSON.parse(readFileSync(join(import.meta.dirname, "testdata", name), "utf8"));
+
+const examples: readonly FlagExample[] = read("service-flags.json");
 
 const flags = (words: string): string[] =>
   words
@@ -38,12 +42,12 @@ const UPDATE = flags(`
 
 describe("flags with an example", () => {
   test("of service create are all of them", () => {
-    const used = new Set(FLAG_EXAMPLES.flatMap(({ create }) => flagsIn(create)));
+    const used = new Set(examples.flatMap(({ create }) => flagsIn(create)));
     expect([...used].sort()).toEqual([...BOTH, ...CREATE].sort());
   });
 
   test("of service update are all of them", () => {
-    const used = new Set(FLAG_EXAMPLES.flatMap(({ update }) => update.flatMap(flagsIn)));
+    const used = new Set(examples.flatMap(({ update }) => update.flatMap(flagsIn)));
     expect([...used].sort()).toEqual([...BOTH, ...UPDATE].sort());
   });
 });
@@ -53,8 +57,7 @@ interface Recording {
 }
 
 const sent = ["28.2.2", "20.10.24"].flatMap((version) => {
-  const file = join(import.meta.dirname, `testdata/service-flags-${version}.json`);
-  const { requests }: Recording = JSON.parse(readFileSync(file, "utf8"));
+  const { requests }: Recording = read(`service-flags-${version}.json`);
   return Object.values(requests).flatMap((all) => all.map((request) => ({ version, ...request })));
 });
 

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { exec } from "../../src/sys/index.ts";
-import { FLAG_EXAMPLES, type FlagExample, flagsIn, wordsOf } from "../../src/wire/service-flags.fake.ts";
+import { type FlagExample, flagsIn, wordsOf } from "../../src/wire/service-flags.fake.ts";
 import { ApiCluster } from "../support/api-cluster.ts";
 import { RecordingProxy } from "../support/recording-proxy.ts";
+import { FLAG_EXAMPLES } from "../support/wire-testdata.ts";
 
 /*
  * Every flag of the stock CLI's `service create` and `service update`: what it changes in `service inspect`, as JSON and
