@@ -116,7 +116,10 @@ sub datagram {
     send($udp, said(inet_ntoa($address)), 0, $from);
 }
 
-until ($ending && (!%conns || time >= $ending)) {
+# Who is connected, though not accepted yet, is connected.
+sub done { arrival(); return !%conns || time >= $ending }
+
+until ($ending && done()) {
     my ($read, $write) = ('', '');
     vec($read, fileno $_, 1) = 1 for $tcp, $udp;
     for my $conn (values %conns) {
