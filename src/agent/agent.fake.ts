@@ -70,7 +70,14 @@ export class AgentMachine {
   #parts(): Omit<AgentParts, "connect"> {
     const { clock, containers, images } = this;
     return {
-      ...{ containers, images, kernel: this.#recording(), clock, random: seededRandom(this.#stops.length), log: silentLog },
+      ...{
+        containers,
+        images,
+        kernel: this.#recording(),
+        clock,
+        random: seededRandom(this.#stops.length),
+        log: silentLog,
+      },
       settings: {
         ...{ nodeId: "n1", dataPathAddress: "192.0.2.1" },
         ...{ gatewaySubnet: "172.18.0.0/16", dataPathPort: 4789 },
@@ -103,6 +110,7 @@ export class AgentMachine {
         this.applied.push(wanted);
         return kernel.sweep(wanted);
       },
+      undelivered: (namespace) => kernel.undelivered(namespace),
       watch: (signal, onChange) => kernel.watch(signal, onChange),
       destroy: () => kernel.destroy(),
     };

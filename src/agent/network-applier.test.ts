@@ -5,7 +5,7 @@ import { FakeClock, messageOf, silentLog } from "../lib/index.ts";
 import type { NodeNetwork } from "../netstate/index.ts";
 import type { ClusterFacts } from "./assignment-book.ts";
 import { GatewayAddresses } from "./gateway-addresses.ts";
-import { NetworkApplier } from "./network-applier.ts";
+import { LINGER_MS, NetworkApplier } from "./network-applier.ts";
 
 /** A kernel that refuses what it is told to refuse, and lets an application last as long as the test wants. */
 class Stubborn implements Kernel {
@@ -13,6 +13,8 @@ class Stubborn implements Kernel {
   refused: readonly ApplyFailure[] = [];
   changed: (() => void) | undefined;
   hold: Promise<void> | undefined;
+  /** By namespace. */
+  readonly undeliveredIn = new Map<string, number>();
 
   async apply(wanted: NodeNetwork) {
     this.applied.push(wanted);
@@ -24,6 +26,9 @@ class Stubborn implements Kernel {
   }
   watch(_signal: AbortSignal, onChange: () => void) {
     this.changed = onChange;
+  }
+  undelivered(namespace: string) {
+    return this.undeliveredIn.get(namespace) ?? 0;
   }
   async destroy() {}
 }
@@ -152,4 +157,26 @@ test("once closed nothing is applied, so that what is taken away stays away; who
   expect(await outcome(network.detach("t1"))).toBe("the agent stops");
   await clock.advance(10_000);
   expect(kernel.applied).toHaveLength(before);
+});
+
+test("a sandbox is kept while its task's last answers are under way, for some seconds at most", async () => {
+  let isDelivered = false;
+  kernel.undeliveredIn.set("task-t1", 2);
+  void network.delivered("t1").then(() => {
+    isDelivered = true;
+  });
+  await clock.advance(3_000);
+  expect(isDelivered).toBe(false);
+  kernel.undeliveredIn.delete("task-t1");
+  await clock.advance(100);
+  expect(isDelivered).toBe(true);
+  kernel.undeliveredIn.set("task-t1", 1);
+  isDelivered = false;
+  void network.delivered("t1").then(() => {
+    isDelivered = true;
+  });
+  await clock.advance(LINGER_MS - 100);
+  expect(isDelivered).toBe(false);
+  await clock.advance(200);
+  expect(isDelivered).toBe(true);
 });

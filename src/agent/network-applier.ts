@@ -21,6 +21,9 @@ export interface NetworkApplierParts {
 
 const SWEEP_MS = 15_000;
 const RETRY_MS = 1_000;
+/** How long an answer may be on its way to a slow reader after its server has ended, and how often that is looked at. */
+export const LINGER_MS: number = 10_000;
+const LINGER_LOOK_MS = 50;
 const NO_FACTS: ClusterFacts = { networks: [], nodes: [], services: [], endpoints: [], attachments: [] };
 
 interface Waiter {
@@ -97,6 +100,17 @@ export class NetworkApplier {
     this.#leaving.delete(task.taskId);
     this.#tasks.set(task.taskId, task);
     return this.#applied(task.taskId);
+  }
+
+  /**
+   * Resolves when what the task's process said last has been taken by those it said it to, so that its sandbox may go; after
+   * `LINGER_MS` in any case: some of them may be gone themselves.
+   */
+  async delivered(taskId: string): Promise<void> {
+    const { kernel, clock } = this.#parts;
+    const until = clock.now() + LINGER_MS;
+    while (!this.#closed && clock.now() < until && kernel.undelivered(netnsNameOf(taskId)) > 0)
+      await sleep(clock, LINGER_LOOK_MS);
   }
 
   /**

@@ -55,8 +55,9 @@ export class TaskSandboxes {
   }
 
   /** The task's address on the gateway bridge and its ports go to nobody else before the kernel has let go of them. */
-  detach(taskId: string): Promise<void> {
+  async detach(taskId: string): Promise<void> {
     const { network, gateway, hostPorts } = this.#parts;
+    await network.delivered(taskId);
     return network.detach(taskId, () => {
       gateway.release(taskId);
       hostPorts.release(taskId);

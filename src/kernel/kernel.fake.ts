@@ -50,6 +50,11 @@ export class FakeKernel implements Kernel {
     signal.addEventListener("abort", stop, { once: true });
   }
 
+  /** Namespaces in memory have no connections. */
+  undelivered(_namespace: string): number {
+    return 0;
+  }
+
   async destroy(): Promise<void> {
     this.#round({ namespaces: { [HOST]: EMPTY_NAMESPACE } });
   }

@@ -26,6 +26,11 @@ export interface Kernel {
    * signal aborts.
    */
   watch(signal: AbortSignal, onChange: () => void): void;
+  /**
+   * How many TCP connections of one of our namespaces have something left to deliver, though the process that closed them
+   * may be gone: their last answers are lost if the namespace goes now. 0 for a namespace that is not there.
+   */
+  undelivered(namespace: string): number;
   /** Removes everything of ours. */
   destroy(): Promise<void>;
 }

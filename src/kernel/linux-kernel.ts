@@ -19,6 +19,7 @@ import type { RawLink } from "./netlink/links.ts";
 import { countOf, planRound, type RoundPlan } from "./plan-round.ts";
 import { type LinksOf, readNamespace } from "./read-namespace.ts";
 import { runRound, Slices } from "./round.ts";
+import { countUndelivered } from "./sockets.ts";
 
 export interface LinuxKernelOptions {
   /** The swarm's prefix of devices and tables: what bears it in the host's namespace is ours. */
@@ -100,6 +101,10 @@ export class LinuxKernel implements Kernel {
       onChange,
     });
     void watch.run(signal);
+  }
+
+  undelivered(namespace: string): number {
+    return this.#namespaces.get(namespace)?.inside(countUndelivered) ?? 0;
   }
 
   destroy(): Promise<void> {

@@ -239,6 +239,7 @@ const WILLING: Kernel = {
   apply: async () => ({ failures: [], changes: 0 }),
   sweep: async () => [],
   watch: () => undefined,
+  undelivered: () => 0,
   destroy: async () => undefined,
 };
 
