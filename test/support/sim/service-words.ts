@@ -28,7 +28,7 @@ const WORDS: readonly (readonly [RegExp, Edit])[] = [
   [
     /^network (\S+)$/,
     (spec, name = "") =>
-      task(spec, (t) => ({ ...t, networks: [...t.networks, { target: name, aliases: [] }] })),
+      task(spec, (t) => ({ ...t, networks: [...t.networks, { target: `net-${name}`, aliases: [] }] })),
   ],
   [/^port (\d+):(\d+)$/, (spec, published, target) => port(spec, Number(published), Number(target))],
   [/^port (\d+)$/, (spec, target) => port(spec, 0, Number(target))],

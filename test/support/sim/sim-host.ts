@@ -240,6 +240,7 @@ const WILLING: Kernel = {
   sweep: async () => [],
   watch: () => undefined,
   undelivered: () => 0,
+  undelivered: () => 0,
   destroy: async () => undefined,
 };
 

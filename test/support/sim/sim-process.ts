@@ -104,7 +104,7 @@ export function across<T extends object>(
       return (...args: unknown[]) => {
         const ms = delay(name);
         const answer = ms > 0 ? sleep(owner.clock, ms).then(() => method(...args)) : method(...args);
-        return caller.enter(answer as Promise<unknown>);
+        return answer instanceof Promise ? caller.enter(answer) : answer;
       };
     },
   });
