@@ -1,5 +1,5 @@
 import { equal } from "../lib/index.ts";
-import { isOtherNetwork, type Network } from "../model/index.ts";
+import { isOtherNetwork, type Network, namedFilesOf, type Task } from "../model/index.ts";
 import type { ObjectChange, View } from "../store/index.ts";
 import { type AssignmentSet, assignmentsFor, assignmentsOf, isAway, readerOf } from "./assignments.ts";
 
@@ -50,12 +50,24 @@ export class AssignmentFeed {
     };
     for (const change of changes) {
       const id = idOf(change);
+      for (const task of this.#ownOf(change)) {
+        for (const { kind, reference } of namedFilesOf(task.spec.container)) tell(kind, reference.id);
+      }
       tell(change.kind, id);
       if (change.kind === "node" && this.#noteAway(view, id)) {
         for (const task of view.tasksByNode(id)) tell("task", task.id);
       }
     }
     return this.#take(rows);
+  }
+
+  /** The task before and after the change, as far as it is this node's. */
+  #ownOf({ kind, before, after }: ObjectChange): Task[] {
+    if (kind !== "task") return [];
+    return [before, after].flatMap((each) => {
+      const task = each as Task | undefined;
+      return task?.nodeId === this.#nodeId ? [task] : [];
+    });
   }
 
   /** True when the change may put the node on other networks, or another network under it. */

@@ -1,13 +1,16 @@
 import type { AttachmentFact, EndpointFact, NetworkFact, NodeFact, ServiceFact } from "../dataplane/index.ts";
 import { parseIpv4 } from "../lib/index.ts";
 import {
+  type FileKind,
   isServing,
   isTerminal,
   type Kind,
   type Kinds,
   type Network,
   type Node,
+  namedFilesOf,
   OVERLAY_MTU,
+  type Secret,
   type Service,
   stateRank,
   type Task,
@@ -20,7 +23,7 @@ export type TaskAssignment = Omit<Task, "version" | "updatedAt" | keyof Notes | 
 type Notes = Pick<Task, "notBefore" | "after" | "crashes" | "restarts" | "replaces">;
 type Reported = Pick<Task, "status" | "ranAt" | "endedAt">;
 
-/** Everything one node is told, by key: "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", … */
+/** Everything one node is told, by key: "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", "secret/<id>", … */
 export type AssignmentSet = ReadonlyMap<string, string>;
 
 /** Whom the set is for, and the ids of the networks it is on. */
@@ -28,6 +31,15 @@ interface Reader {
   readonly view: View;
   readonly nodeId: string;
   readonly on: ReadonlySet<string>;
+  /** Keys of the secrets and configs that it may hold. */
+  needs(): ReadonlySet<string>;
+}
+
+/** A secret or a config as a node is told it. */
+export interface FileAssignment {
+  readonly id: string;
+  /** base64. */
+  readonly data: string;
 }
 
 type Row = readonly [key: string, value: unknown];
@@ -39,6 +51,8 @@ const ROWS: { readonly [K in Kind]: (reader: Reader, object: Kinds[K]) => Row[] 
   node: nodeRows,
   service: serviceRows,
   task: taskRows,
+  secret: (reader, secret) => fileRows(reader, "secret", secret),
+  config: (reader, config) => fileRows(reader, "config", config),
 };
 
 /** Every key that an object can be told under. */
@@ -48,17 +62,20 @@ const KEYS: Readonly<Record<Kind, readonly string[]>> = {
   node: ["node"],
   service: ["service"],
   task: ["task", "attachment", "endpoint"],
+  secret: ["secret"],
+  config: ["config"],
 };
 
 /**
  * The whole set for one node: its own tasks, and of the networks it is on the peers, services and endpoints.
- * Nothing of other networks, and of other nodes' tasks only name and address (DESIGN section 4).
+ * Nothing of other networks, and of other nodes' tasks only name and address (DESIGN section 4). Secrets and configs
+ * only while a task of its own that has not ended refers to them; what a task needs comes before it.
  */
 export function assignmentsFor(view: View, nodeId: string): AssignmentSet {
   const set = new Map<string, string>();
   const reader = readerOf(view, nodeId);
   if (reader === undefined) return set;
-  for (const kind of ["task", "network", "node", "service"] as const) {
+  for (const kind of ["secret", "config", "task", "network", "node", "service"] as const) {
     for (const object of view.all(kind)) {
       for (const [key, json] of rowsOf(reader, kind, object)) set.set(key, json);
     }
@@ -85,7 +102,30 @@ export function readerOf(view: View, nodeId: string): Reader | undefined {
   const node = view.get("node", nodeId);
   if (node === undefined) return undefined;
   const on = Object.keys(node.attachments).filter((id) => view.get("network", id) !== undefined);
-  return { view, nodeId, on: new Set(on) };
+  let needs: ReadonlySet<string> | undefined;
+  return {
+    ...{ view, nodeId, on: new Set(on) },
+    needs() {
+      needs ??= new Set([...view.tasksByNode(nodeId)].filter(isLive).flatMap(fileKeysOf));
+      return needs;
+    },
+  };
+}
+
+/** It is its node's, and has not ended. */
+function isLive(task: Task): boolean {
+  return stateRank(task.status.state) >= stateRank("assigned") && !isTerminal(task);
+}
+
+/** Under which keys the secrets and configs of a task are told. */
+function fileKeysOf(task: Task): string[] {
+  return namedFilesOf(task.spec.container).map(({ kind, reference }) => `${kind}/${reference.id}`);
+}
+
+function fileRows({ needs }: Reader, kind: FileKind, { id, spec }: Secret): Row[] {
+  const key = `${kind}/${id}`;
+  const fact: FileAssignment = { id, data: spec.data };
+  return needs().has(key) ? [[key, fact]] : [];
 }
 
 function rowsOf<K extends Kind>(reader: Reader, kind: K, object: Kinds[K]): [string, string][] {

@@ -32,6 +32,8 @@ export class Marks implements Scope {
     if (kind === "service") this.services.add(object.id);
     else if (kind === "task") this.#noteTask(before as Task | undefined, after as Task | undefined);
     else if (kind === "node") this.#noteNode(view, before as Node | undefined, after as Node | undefined);
+    // Whoever may be told of it is told by the dispatcher.
+    else if (kind === "secret" || kind === "config") return;
     // A network or the cluster: rare, and anybody may be concerned.
     else if (
       kind === "cluster" ||

@@ -29,8 +29,25 @@ export interface ContainerSpec {
   /** Absent: the image's own. */
   readonly health?: HealthCheck;
   readonly privileges?: Privileges;
+  /** Absent when there are none, as all that came before they were known. */
+  readonly secrets?: readonly FileReference[];
+  readonly configs?: readonly FileReference[];
   /** base64url JSON of the client's X-Registry-Auth, for the pull. A secret. */
   readonly registryAuth?: string;
+}
+
+/** A secret or config of the cluster as a file of the container. The id counts; the name is for people. */
+export interface FileReference {
+  readonly id: string;
+  readonly name: string;
+  readonly file: {
+    /** A path; a relative one is under /run/secrets, or / for configs. */
+    readonly name: string;
+    readonly uid: number;
+    readonly gid: number;
+    /** Permission bits. */
+    readonly mode: number;
+  };
 }
 
 /** HEALTHCHECK. Zero and absent fields are the image's, else Docker's defaults (30 s, 30 s, 0 s, 5 s, 3). */

@@ -1,5 +1,5 @@
 /**
- * model: the nouns: cluster, node, service, task, network; their order of states, defaults and names.
+ * model: the nouns: cluster, node, service, task, network, secret, config; their order of states, defaults and names.
  * Plain frozen values; no wire word, no clock, no machine.
  */
 export * from "./cluster.ts";
@@ -11,6 +11,7 @@ export * from "./network.ts";
 export type * from "./node.ts";
 export * from "./object.ts";
 export * from "./platform.ts";
+export * from "./secret.ts";
 export * from "./service.ts";
 export * from "./task.ts";
 export { checkTemplate, expandTemplate, type TemplateContext, templateContextOf } from "./template.ts";

@@ -2,6 +2,7 @@ import type { Instant } from "../lib/index.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Network } from "./network.ts";
 import type { Node } from "./node.ts";
+import type { Config, Secret } from "./secret.ts";
 import type { Service } from "./service.ts";
 import type { Task } from "./task.ts";
 
@@ -26,10 +27,12 @@ export interface Kinds {
   service: Service;
   task: Task;
   network: Network;
+  secret: Secret;
+  config: Config;
 }
 
 export type Kind = keyof Kinds;
-export const KINDS: readonly Kind[] = ["cluster", "node", "service", "task", "network"];
+export const KINDS: readonly Kind[] = ["cluster", "node", "service", "task", "network", "secret", "config"];
 
 /** One wanted write. A put carries the version it was read at (0: must not exist yet); so does a delete. */
 export type Change = { [K in Kind]: PutChange<K> | DeleteChange<K> }[Kind];

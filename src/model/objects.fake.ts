@@ -3,6 +3,7 @@ import type { ContainerSpec, Resources } from "./container.ts";
 import type { Network, NetworkSpec } from "./network.ts";
 import type { Node } from "./node.ts";
 import { newMeta } from "./object.ts";
+import type { Secret, SecretSpec } from "./secret.ts";
 import { DEFAULT_RESTART, type Service, type ServiceSpec, type TaskSpec } from "./service.ts";
 import { newTask, type Task } from "./task.ts";
 
@@ -123,6 +124,12 @@ export function aNetwork(
     },
     ...rest,
   };
+}
+
+/** A secret, or a config. */
+export function aSecret(name: string, spec: Partial<SecretSpec> = {}, rest: Partial<Secret> = {}): Secret {
+  const data = Buffer.from(`data of ${name}`).toString("base64");
+  return { ...newMeta(`id-${name}`, T0), version: 1, spec: { name, labels: {}, data, ...spec }, ...rest };
 }
 
 export function aCluster(rest: Partial<Cluster> = {}): Cluster {

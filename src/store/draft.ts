@@ -33,6 +33,8 @@ export class Draft implements View {
     service: new Set(),
     task: new Set(),
     network: new Set(),
+    secret: new Set(),
+    config: new Set(),
   };
 
   readonly #changes = new Map<string, Change>();

@@ -1,11 +1,13 @@
 import { deepFreeze } from "../lib/index.ts";
 import {
   type Cluster,
+  type Config,
   KINDS,
   type Kind,
   type Kinds,
   type Network,
   type Node,
+  type Secret,
   type Service,
   type Task,
 } from "../model/index.ts";
@@ -20,6 +22,8 @@ export class LiveView implements View {
     service: new Map<string, Service>(),
     task: new Map<string, Task>(),
     network: new Map<string, Network>(),
+    secret: new Map<string, Secret>(),
+    config: new Map<string, Config>(),
   };
   readonly #hostname: GroupIndex<Node> = new GroupIndex((node) => present(node.description?.hostname));
   readonly #serviceName: GroupIndex<Service> = new GroupIndex((service) => [service.spec.name]);
@@ -39,6 +43,8 @@ export class LiveView implements View {
     service: [this.#serviceName, this.#serviceNetwork],
     task: [this.#taskService, this.#taskSlot, this.#taskNode, this.#taskNetwork],
     network: [this.#networkName],
+    secret: [],
+    config: [],
   };
   readonly #derived = new Map<Derived<unknown>, unknown>();
 
