@@ -20,6 +20,7 @@ import { type MakerParts, makeContainer, removeContainer } from "./container-mak
 import { type SnapshotMounts, snapshotMounts } from "./container-store.ts";
 import { sweep } from "./container-sweep.ts";
 import { createTask, killTask, startTask } from "./container-task.ts";
+import { readLeftOutput } from "./exec-left.ts";
 import type { ExecConfig, ExecResult, HealthStatus } from "./health.ts";
 import type { Images } from "./image.ts";
 import { type ContainerdAddress, connectContainerd } from "./image-client.ts";
@@ -92,9 +93,10 @@ export class ContainerdContainers implements Containers {
     const keeper = new ContainerKeeper({ ...rest, client, namespace: address.namespace, logs });
     try {
       const maker = { ...rest, client, machine: await readMachine(), userFiles: new UserFilesCache() };
+      const endReading = await readLeftOutput(rest);
       await sweep(maker);
       const containers = new ContainerdContainers(client, maker, logs, keeper);
-      await keeper.reconcile();
+      await keeper.reconcile().finally(endReading);
       containers.#running = keeper.run(containers.#stop.signal);
       return containers;
     } catch (error) {

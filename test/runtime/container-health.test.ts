@@ -1,8 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ContainerConfig } from "../../src/runtime/container.ts";
+import { getSpec } from "../../src/runtime/container-store.ts";
+import { createExec, startExec } from "../../src/runtime/exec-task.ts";
 import type { Health, HealthCheck } from "../../src/runtime/health.ts";
+import { connectContainerd } from "../../src/runtime/image-client.ts";
 import { startContainerd, type TestContainerd } from "../support/containerd.ts";
 import { startDockerRegistry, type TestRegistry } from "../support/docker-registry.ts";
 import { busyboxFiles, type LayerFile, makeImage } from "../support/image-maker.ts";
@@ -112,19 +116,17 @@ describe("a program beside process 1", () => {
 
   test("has no more than 4096 bytes of its output kept, and does not wait for a reader", async () => {
     const id = await started();
-    const { output, exitCode } = await node
-      .containers()
-      .exec(
-        id,
-        {
-          args: [
-            "sh",
-            "-c",
-            "i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done; exit 9",
-          ],
-        },
-        never,
-      );
+    const { output, exitCode } = await node.containers().exec(
+      id,
+      {
+        args: [
+          "sh",
+          "-c",
+          "i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done; exit 9",
+        ],
+      },
+      never,
+    );
     expect([output.length, output.endsWith("..."), exitCode]).toEqual([4099, true, 9]);
     expect(fifos(id)).toEqual([]);
   });
@@ -165,6 +167,27 @@ describe("a program beside process 1", () => {
     await until(() => running(id, "sleep 667").length > 0);
     await node.reopen();
     expect(running(id, "sleep 667")).toEqual([]);
+    expect(fifos(id)).toEqual([]);
+    expect(await exec(id, "echo on")).toBe("on (0)");
+  });
+
+  test("that was being started when its daemon was killed holds nobody up", async () => {
+    const id = await started();
+    const client = connectContainerd({ socket: containerd.socket, namespace: basename(node.netns) });
+    const ref = { containerId: id, execId: "f".repeat(64) };
+    const path = `${node.dir}/run/${id}/exec-${ref.execId}`;
+    execFileSync("mkfifo", [path]);
+    const own = (await getSpec(client, id)).process;
+    await createExec(client, ref, { path, process: { ...own, args: ["sh", "-c", "echo x; sleep 669"] } });
+    // Nobody reads: the shim waits.
+    const starting = startExec(client, ref).catch(() => undefined);
+    const began = performance.now();
+    await until(() => performance.now() > began + 500 || running(id, "sleep 669").length > 0);
+    await node.reopen();
+    expect(performance.now() - began).toBeLessThan(10_000);
+    await starting;
+    client.close();
+    expect(running(id, "sleep 669")).toEqual([]);
     expect(fifos(id)).toEqual([]);
     expect(await exec(id, "echo on")).toBe("on (0)");
   });
