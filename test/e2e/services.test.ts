@@ -133,6 +133,17 @@ describe.concurrent("ports", () => {
     }
   });
 
+  test("a port in host mode that is not said is the node's to choose, another one for every task", async () => {
+    await swarm.service("free", "--publish", "mode=host,target=80", "--replicas", "4", "shoal/probe");
+    const rows = await swarm.ps("free", "{{.Node}} {{.Ports}}");
+    expect(new Set(rows).size).toBe(4);
+    for (const row of rows) {
+      const [, host = "", port = ""] = /-(\d) \*:(\d+)->80\/tcp$/.exec(row) ?? [];
+      await eventually(5_000, `${row} answers`, async () => (await status(host, Number(port))) === "200");
+    }
+    await swarm.docker("1", "service", "rm", "free");
+  });
+
   test("a port in host mode is open where a task is, and for one task a host", async () => {
     const publish = "mode=host,target=80,published=8090";
     await swarm.service("hostly", "--publish", publish, "--replicas", "2", "shoal/probe");
