@@ -57,7 +57,7 @@ export class LinuxKernel implements Kernel {
   apply(wanted: NodeNetwork): Promise<ApplyReport> {
     return this.#inTurn(async () => {
       const failures: ApplyFailure[] = [];
-      this.#open(wanted, failures);
+      await this.#open(wanted, failures);
       const changed = Object.entries(wanted.namespaces).filter(
         ([name, want]) => !equal(this.#applied.get(name), want),
       );
@@ -83,7 +83,7 @@ export class LinuxKernel implements Kernel {
   sweep(wanted: NodeNetwork): Promise<string[]> {
     return this.#inTurn(async () => {
       const failures: ApplyFailure[] = [];
-      this.#open(wanted, failures);
+      await this.#open(wanted, failures);
       const { plan, failed } = await this.#round(wanted, Object.keys(wanted.namespaces), false, failures);
       const repairs = [...plan].flatMap(([name, operations]) =>
         operations.map((operation) => `${name}: ${describeOperation(operation)}`),
@@ -159,13 +159,15 @@ export class LinuxKernel implements Kernel {
   }
 
   /** Opens, or makes, every namespace of the value. */
-  #open(wanted: NodeNetwork, failures: ApplyFailure[]): void {
+  async #open(wanted: NodeNetwork, failures: ApplyFailure[]): Promise<void> {
+    const slices = new Slices(this.#options.clock);
     for (const [name, { links }] of Object.entries(wanted.namespaces)) {
       try {
         if (this.#namespaces.ensure(name).fresh) this.#forget(name, links);
       } catch (error) {
         failures.push({ namespace: name, error: messageOf(error) });
       }
+      await slices.pause();
     }
   }
 

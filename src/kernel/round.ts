@@ -6,8 +6,10 @@ import type { RoundPlan } from "./plan-round.ts";
 
 /** How long changes may hold the thread before others get a turn. */
 const SLICE_MS = 8;
+/** Turns of the event loop that others get then: answering a request takes a few, and none of them should wait for a slice. */
+const TURNS = 6;
 
-/** Gives the event loop a turn whenever a slice is used up. */
+/** Gives others some turns of the event loop whenever a slice is used up. */
 export class Slices {
   readonly #clock: Clock;
   #since: number;
@@ -19,7 +21,7 @@ export class Slices {
 
   async pause(): Promise<void> {
     if (this.#clock.now() - this.#since < SLICE_MS) return;
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < TURNS; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
     this.#since = this.#clock.now();
   }
 }
