@@ -112,6 +112,7 @@ export class AgentMachine {
       },
       undelivered: (namespace) => kernel.undelivered(namespace),
       watch: (signal, onChange) => kernel.watch(signal, onChange),
+      portsInUse: () => kernel.portsInUse(),
       destroy: () => kernel.destroy(),
     };
   }

@@ -65,6 +65,7 @@ export class Agent {
     const gateway = new GatewayAddresses(parts.settings.gatewaySubnet);
     const sandboxes = new TaskSandboxes({
       network: this.#network,
+      kernel: parts.kernel,
       gateway,
       hostPorts: new HostPorts(),
       nodeId: parts.settings.nodeId,

@@ -53,6 +53,13 @@ test("a plain task: Swarm's name and labels, Docker's resolver, its own line in 
   });
 });
 
+test("resolver options are added to Docker's, unless they say as much", () => {
+  const optionsOf = (...options: string[]) =>
+    configOf({ dns: { nameservers: [], search: [], options } }).dns.options;
+  expect(optionsOf("timeout:3", "rotate")).toEqual(["timeout:3", "rotate", "ndots:0"]);
+  expect(optionsOf("ndots:2")).toEqual(["ndots:2"]);
+});
+
 test("the user's words go before ours, but not before Swarm's labels", () => {
   const config = configOf({
     hostname: "db",

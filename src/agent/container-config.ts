@@ -54,7 +54,7 @@ export function containerConfigOf(task: AssignedTask, place: TaskPlace): Contain
     dns: {
       nameservers: [RESOLVER],
       search: container.dns.search.length > 0 ? container.dns.search : place.search,
-      options: container.dns.options.length > 0 ? container.dns.options : ["ndots:0"],
+      options: optionsOf(container.dns.options),
     },
     capAdd: container.capabilityAdd,
     capDrop: container.capabilityDrop,
@@ -68,6 +68,11 @@ export function containerConfigOf(task: AssignedTask, place: TaskPlace): Contain
     ...(log.name === "none" && { logDriver: log.name }),
     ...logLimits(log.options),
   };
+}
+
+/** The user's, and unless they speak of it Docker's: a name with a dot is asked as it is (moby libnetwork/sandbox_dns_unix.go). */
+function optionsOf(words: readonly string[]): readonly string[] {
+  return words.some((word) => word.startsWith("ndots:")) ? words : [...words, "ndots:0"];
 }
 
 /** Limits, and the memory it reserved: the kernel takes that away last, where the scheduler alone would only count it. */

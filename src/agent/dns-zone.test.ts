@@ -85,6 +85,8 @@ test("a task on one network knows the names there: services, aliases, tasks", ()
       blog: ["10.1.0.3"],
       both: ["10.1.0.4"],
       "tasks.web": ["10.1.0.10", "10.1.0.11"],
+      "tasks.www": ["10.1.0.10", "10.1.0.11"],
+      "tasks.site": ["10.1.0.10", "10.1.0.11"],
       "tasks.blog": [],
       "tasks.both": [],
       "web.1.w1": ["10.1.0.10"],

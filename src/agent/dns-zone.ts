@@ -89,13 +89,17 @@ function addressesByName(members: readonly Member[], network: string): Map<strin
   const front = (member: Member) => (member.vip === undefined ? all(member) : [member.vip]);
   for (const member of members) add(member.service.name, front(member));
   for (const member of members) add(`tasks.${member.service.name}`, all(member));
-  const shared = new Map<string, string[]>();
+  const shared = new Map<string, { readonly fronts: readonly string[]; readonly tasks: readonly string[] }>();
   for (const member of members) {
     for (const alias of new Set(member.service.aliases[network]?.map(plainName))) {
-      shared.set(alias, [...(shared.get(alias) ?? []), ...front(member)]);
+      const { fronts, tasks } = shared.get(alias) ?? { fronts: [], tasks: [] };
+      shared.set(alias, { fronts: [...fronts, ...front(member)], tasks: [...tasks, ...all(member)] });
     }
   }
-  for (const [alias, addresses] of shared) add(alias, addresses);
+  for (const [alias, { fronts, tasks }] of shared) {
+    add(alias, fronts);
+    add(`tasks.${alias}`, tasks);
+  }
   for (const { name, address } of members.flatMap(({ tasks }) => tasks)) add(name, [address]);
   return names;
 }

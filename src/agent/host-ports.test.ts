@@ -33,6 +33,21 @@ test("no two tasks have one number in one protocol; a freed one comes back last"
   expect(numbers(ports.give(task("d", port(1))))).toEqual([first + 5]);
 });
 
+test("a port that a program of the host has is not the task's to have; a free number is none of them", () => {
+  const ports = new HostPorts();
+  const inUse = new Set(["tcp/8080", `tcp/${first}`, `udp/${first + 1}`]);
+  expect(() => ports.give(task("web", port(80, 8080)), inUse)).toThrow(
+    "port 8080/tcp is in use on this node by another program",
+  );
+  expect(ports.portsOf("web")).toEqual([]);
+  expect(numbers(ports.give(task("web", port(80, 8080, "udp"), port(81)), inUse))).toEqual([8080, first + 1]);
+  // What it has is its own, whoever comes later.
+  expect(numbers(ports.give(task("web", port(80, 8080, "udp"), port(81)), new Set(["udp/8080"])))).toEqual([
+    8080,
+    first + 1,
+  ]);
+});
+
 test("when all are taken it says so", () => {
   const ports = new HostPorts();
   const all = Array.from({ length: last - first + 1 }, (_, i) => port(i));

@@ -30,6 +30,9 @@ class Stubborn implements Kernel {
   undelivered(namespace: string) {
     return this.undeliveredIn.get(namespace) ?? 0;
   }
+  async portsInUse() {
+    return new Set<string>();
+  }
   async destroy() {}
 }
 

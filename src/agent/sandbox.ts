@@ -1,10 +1,12 @@
 import { netnsNameOf, type PortFact, type TaskFact } from "../dataplane/index.ts";
+import type { Kernel } from "../kernel/index.ts";
+import { Fault } from "../lib/index.ts";
 import type { NodeDescription, PortSpec } from "../model/index.ts";
 import type { ContainerConfig, ContainerState } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { containerConfigOf, GATEWAY_LABEL, HOST_PORTS_LABEL } from "./container-config.ts";
 import type { GatewayAddresses } from "./gateway-addresses.ts";
-import type { HostPorts } from "./host-ports.ts";
+import { type HostPorts, hostModeOf } from "./host-ports.ts";
 import type { NetworkApplier } from "./network-applier.ts";
 import { expandTask } from "./templates.ts";
 
@@ -17,6 +19,7 @@ export type ContainerConfigInput = (
 
 export interface SandboxParts {
   readonly network: NetworkApplier;
+  readonly kernel: Pick<Kernel, "portsInUse">;
   readonly gateway: GatewayAddresses;
   readonly hostPorts: HostPorts;
   readonly nodeId: string;
@@ -29,6 +32,8 @@ export interface SandboxParts {
 /** The network namespaces of this node's tasks. */
 export class TaskSandboxes {
   readonly #parts: SandboxParts;
+  /** Tasks that are wanted here: one that was detached while it was still being attached stays away. */
+  readonly #wanted = new Set<string>();
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
@@ -39,14 +44,25 @@ export class TaskSandboxes {
     const node = this.#parts.describe();
     // What cannot be expanded is known before anything is made for it.
     expandTask(task, node);
+    this.#wanted.add(task.id);
+    const ports = await this.#portsFor(task);
     const gatewayAddress = gateway.give(task.id);
-    await network.attach(factOf(task, gatewayAddress, hostPorts.give(task)));
+    await network.attach(factOf(task, gatewayAddress, ports));
     const place = {
       ...{ nodeId, gatewayAddress, search, hostPorts: hostPorts.numbersOf(task) },
       netns: `${netnsDir}/${netnsNameOf(task.id)}`,
     };
     return (of, containerId, image) =>
       containerConfigOf(expandTask(of, node), { ...place, containerId, image });
+  }
+
+  /** What programs of the host have is asked when the ports are given, and not again: from then on they are the task's. */
+  async #portsFor(task: AssignedTask): Promise<readonly PortSpec[]> {
+    const { hostPorts, kernel } = this.#parts;
+    if (hostModeOf(task).length === 0 || this.portsOf(task.id).length > 0) return hostPorts.give(task);
+    const inUse = await kernel.portsInUse();
+    if (!this.#wanted.has(task.id)) throw new Fault("conflict", "cannot attach task: it is to stop");
+    return hostPorts.give(task, inUse);
   }
 
   /** The task's host-mode ports, with their numbers. */
@@ -57,6 +73,7 @@ export class TaskSandboxes {
   /** The task's address on the gateway bridge and its ports go to nobody else before the kernel has let go of them. */
   async detach(taskId: string): Promise<void> {
     const { network, gateway, hostPorts } = this.#parts;
+    this.#wanted.delete(taskId);
     await network.delivered(taskId);
     return network.detach(taskId, () => {
       gateway.release(taskId);

@@ -55,6 +55,10 @@ export class FakeKernel implements Kernel {
     return 0;
   }
 
+  async portsInUse(): Promise<ReadonlySet<string>> {
+    return this.machine.portsInUse;
+  }
+
   async destroy(): Promise<void> {
     this.#round({ namespaces: { [HOST]: EMPTY_NAMESPACE } });
   }

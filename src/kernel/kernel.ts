@@ -31,6 +31,8 @@ export interface Kernel {
    * may be gone: their last answers are lost if the namespace goes now. 0 for a namespace that is not there.
    */
   undelivered(namespace: string): number;
+  /** The ports of the host that its programs wait at, by whatever address: "tcp/8080", "udp/53". */
+  portsInUse(): Promise<ReadonlySet<string>>;
   /** Removes everything of ours. */
   destroy(): Promise<void>;
 }

@@ -17,6 +17,7 @@ import type { ApplyFailure, ApplyReport, Kernel } from "./kernel.ts";
 import { Namespaces } from "./namespaces.ts";
 import type { RawLink } from "./netlink/links.ts";
 import { countOf, planRound, type RoundPlan } from "./plan-round.ts";
+import { portsInUse } from "./ports-in-use.ts";
 import { type LinksOf, readNamespace } from "./read-namespace.ts";
 import { runRound, Slices } from "./round.ts";
 import { countUndelivered } from "./sockets.ts";
@@ -105,6 +106,10 @@ export class LinuxKernel implements Kernel {
 
   undelivered(namespace: string): number {
     return this.#namespaces.get(namespace)?.inside(countUndelivered) ?? 0;
+  }
+
+  async portsInUse(): Promise<ReadonlySet<string>> {
+    return portsInUse();
   }
 
   destroy(): Promise<void> {

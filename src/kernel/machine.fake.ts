@@ -20,6 +20,8 @@ type State = ObservedNamespace;
  */
 export class FakeMachine {
   readonly #namespaces = new Map<string, State>([[HOST, EMPTY_NAMESPACE]]);
+  /** What programs of the host wait at: "tcp/8080". */
+  readonly portsInUse: Set<string> = new Set<string>();
   readonly #listeners = new Set<(namespace: string) => void>();
 
   names(): string[] {

@@ -240,7 +240,7 @@ const WILLING: Kernel = {
   sweep: async () => [],
   watch: () => undefined,
   undelivered: () => 0,
-  undelivered: () => 0,
+  portsInUse: async () => new Set(),
   destroy: async () => undefined,
 };
 

@@ -1,0 +1,64 @@
+import { beforeEach, expect, test } from "vitest";
+import { FakeKernel } from "../kernel/kernel.fake.ts";
+import { FakeClock, silentLog } from "../lib/index.ts";
+import type { PortSpec } from "../model/index.ts";
+import { aService, aTask } from "../model/objects.fake.ts";
+import { HOST } from "../netstate/index.ts";
+import type { AssignedTask } from "./assignment-book.ts";
+import { GatewayAddresses } from "./gateway-addresses.ts";
+import { HostPorts } from "./host-ports.ts";
+import { NetworkApplier } from "./network-applier.ts";
+import { TaskSandboxes } from "./sandbox.ts";
+
+const GATEWAY = "172.18.0.0/16";
+
+let kernel: FakeKernel;
+let sandboxes: TaskSandboxes;
+
+beforeEach(() => {
+  kernel = new FakeKernel();
+  const network = new NetworkApplier({
+    ...{ kernel, plan: { tag: "sh" }, clock: new FakeClock(), log: silentLog },
+    settings: { nodeId: "n1", dataPathAddress: "192.0.2.1", gatewaySubnet: GATEWAY, dataPathPort: 4789 },
+  });
+  network.setFacts({ networks: [], nodes: [], services: [], endpoints: [], attachments: [] });
+  sandboxes = new TaskSandboxes({
+    ...{ network, kernel, gateway: new GatewayAddresses(GATEWAY), hostPorts: new HostPorts() },
+    ...{ nodeId: "n1", netnsDir: "/netns", search: [] },
+    describe: () => ({ hostname: "one", platform: { architecture: "x86_64", os: "linux" } }),
+  });
+});
+
+function publishing(id: string, published: number): AssignedTask {
+  const port: PortSpec = { name: "", protocol: "tcp", target: 80, published, publishMode: "host" };
+  return aTask(aService(id, { endpoint: { mode: "vip", ports: [port] } }), 1, { id });
+}
+
+/** What the kernel sends to tasks of this node. */
+function hostPorts(): unknown {
+  const table = kernel.machine.read(HOST)?.tables.find(({ name }) => name === "sh-host");
+  return table?.maps.find(({ name }) => name === "host-ports")?.elements;
+}
+
+test("a port that a program of the host has is refused with its number, and nothing is made for the task", async () => {
+  kernel.machine.portsInUse.add("tcp/8080");
+  await expect(sandboxes.attach(publishing("web", 8080))).rejects.toThrow(
+    "cannot publish port: port 8080/tcp is in use on this node by another program",
+  );
+  expect(kernel.machine.names()).not.toContain("task-web");
+  await sandboxes.attach(publishing("web2", 8081));
+  // Once it is the task's, a program that comes later changes nothing.
+  kernel.machine.portsInUse.add("tcp/8081");
+  await sandboxes.attach(publishing("web2", 8081));
+  expect(hostPorts()).toEqual({ "tcp . 8081": "172.18.0.16 . 80" });
+});
+
+test("a task that is to stop while the host is asked for its ports is not made after all", async () => {
+  const attached = sandboxes.attach(publishing("web", 8080));
+  attached.catch(() => undefined);
+  await sandboxes.detach("web");
+  await expect(attached).rejects.toThrow("it is to stop");
+  expect(kernel.machine.names()).not.toContain("task-web");
+  await sandboxes.attach(publishing("other", 8080));
+  expect(hostPorts()).toEqual({ "tcp . 8080": "172.18.0.16 . 80" });
+});

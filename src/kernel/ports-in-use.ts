@@ -1,0 +1,46 @@
+import { closeSync, existsSync, openSync, readSync } from "node:fs";
+
+/** A row of /proc/net/{tcp,udp}: "  0: 0100007F:1F90 00000000:0000 0A …": local address and port, remote ones, state. */
+const ROW_REGEXP = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) /;
+
+/** Where the kernel lists sockets, and the state in which one takes what comes for its port (linux include/net/tcp_states.h). */
+const TABLES = [
+  { file: "tcp", protocol: "tcp", state: "0A" },
+  { file: "tcp6", protocol: "tcp", state: "0A" },
+  { file: "udp", protocol: "udp", state: "07" },
+  { file: "udp6", protocol: "udp", state: "07" },
+] as const;
+
+const CHUNK_BYTES = 64 * 1024;
+
+/** The ports that programs of this network namespace wait at, by whatever address: "tcp/8080", "udp/53". */
+export function portsInUse(folder = "/proc/thread-self/net"): Set<string> {
+  const ports = new Set<string>();
+  for (const { file, protocol, state } of TABLES) {
+    for (const row of rowsOf(`${folder}/${file}`)) {
+      const [, port, found] = ROW_REGEXP.exec(row) ?? [];
+      if (port === undefined) continue;
+      if (found === state) ports.add(`${protocol}/${Number.parseInt(port, 16)}`);
+      // Sockets that listen are listed before connections, of which there may be very many.
+      else if (protocol === "tcp") break;
+    }
+  }
+  return ports;
+}
+
+/** The lines of a file, read no further than they are asked for; none of one that is not there (no IPv6). */
+function* rowsOf(path: string): Generator<string> {
+  if (!existsSync(path)) return;
+  const file = openSync(path, "r");
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  let rest = "";
+  try {
+    for (let read = readSync(file, chunk); read > 0; read = readSync(file, chunk)) {
+      const lines = (rest + chunk.toString("latin1", 0, read)).split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
