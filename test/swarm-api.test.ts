@@ -649,13 +649,92 @@ describe("service logs", () => {
   });
 });
 
-test("there are no secrets and configs, and none can be made", async () => {
-  for (const kind of ["secret", "config"]) {
-    expect((await get(`/${kind}s`)).json).toEqual([]);
-    expect(refusal(await get(`/${kind}s/x`))).toBe(`404 ${kind} x not found`);
-    expect(refusal(await remove(`/${kind}s/x`))).toBe(`404 ${kind} x not found`);
-    expect(refusal(await post(`/${kind}s/create`, { Name: "x" }))).toBe(
-      `501 cannot create a ${kind}: ${kind}s are not supported yet`,
+describe.each([
+  ["secret", 500 * 1024],
+  ["config", 1000 * 1024],
+] as const)("a %s", (kind, size) => {
+  const make = (name: string, more: object = {}) =>
+    post(`/${kind}s/create`, { Name: name, Data: btoa("hush"), ...more });
+
+  test("is made, shown, relabelled and removed; nothing else of it changes", async () => {
+    const name = fresh(kind);
+    const made = await make(name, { Labels: { a: "1" } });
+    expect([made.status, Object.keys(made.json)]).toEqual([201, ["ID"]]);
+    const id = made.json.ID;
+    for (const ref of [id, name, id.slice(0, 12)]) {
+      const { Spec } = (await get(`/${kind}s/${ref}`)).json;
+      const data = kind === "config" ? { Data: btoa("hush") } : {};
+      expect(Spec).toEqual({ Name: name, Labels: { a: "1" }, ...data });
+    }
+    const at = `/${kind}s/${id}/update?version=${(await get(`/${kind}s/${id}`)).json.Version.Index}`;
+    const only = "rpc error: code = InvalidArgument desc = only updates to Labels are allowed";
+    expect(refusal(await post(at, { Name: name, Data: btoa("other") }))).toBe(`400 ${only}`);
+    expect(refusal(await post(at, { Name: "other" }))).toBe(`400 ${only}`);
+    expect(refusal(await post(`/${kind}s/${id}/update`, { Name: name }))).toMatch(
+      `400 invalid ${kind} version`,
     );
-  }
+    expect((await post(at, { Name: name, Labels: { b: "2" } })).status).toBe(200);
+    expect(refusal(await post(at, { Name: name, Labels: {} }))).toMatch(/update out of sequence$/);
+    expect((await get(`/${kind}s/${id}`)).json.Spec.Labels).toEqual({ b: "2" });
+    expect((await remove(`/${kind}s/${name}`)).status).toBe(204);
+    expect(refusal(await get(`/${kind}s/${name}`))).toBe(`404 ${kind} ${name} not found`);
+  });
+
+  test("is listed by what is asked for", async () => {
+    const name = fresh(kind);
+    await make(name, { Labels: { which: name } });
+    const names = async (filter: object) =>
+      (await get(`/${kind}s?${filters(filter)}`)).json.map(
+        (one: { Spec: { Name: string } }) => one.Spec.Name,
+      );
+    for (const filter of [{ names: [name] }, { name: [name] }, { label: [`which=${name}`] }]) {
+      expect(await names(filter)).toEqual([name]);
+    }
+    expect(await names({ names: [name.slice(0, -1)] })).toEqual([]);
+    expect(JSON.stringify((await get(`/${kind}s`)).json).includes(btoa("hush"))).toBe(kind === "config");
+  });
+
+  test("is refused with a wrong name, too much or no data, a taken name", async () => {
+    const name = fresh(kind);
+    const data = (bytes: number) => ({ Data: btoa("x".repeat(bytes)) });
+    const rule = `400 rpc error: code = InvalidArgument desc = ${kind} data must be larger than 0 and less than ${size} bytes`;
+    expect(refusal(await make(name, data(size)))).toBe(rule);
+    expect(refusal(await make(name, { Data: "" }))).toBe(rule);
+    expect(refusal(await make(name, { Data: "%%" }))).toBe(`400 invalid ${kind} spec: Data: must be base64`);
+    expect(refusal(await make("-x"))).toMatch(/^400 .*invalid name, only 64 /);
+    expect(refusal(await make("x".repeat(65)))).toMatch(/^400 .*invalid name, only 64 /);
+    expect(refusal(await make(""))).toMatch(/^400 .*name must be provided$/);
+    expect((await make(name, data(size - 1))).status).toBe(201);
+    const taken = `409 rpc error: code = AlreadyExists desc = ${kind} ${name} already exists`;
+    expect(refusal(await make(name))).toBe(taken);
+    expect(refusal(await make(name, { Templating: { Name: "golang" } }))).toMatch(/^501 /);
+  });
+
+  test("is kept while a service refers to it", async () => {
+    const [name, user] = [fresh(kind), fresh("user")];
+    const id = (await make(name)).json.ID;
+    const word = kind === "secret" ? "Secret" : "Config";
+    const file = { Name: "t", UID: "0", GID: "0", Mode: 0o444 };
+    const refer = (refName: string) => ({
+      Name: user,
+      TaskTemplate: {
+        ContainerSpec: {
+          Image: "redis",
+          [`${word}s`]: [{ [`${word}ID`]: id, [`${word}Name`]: refName, File: file }],
+        },
+      },
+    });
+    const missing = `400 rpc error: code = InvalidArgument desc = ${kind} not found: other`;
+    expect(refusal(await post("/services/create", refer("other")))).toBe(missing);
+    const made = await post("/services/create", refer(name));
+    const { Spec } = (await get(`/services/${made.json.ID}`)).json;
+    expect(Spec.TaskTemplate.ContainerSpec[`${word}s`]).toEqual([
+      { File: file, [`${word}ID`]: id, [`${word}Name`]: name },
+    ]);
+    expect(refusal(await remove(`/${kind}s/${name}`))).toBe(
+      `400 rpc error: code = InvalidArgument desc = ${kind} '${name}' is in use by the following service: ${user}`,
+    );
+    await remove(`/services/${user}`);
+    expect((await remove(`/${kind}s/${name}`)).status).toBe(204);
+  });
 });

@@ -15,6 +15,8 @@ import type {
   Node,
   NodeSpec,
   PullProgress,
+  Secret,
+  SecretSpec,
   Service,
   ServiceLogLine,
   ServiceSpec,
@@ -138,12 +140,24 @@ export interface ManagerBackend {
     /** Whether the task runs the words its service has now (orchestrator's `isDirty`, turned round). */
     isUpToDate(task: Task): boolean;
   };
+  readonly secrets: FileBackend;
+  readonly configs: FileBackend;
   /** Lines of a service's or a task's containers, wherever they run; the return value names nodes that did not answer. */
   logs(
     selector: { serviceId: string } | { taskId: string },
     options: LogQuery,
     signal: AbortSignal,
   ): AsyncGenerator<ServiceLogLine, string[]>;
+}
+
+/** Secrets, or configs. */
+export interface FileBackend {
+  list(): Secret[];
+  get(ref: string): Secret;
+  create(spec: SecretSpec): Promise<Secret>;
+  /** Its labels; a change of anything else is refused. */
+  update(ref: string, version: number, spec: SecretSpec): Promise<void>;
+  remove(ref: string): Promise<void>;
 }
 
 /** What a node knows of networks by itself: its own bridge, and on a worker the overlays it is on. */

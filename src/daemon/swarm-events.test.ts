@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { replicasOf } from "../model/index.ts";
-import { aNode, aService } from "../model/objects.fake.ts";
+import { aNode, aSecret, aService } from "../model/objects.fake.ts";
 import { swarmEvents } from "./swarm-events.ts";
 
 test("a commit's events in Docker's words: create, update with what changed, remove", () => {
@@ -21,6 +21,19 @@ test("a commit's events in Docker's words: create, update with what changed, rem
   const old = String(replicasOf(before.spec.mode));
   expect(updated?.attributes).toEqual({ name: before.spec.name, "replicas.old": old, "replicas.new": "9" });
   expect(removed?.action).toBe("remove");
+});
+
+test.each(["secret", "config"] as const)("a %s's events tell its name, never its data", (kind) => {
+  const before = aSecret("token");
+  const [created, removed] = swarmEvents([
+    { kind, after: before },
+    { kind, before },
+  ]);
+  const told = { type: kind, scope: "swarm", actor: before.id, attributes: { name: "token" } };
+  expect([created, removed]).toEqual([
+    { ...told, action: "create" },
+    { ...told, action: "remove" },
+  ]);
 });
 
 test("a node that goes down tells its state; a commit of nothing told is silent", () => {

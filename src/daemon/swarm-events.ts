@@ -2,7 +2,7 @@ import type { EngineEvent } from "../api/index.ts";
 import type { Kinds } from "../model/index.ts";
 import type { ObjectChange } from "../store/index.ts";
 
-type Told = "service" | "node" | "network";
+type Told = "service" | "node" | "network" | "secret" | "config";
 type Words = Readonly<Record<string, string>>;
 
 /** What an event says of an object, and which of its fields are told as `<name>.old` and `<name>.new` when they change. */
@@ -30,6 +30,8 @@ const TELLERS: { readonly [K in Told]: Teller<K> } = {
     }),
   },
   network: { name: (network) => network.spec.name, watched: () => ({}) },
+  secret: { name: (secret) => secret.spec.name, watched: () => ({}) },
+  config: { name: (config) => config.spec.name, watched: () => ({}) },
 };
 
 /** The swarm events of one commit in Docker's words (moby daemon/events.go); objects without events tell nothing. */
@@ -38,6 +40,8 @@ export function swarmEvents(changes: readonly ObjectChange[]): Omit<EngineEvent,
     if (change.kind === "service") return eventOf("service", change as ObjectChange<"service">);
     if (change.kind === "node") return eventOf("node", change as ObjectChange<"node">);
     if (change.kind === "network") return eventOf("network", change as ObjectChange<"network">);
+    if (change.kind === "secret") return eventOf("secret", change as ObjectChange<"secret">);
+    if (change.kind === "config") return eventOf("config", change as ObjectChange<"config">);
     return [];
   });
 }

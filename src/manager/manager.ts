@@ -6,6 +6,7 @@ import {
   type ControlParts,
   NetworkControl,
   NodeControl,
+  SecretControl,
   ServiceControl,
   TaskControl,
 } from "./control/index.ts";
@@ -24,6 +25,8 @@ export class Manager {
   readonly networks: NetworkControl;
   readonly nodes: NodeControl;
   readonly tasks: TaskControl;
+  readonly secrets: SecretControl;
+  readonly configs: SecretControl;
   readonly certificates: Certificates;
   readonly dispatcher: Dispatcher;
   readonly logs: LogBroker;
@@ -41,6 +44,8 @@ export class Manager {
     this.networks = new NetworkControl(control);
     this.nodes = new NodeControl(control);
     this.tasks = new TaskControl(control);
+    this.secrets = new SecretControl(control, "secret");
+    this.configs = new SecretControl(control, "config");
     this.certificates = new Certificates(parts);
     this.#liveness = new Liveness(parts);
     this.#statuses = new StatusQueue(parts);

@@ -201,7 +201,7 @@ export interface VolumeInfo {
 }
 
 export interface EngineEvent {
-  readonly type: "container" | "image" | "volume" | "network" | "service" | "node";
+  readonly type: "container" | "image" | "volume" | "network" | "service" | "node" | "secret" | "config";
   readonly action: string;
   readonly scope: "local" | "swarm";
   /** Id (or for images and volumes name) of the thing. */

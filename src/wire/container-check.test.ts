@@ -58,12 +58,32 @@ const REFUSED: readonly Refused[] = [
     [volume("v".repeat(256))],
     "invalid: volume name is too long, at most 255 characters are allowed",
   ],
+  [`${C}.Secrets`, [{}, { SecretID: "x" }], `${ARG}malformed secret reference`],
   [
     `${C}.Secrets`,
-    [{}, { SecretID: "x" }],
-    "unsupported: cannot use --secret: secrets are not supported yet",
+    [{ SecretID: "x", SecretName: "x" }],
+    `${ARG}malformed secret reference, no target provided`,
   ],
-  [`${C}.Configs`, [{ ConfigID: "x" }], "unsupported: cannot use --config: configs are not supported yet"],
+  [
+    `${C}.Configs`,
+    [{ ConfigID: "x", ConfigName: "x", File: {} }],
+    `${ARG}malformed file config reference, invalid target file name provided`,
+  ],
+  [
+    `${C}.Configs`,
+    ["x", "y"].map((name) => ({ ConfigID: name, ConfigName: name, File: { Name: "/t" } })),
+    `${ARG}config references 'x' and 'y' have a conflicting target: '/t'`,
+  ],
+  [
+    `${C}.Secrets`,
+    [{ SecretID: "x", SecretName: "x", File: { Name: "x", UID: "app" } }],
+    'invalid: invalid owner "app" of a secret or config: must be a number',
+  ],
+  [
+    `${C}.Configs`,
+    [{ ConfigID: "x", ConfigName: "x", Runtime: { a: 1 } }],
+    "unsupported: cannot use this config: credential specs are Windows'",
+  ],
   [
     `${C}.Mounts`,
     [volume("a b-{{.Task.Slot}}")],

@@ -1,5 +1,11 @@
 import { z } from "zod";
 import type { ContainerSpec } from "../model/index.ts";
+import {
+  configReferences,
+  configReferenceToWire,
+  secretReferences,
+  secretReferenceToWire,
+} from "./file-reference.ts";
 import { healthSchema, healthToWire } from "./health-check.ts";
 import {
   dict,
@@ -12,7 +18,6 @@ import {
   oneOf,
   text,
   texts,
-  unserved,
   whole,
 } from "./json.ts";
 import { mountsSchema, mountToWire } from "./mount.ts";
@@ -43,8 +48,8 @@ export const containerSchema: z.ZodType<ContainerSpec> = z
     Healthcheck: healthSchema,
     Hosts: texts,
     DNSConfig: maybe(z.strictObject({ Nameservers: texts, Search: texts, Options: texts })),
-    Secrets: unserved("cannot use --secret: secrets are not supported yet"),
-    Configs: unserved("cannot use --config: configs are not supported yet"),
+    Secrets: secretReferences,
+    Configs: configReferences,
     Isolation: oneOf((word) => `invalid isolation '${word}' on linux`, ["default"], "default"),
     Sysctls: dict,
     CapabilityAdd: texts,
@@ -80,6 +85,8 @@ export const containerSchema: z.ZodType<ContainerSpec> = z
       oomScoreAdj: wire.OomScoreAdj,
       ...(wire.Healthcheck !== undefined && { health: wire.Healthcheck }),
       ...(wire.Privileges !== undefined && { privileges: wire.Privileges }),
+      ...(wire.Secrets !== undefined && { secrets: wire.Secrets }),
+      ...(wire.Configs !== undefined && { configs: wire.Configs }),
     };
   });
 
@@ -111,6 +118,10 @@ export function containerToWire(spec: ContainerSpec): Record<string, unknown> {
     ...(spec.health !== undefined && { Healthcheck: healthToWire(spec.health) }),
     ...omitEmpty({ Hosts: spec.hosts }),
     DNSConfig: omitEmpty({ Nameservers: dns.nameservers, Search: dns.search, Options: dns.options }),
+    ...omitEmpty({
+      Secrets: spec.secrets?.map(secretReferenceToWire),
+      Configs: spec.configs?.map(configReferenceToWire),
+    }),
     Isolation: "default",
     ...omitEmpty({
       Sysctls: spec.sysctls,

@@ -14,6 +14,7 @@ export * from "./network.ts";
 export * from "./node.ts";
 export * from "./pull.ts";
 export * from "./service.ts";
+export * from "./secret.ts";
 export { serviceSpecFromWire } from "./service-spec.ts";
 export * from "./system.ts";
 export * from "./task.ts";

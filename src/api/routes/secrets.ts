@@ -1,39 +1,64 @@
-import { Fault } from "../../lib/index.ts";
-import { parseFilters } from "../../wire/index.ts";
-import { json, param, type Route } from "../route.ts";
+import type { FileKind, Secret } from "../../model/index.ts";
+import {
+  type Filters,
+  labelsFit,
+  parseFilters,
+  secretSpecFromWire,
+  secretToWire,
+  secretUpdateFromWire,
+  someFits,
+} from "../../wire/index.ts";
+import type { Backends, FileBackend } from "../backends.ts";
+import { versionOf } from "../query.ts";
+import { empty, json, param, type Route } from "../route.ts";
 
-/**
- * There are no secrets and configs yet, and none can be made. That is what these routes say, so that clients which
- * look through all kinds of objects (`docker inspect`, `docker stack rm`) go on to the next.
- */
-function emptyKind(kind: "secret" | "config"): Route[] {
-  const absent: Route["handle"] = async (request, backends) => {
-    backends.manager();
-    throw new Fault("not-found", `${kind} ${param(request, "id")} not found`);
+const FILTERS = ["id", "label", "name", "names"];
+
+function fits({ id, spec }: Secret, filters: Filters): boolean {
+  return (
+    someFits(filters, "id", (start) => id.startsWith(start)) &&
+    someFits(filters, "name", (start) => spec.name.startsWith(start)) &&
+    someFits(filters, "names", (name) => spec.name === name) &&
+    labelsFit(filters, "label", spec.labels)
+  );
+}
+
+function routesOf(kind: FileKind, control: (backends: Backends) => FileBackend): Route[] {
+  const list: Route["handle"] = async ({ query }, backends) => {
+    const all = control(backends).list();
+    const filters = parseFilters(query.get("filters"), FILTERS);
+    return json(
+      200,
+      all.filter((one) => fits(one, filters)).map((one) => secretToWire(kind, one)),
+    );
+  };
+  const create: Route["handle"] = async (request, backends) => {
+    const created = await control(backends).create(secretSpecFromWire(kind, await request.json()));
+    return json(201, { ID: created.id });
+  };
+  const inspect: Route["handle"] = async (request, backends) =>
+    json(200, secretToWire(kind, control(backends).get(param(request, "id"))));
+  const update: Route["handle"] = async (request, backends) => {
+    const files = control(backends);
+    const version = versionOf(request.query, kind);
+    await files.update(param(request, "id"), version, secretUpdateFromWire(kind, await request.json()));
+    return empty(200);
+  };
+  const remove: Route["handle"] = async (request, backends) => {
+    await control(backends).remove(param(request, "id"));
+    return empty(204);
   };
   return [
-    {
-      method: "GET",
-      path: `/${kind}s`,
-      handle: async ({ query }, backends) => {
-        backends.manager();
-        parseFilters(query.get("filters"), ["id", "label", "name", "names"]);
-        return json(200, []);
-      },
-    },
-    {
-      method: "POST",
-      path: `/${kind}s/create`,
-      handle: async (_, backends) => {
-        backends.manager();
-        throw new Fault("unsupported", `cannot create a ${kind}: ${kind}s are not supported yet`);
-      },
-    },
-    { method: "GET", path: `/${kind}s/:id`, handle: absent },
-    { method: "DELETE", path: `/${kind}s/:id`, handle: absent },
-    { method: "POST", path: `/${kind}s/:id/update`, handle: absent },
+    { method: "GET", path: `/${kind}s`, handle: list },
+    { method: "POST", path: `/${kind}s/create`, handle: create },
+    { method: "GET", path: `/${kind}s/:id`, handle: inspect },
+    { method: "DELETE", path: `/${kind}s/:id`, handle: remove },
+    { method: "POST", path: `/${kind}s/:id/update`, handle: update },
   ];
 }
 
-/** Secrets and configs. */
-export const secretRoutes: readonly Route[] = [...emptyKind("secret"), ...emptyKind("config")];
+/** Secrets and configs: files of the cluster that tasks refer to. */
+export const secretRoutes: readonly Route[] = [
+  ...routesOf("secret", (backends) => backends.manager().secrets),
+  ...routesOf("config", (backends) => backends.manager().configs),
+];

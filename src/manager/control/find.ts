@@ -2,13 +2,15 @@ import { Fault } from "../../lib/index.ts";
 import { type Kinds, taskName } from "../../model/index.ts";
 import type { View } from "../../store/index.ts";
 
-type Named = "service" | "network" | "node" | "task";
+type Named = "service" | "network" | "node" | "task" | "secret" | "config";
 
 const NAME_OF: { [K in Named]: (object: Kinds[K]) => string } = {
   service: (s) => s.spec.name,
   network: (n) => n.spec.name,
   node: (n) => n.description?.hostname ?? "",
   task: taskName,
+  secret: (s) => s.spec.name,
+  config: (c) => c.spec.name,
 };
 
 /**

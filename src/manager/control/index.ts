@@ -3,5 +3,6 @@ export { ClusterControl } from "./cluster.ts";
 export { NetworkControl } from "./networks.ts";
 export { NodeControl } from "./nodes.ts";
 export type { ControlParts } from "./parts.ts";
+export { SecretControl } from "./secrets.ts";
 export { ServiceControl } from "./services.ts";
 export { TaskControl } from "./tasks.ts";

@@ -2,6 +2,7 @@ import { Fault } from "../../lib/index.ts";
 import type { PortSpec, Service, ServiceSpec } from "../../model/index.ts";
 import type { View } from "../../store/index.ts";
 import { requireByRef } from "./find.ts";
+import { checkFiles } from "./secrets.ts";
 
 /* What a spec may be wrong about in the cluster it comes to, in the words of swarmkit manager/controlapi/service.go. */
 
@@ -14,6 +15,7 @@ export function checkSpec(view: View, spec: ServiceSpec, self: string | undefine
   }
   checkPorts(view, spec, self);
   checkIngress(view, spec);
+  checkFiles(view, spec.task.container);
   const networks = spec.task.networks.map((wanted) => {
     const network = requireByRef(view, "network", wanted.target);
     if (network.spec.ingress) {

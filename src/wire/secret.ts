@@ -1,0 +1,68 @@
+import { z } from "zod";
+import { Fault } from "../lib/index.ts";
+import type { FileKind, Secret, SecretSpec } from "../model/index.ts";
+import { dict, readJson, text, unserved } from "./json.ts";
+import { invalid } from "./refusal.ts";
+import { formatTime } from "./time.ts";
+
+/* Secrets and configs: the same words in Docker's JSON, but for what is shown. */
+
+const DRIVER = "cannot use --driver: secrets of external stores are not supported yet";
+const TEMPLATES = "cannot use --template-driver: templates in secrets and configs are not supported yet";
+
+const schema = z.strictObject({
+  Name: text,
+  Labels: dict,
+  Data: text,
+  Driver: unserved(DRIVER),
+  Templating: unserved(TEMPLATES),
+});
+
+/** Fewer bytes than this (swarmkit api/validation/secrets.go, manager/constants). */
+const SIZES: Readonly<Record<FileKind, number>> = { secret: 500 * 1024, config: 1000 * 1024 };
+const NAME = /^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$/;
+const MAX_NAME = 64;
+const NAME_RULE =
+  "invalid name, only 64 [a-zA-Z0-9-_.] characters allowed, and the start and end character must be [a-zA-Z0-9]";
+
+/** The words of a new secret or config, checked as Swarm does. No refusal quotes the data. Fault "invalid". */
+export function secretSpecFromWire(kind: FileKind, json: unknown): SecretSpec {
+  const { name, labels, data } = read(kind, json);
+  if (name === "") throw invalid("name must be provided");
+  if (name.length > MAX_NAME || !NAME.test(name)) throw invalid(NAME_RULE);
+  const bytes = (data.length / 4) * 3 - (data.length - data.replace(/=+$/, "").length);
+  if (bytes < 1 || bytes >= SIZES[kind]) {
+    throw invalid(`${kind} data must be larger than 0 and less than ${SIZES[kind]} bytes`);
+  }
+  return { name, labels, data };
+}
+
+/** What an update says: its data may be left out. */
+export function secretUpdateFromWire(kind: FileKind, json: unknown): SecretSpec {
+  return read(kind, json);
+}
+
+function read(kind: FileKind, json: unknown): SecretSpec {
+  const { Name, Labels, Data } = readJson(schema, json, `${kind} spec`);
+  const data = normalBase64(Data);
+  if (data === undefined) throw new Fault("invalid", `invalid ${kind} spec: Data: must be base64`);
+  return { name: Name, labels: Labels, data };
+}
+
+/** As Go reads it: padded, line ends are nothing. Undefined for anything else. */
+function normalBase64(text: string): string | undefined {
+  const line = text.replace(/[\r\n]/g, "");
+  const isWhole = line.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(line);
+  return isWhole ? line : undefined;
+}
+
+/** A secret without its data, a config with it. */
+export function secretToWire(kind: FileKind, { id, version, createdAt, updatedAt, spec }: Secret): unknown {
+  return {
+    ID: id,
+    Version: { Index: version },
+    CreatedAt: formatTime(createdAt),
+    UpdatedAt: formatTime(updatedAt),
+    Spec: { Name: spec.name, Labels: spec.labels, ...(kind === "config" && { Data: spec.data }) },
+  };
+}
