@@ -62,7 +62,7 @@ export interface Task extends Meta {
   readonly generic?: readonly GenericResource[];
   /** Of the job it belongs to. */
   readonly jobIteration?: number;
-  /** Ends in a row before this task, none of which ran long: the restart delay grows with them. */
+  /** Failures in a row before this task, none of which ran long: the restart delay grows with them. */
   readonly crashes?: number;
   /** When its place was restarted with these words, this task's own birth the last: as many as its policy can count. */
   readonly restarts?: readonly Instant[];

@@ -18,7 +18,7 @@ export function endedItself({ status }: Task): boolean {
 }
 
 /**
- * How long a restart waits after so many ends in a row, none of which ran long: the policy's delay, doubled for every
+ * How long a restart waits after so many failures in a row, none of which ran long: the policy's delay, doubled for every
  * further one. With 5 s: 5, 10, 20, 40, 80, 160, 300 s.
  */
 export function restartDelay({ delayMs }: RestartPolicy, crashes: number): number {
@@ -30,7 +30,7 @@ export function restartDelay({ delayMs }: RestartPolicy, crashes: number): numbe
 
 /** What a task's successor with the same words remembers of those before it: records of them may be gone by then. */
 export function historyAfter(old: Task, now: Instant): Pick<Task, "crashes" | "restarts"> {
-  const crashes = ranLong(old) ? 0 : (old.crashes ?? 0) + Number(endedItself(old));
+  const crashes = wasWell(old) ? 0 : (old.crashes ?? 0) + Number(endedItself(old));
   const { maxAttempts } = old.spec.restart;
   const restarts = endedItself(old) ? [...(old.restarts ?? []), now] : (old.restarts ?? []);
   return {
@@ -39,7 +39,9 @@ export function historyAfter(old: Task, now: Instant): Pick<Task, "crashes" | "r
   };
 }
 
-function ranLong({ ranAt, endedAt, status }: Task): boolean {
+/** It did what it was to do, or ran long. Services that run a program to its end again and again are no crash loop. */
+function wasWell({ ranAt, endedAt, status }: Task): boolean {
+  if (status.state === "complete") return true;
   return ranAt !== undefined && (endedAt ?? status.at) - ranAt >= STABLE_RUN_MS;
 }
 
