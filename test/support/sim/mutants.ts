@@ -1,3 +1,4 @@
+import { equal } from "../../../src/lib/index.ts";
 import { planScope } from "../../../src/manager/index.ts";
 import { type Change, put, type Task } from "../../../src/model/index.ts";
 import type { View, Write } from "../../../src/store/index.ts";
@@ -32,8 +33,10 @@ function unguarded(write: Write, version: number): Write {
 
 function keepAddresses(view: View, change: Change): Change[] {
   if (change.op !== "put" || change.kind !== "node") return [change];
-  const kept = view.get("node", change.object.id)?.attachments ?? {};
-  return [put("node", { ...change.object, attachments: { ...kept, ...change.object.attachments } })];
+  const before = view.get("node", change.object.id);
+  const attachments = { ...before?.attachments, ...change.object.attachments };
+  const after = { ...change.object, attachments };
+  return equal(before, after) ? [] : [put("node", after)];
 }
 
 function hurried(change: Change): Change {

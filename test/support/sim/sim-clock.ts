@@ -25,7 +25,7 @@ export class SimClock implements Clock {
   }
 
   after(ms: number, fn: () => void): Timer {
-    const due: Due = { at: this.#now + Math.max(0, ms), order: this.#order++, fn };
+    const due: Due = { at: this.#now + Math.max(0, Math.round(ms)), order: this.#order++, fn };
     this.#push(due);
     return {
       cancel: () => {

@@ -185,7 +185,7 @@ export class SimHost {
           this.#saved = text;
         },
       },
-      dns: { serve: (_, signal) => aborted(signal), search: [] },
+      dns: { serve: (_, signal) => aborted(signal), search: [], upstreams: [] },
       connect: (to, signal) => network.connect(caller, to, signal),
       heart: new PacedHeart({
         ...{ clock, log, isWell: () => true },
