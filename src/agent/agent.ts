@@ -76,7 +76,10 @@ export class Agent {
     const report = (taskId: string, status: TaskStatus) => {
       this.#session.send({ kind: "statuses", statuses: [{ taskId, status }] });
     };
-    this.#worker = new Worker({ ...parts, sandboxes, report });
+    this.#worker = new Worker({
+      ...{ ...parts, sandboxes, report },
+      contentsOf: (task) => this.#book.contentsOf(task),
+    });
     this.#logs = new LogSource({
       ...parts,
       containerOf: (taskId) => this.#worker.containerOf(taskId),

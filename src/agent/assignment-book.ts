@@ -7,11 +7,15 @@ import type {
   ServiceFact,
 } from "../dataplane/index.ts";
 import { Fault } from "../lib/index.ts";
-import type { Task } from "../model/index.ts";
+import { type ContainerSpec, namedFilesOf, placeOfFile, type Task } from "../model/index.ts";
 import type { AssignmentsMessage } from "../rpc/index.ts";
+import type { FileContents } from "../runtime/index.ts";
 
 /** A task as a manager tells it (manager/assignments.ts): all but what the node itself reports. */
-export type AssignedTask = Omit<Task, "status" | "version" | "updatedAt" | "notBefore" | "after">;
+export type AssignedTask = Omit<Task, "status" | "version" | "updatedAt" | "notBefore" | "after"> & {
+  /** It comes from the disk, where its registry credentials are not kept: a manager has to say them again. */
+  readonly lacksCredentials?: true;
+};
 
 /** What a manager sends of the network; the node adds itself and its own sandboxes. */
 export type ClusterFacts = Omit<NetworkFacts, "self" | "tasks">;
@@ -19,7 +23,19 @@ export type ClusterFacts = Omit<NetworkFacts, "self" | "tasks">;
 /** True when the message may change the facts of the network, not only tasks. */
 export function concernsNetwork({ complete, upserts, removals }: Omit<AssignmentsMessage, "kind">): boolean {
   const keys = [...upserts.map(({ key }) => key), ...removals];
-  return complete || keys.some((key) => !key.startsWith("task/"));
+  return complete || keys.some((key) => !/^(task|secret|config)\//.test(key));
+}
+
+/** In the place of a set's number: no difference fits. */
+const FROM_DISK = -1;
+
+/** A row without the registry credentials that a task's may have. */
+function withoutCredentials(json: string): string {
+  if (!json.includes('"registryAuth"')) return json;
+  const row = JSON.parse(json) as { readonly spec?: { readonly container?: Partial<ContainerSpec> } };
+  const { registryAuth, ...container } = row.spec?.container ?? {};
+  if (registryAuth === undefined) return json;
+  return JSON.stringify({ ...row, spec: { ...row.spec, container }, lacksCredentials: true });
 }
 
 /** Everything this node has been told, by key. Differences apply only to the set they were made for. */
@@ -57,16 +73,35 @@ export class AssignmentBook {
     };
   }
 
-  /** For the disk: what a restarted agent starts from until a manager speaks. */
+  /**
+   * What the task's secrets and configs hold, by their place in the container; undefined as long as a manager has to say again
+   * what is in no file. Fault "not-found" for one that managers do not know.
+   */
+  contentsOf(task: AssignedTask): FileContents | undefined {
+    const files = namedFilesOf(task.spec.container);
+    if (task.lacksCredentials || (this.#sequence === FROM_DISK && files.length > 0)) return undefined;
+    return new Map(
+      files.map((file) => {
+        const { id, name } = file.reference;
+        const key = `${file.kind}/${id}`;
+        if (!this.#items.has(key)) throw new Fault("not-found", `${file.kind} ${name} not found`);
+        const { data } = this.#value(key) as { readonly data: string };
+        return [placeOfFile(file), Buffer.from(data, "base64")];
+      }),
+    );
+  }
+
+  /** For the disk: what a restarted agent starts from until a manager speaks. No secret, config or credential is in it. */
   save(): string {
-    return JSON.stringify([...this.#items]);
+    const kept = [...this.#items].filter(([key]) => !/^(secret|config)\//.test(key));
+    return JSON.stringify(kept.map(([key, json]) => [key, withoutCredentials(json)]));
   }
 
   /** A book from what `save` wrote. The next differences will not fit it, so a whole set must come first. */
   static load(text: string): AssignmentBook {
     const book = new AssignmentBook();
     book.#items = new Map(JSON.parse(text) as [string, string][]);
-    book.#sequence = -1;
+    book.#sequence = FROM_DISK;
     return book;
   }
 

@@ -1,4 +1,11 @@
-import { type GenericResource, type Resources, taskName } from "../model/index.ts";
+import {
+  type ContainerSpec,
+  type GenericResource,
+  namedFilesOf,
+  placeOfFile,
+  type Resources,
+  taskName,
+} from "../model/index.ts";
 import type { ContainerConfig } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 
@@ -47,6 +54,7 @@ export function containerConfigOf(task: AssignedTask, place: TaskPlace): Contain
     ...(container.init !== undefined && { init: container.init }),
     ...(container.stopSignal !== "" && { stopSignal: container.stopSignal }),
     mounts: container.mounts,
+    ...filesOf(container),
     hosts: [
       ...(own === undefined ? [] : [{ address: own, names: [hostname] }]),
       ...container.hosts.map(hostOf),
@@ -73,6 +81,15 @@ export function containerConfigOf(task: AssignedTask, place: TaskPlace): Contain
 /** The user's, and unless they speak of it Docker's: a name with a dot is asked as it is (moby libnetwork/sandbox_dns_unix.go). */
 function optionsOf(words: readonly string[]): readonly string[] {
   return words.some((word) => word.startsWith("ndots:")) ? words : [...words, "ndots:0"];
+}
+
+/** Its secrets and configs; what they hold goes another way. */
+function filesOf(container: ContainerSpec): Pick<ContainerConfig, "files"> {
+  const files = namedFilesOf(container).map((file) => {
+    const { uid, gid, mode } = file.reference.file;
+    return { target: placeOfFile(file), uid, gid, mode };
+  });
+  return files.length === 0 ? {} : { files };
 }
 
 /** Limits, and the memory it reserved: the kernel takes that away last, where the scheduler alone would only count it. */

@@ -1,6 +1,6 @@
 import { type Clock, type Random, randomHex } from "../lib/index.ts";
 import type { PortSpec } from "../model/index.ts";
-import type { Containers, Images } from "../runtime/index.ts";
+import type { Containers, FileContents, Images } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import type { Patience } from "./patience.ts";
 import { pullFault } from "./reasons.ts";
@@ -23,6 +23,8 @@ export interface PrepareParts {
   readonly sandboxes: Pick<Sandboxes, "attach">;
   readonly clock: Clock;
   readonly random: Random;
+  /** What the task's secrets and configs hold; undefined while a manager has to say. Fault "not-found". */
+  contentsOf(task: AssignedTask): FileContents | undefined;
 }
 
 /** One runner's own: what is wanted of it, how long it waits, what it tells. */
@@ -45,15 +47,24 @@ export async function createContainer(parts: PrepareParts, self: RunnerSelf): Pr
     if (needs === undefined || orders.mustStop) return;
     const id = randomHex(parts.random, 32);
     const config = needs.place(orders.task, id, needs.image);
+    const contents = parts.contentsOf(orders.task);
     await patience.try(
       signal,
-      () => parts.containers.create(config),
+      () => parts.containers.create(config, contents),
       (reason) => report.waits(reason),
     );
     report.containerId = id;
   } finally {
     cancel.abort(new Ended("no longer wanted"));
   }
+}
+
+const SILENCE = "waiting for a manager to say its secrets again: they are kept in no file";
+
+/** After a restart of the agent a task may have to wait for what only managers know. */
+async function supply(parts: PrepareParts, { orders, report }: RunnerSelf): Promise<void> {
+  report.waits(SILENCE);
+  await orders.until(() => parts.contentsOf(orders.task) !== undefined);
 }
 
 /** Image and network, at the same time. */
@@ -63,6 +74,7 @@ async function gather(
   signal: AbortSignal,
 ): Promise<{ image: string; place: ContainerConfigInput }> {
   const { orders, patience, report } = self;
+  if (parts.contentsOf(orders.task) === undefined) await supply(parts, self);
   const attach = () => parts.sandboxes.attach(orders.task);
   const [image, place] = await Promise.all([
     pull(parts, self, signal),

@@ -6,7 +6,7 @@ import { FakeImages } from "../runtime/images.fake.ts";
 import type { ContainerState } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { containerConfigOf } from "./container-config.ts";
-import type { Sandboxes } from "./prepare.ts";
+import type { PrepareParts, Sandboxes } from "./prepare.ts";
 import { TaskRunner } from "./task-runner.ts";
 
 /** Namespaces in memory: which tasks have one, and what goes wrong next. */
@@ -44,6 +44,8 @@ export class RunnerStage {
   readonly sandboxes: FakeSandboxes = new FakeSandboxes();
   reported: TaskStatus[] = [];
   readonly warned: string[] = [];
+  /** What managers have said of secrets and configs. */
+  contentsOf: PrepareParts["contentsOf"] = () => new Map();
 
   constructor() {
     this.images.publish("redis:3.2", { Cmd: ["serve"] });
@@ -55,7 +57,8 @@ export class RunnerStage {
     const warn = (message: string) => void this.warned.push(message);
     const log: Log = { ...silentLog, warn, error: warn };
     const report = (_: string, status: TaskStatus) => void this.reported.push(status);
-    const parts = { containers, images, sandboxes, clock, random: seededRandom(1), log, report };
+    const contentsOf: PrepareParts["contentsOf"] = (of) => this.contentsOf(of);
+    const parts = { containers, images, sandboxes, clock, contentsOf, random: seededRandom(1), log, report };
     return new TaskRunner(parts, task, found);
   }
 

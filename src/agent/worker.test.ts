@@ -37,6 +37,7 @@ beforeEach(() => {
   attached = new Set();
   reported = [];
   parts = {
+    contentsOf: () => new Map(),
     ...{ containers, images, sandboxes, clock, random: seededRandom(7), log: silentLog },
     report: (taskId, { state }) => void reported.push([taskId, state]),
   };

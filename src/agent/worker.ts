@@ -3,7 +3,7 @@ import type { TaskStatus } from "../model/index.ts";
 import type { ContainerState, Containers, Images } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { TASK_ID_LABEL } from "./container-config.ts";
-import type { Sandboxes } from "./prepare.ts";
+import type { PrepareParts, Sandboxes } from "./prepare.ts";
 import type { TaskSandboxes } from "./sandbox.ts";
 import { TaskRunner } from "./task-runner.ts";
 
@@ -14,6 +14,7 @@ export interface WorkerParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly contentsOf: PrepareParts["contentsOf"];
   report(taskId: string, status: TaskStatus): void;
 }
 

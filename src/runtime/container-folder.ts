@@ -10,12 +10,21 @@ export interface ContainerFolder {
   readonly history: string;
   /** FIFOs: gone with the machine's power. */
   readonly runDir: string;
+  /** Where a tmpfs for the container's files is mounted, when it has any. */
+  readonly files: string;
   readonly stdin: string;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 export const EXEC_PREFIX = "exec-";
+
+export const FILES_FOLDER = "files";
+
+/** The nth of a container's files, under `ContainerFolder.files`. */
+export function fileAt(files: string, index: number): string {
+  return `${files}/${index}`;
+}
 
 /** The FIFO for the output of a program in the container. */
 export function execFifo({ runDir }: ContainerFolder, execId: string): string {
@@ -32,6 +41,7 @@ export function folderOf(dataDir: string, runDir: string, id: string): Container
     resolvConf: `${dir}/resolv.conf`,
     history: `${dir}/history.json`,
     runDir: run,
+    files: `${run}/${FILES_FOLDER}`,
     stdin: `${run}/stdin`,
     stdout: `${run}/stdout`,
     stderr: `${run}/stderr`,

@@ -1,7 +1,8 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import type { GrpcClient } from "../grpc/index.ts";
 import { type Clock, Fault, type Log, messageOf, type Random } from "../lib/index.ts";
-import type { ContainerConfig, Volumes } from "./container.ts";
+import type { ContainerConfig, FileContents, Volumes } from "./container.ts";
+import { checkFiles, dropFiles, storeFiles } from "./container-files.ts";
 import { type ContainerFolder, folderOf, hostsFileOf, resolvFileOf } from "./container-folder.ts";
 import { findInit } from "./container-init.ts";
 import { allMounts, type ContainerMounts, resolveMounts } from "./container-mounts.ts";
@@ -44,7 +45,11 @@ export interface MadeContainer {
 }
 
 /** Makes a container up to its process: snapshot, files, volumes and containerd's record. All of it or nothing. */
-export async function makeContainer(parts: MakerParts, config: ContainerConfig): Promise<MadeContainer> {
+export async function makeContainer(
+  parts: MakerParts,
+  config: ContainerConfig,
+  contents: FileContents,
+): Promise<MadeContainer> {
   const { images, client, volumes, machine, clock } = parts;
   const resolved = await images.resolve(config.image);
   const image = imageProcessOf(resolved.config);
@@ -52,13 +57,14 @@ export async function makeContainer(parts: MakerParts, config: ContainerConfig):
   const stopSignal = signalNumber(config.stopSignal || image.stopSignal);
   const init = config.init === true ? await findInit() : undefined;
   const asked = allMounts(config.mounts, image.volumes);
+  checkFiles(config, contents);
   const folder = folderOf(parts.dataDir, parts.runDir, config.id);
   const ownVolumes: string[] = [];
   try {
     const [rootfs, mounts] = await allOf(
       freshSnapshot(parts, config.id, resolved.topChainId),
       resolveMounts(asked, volumes, (name) => ownVolumes.push(name)),
-      writeFiles(folder, config),
+      writeFiles(folder, config).then(() => storeFiles(folder.files, config.files ?? [], contents)),
     );
     const layers = new Layers(parts, rootfs, resolved);
     const user = resolveUser(config.user || image.user, config.groups, await layers.userFiles());
@@ -92,6 +98,7 @@ export async function removeContainer(
       if (!Fault.is(error, "not-found")) throw error;
     });
   }
+  await dropFiles(folder.files);
   await rm(folder.runDir, { recursive: true, force: true });
   await rm(folder.dir, { recursive: true, force: true });
   await deleteContainer(client, id);

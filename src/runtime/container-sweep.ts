@@ -1,6 +1,8 @@
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { type Log, messageOf } from "../lib/index.ts";
 import { exec } from "../sys/index.ts";
+import { dropFiles } from "./container-files.ts";
+import { FILES_FOLDER } from "./container-folder.ts";
 import type { MakerParts } from "./container-maker.ts";
 import { listContainers, listSnapshots, removeSnapshot } from "./container-store.ts";
 import { ROOTFS_PREFIX } from "./rootfs.ts";
@@ -25,7 +27,10 @@ export async function sweep({
 
 async function take(path: string, log: Log): Promise<void> {
   try {
-    if (!path.includes(`/${ROOTFS_PREFIX}`)) return await rm(path, { recursive: true, force: true });
+    if (!path.includes(`/${ROOTFS_PREFIX}`)) {
+      await dropFiles(`${path}/${FILES_FOLDER}`);
+      return await rm(path, { recursive: true, force: true });
+    }
     // An image was being read: nothing under a mount may be deleted.
     await exec(["umount", "--lazy", path]);
     await rmdir(path);

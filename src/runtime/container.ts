@@ -29,6 +29,8 @@ export interface ContainerConfig {
   /** "SIGTERM" or "15". */
   readonly stopSignal?: string;
   readonly mounts: readonly Mount[];
+  /** Files whose contents are nobody else's to see: handed to `create`, kept in memory alone. */
+  readonly files?: readonly MemoryFile[];
   /** Lines of /etc/hosts after localhost. */
   readonly hosts: readonly { readonly address: string; readonly names: readonly string[] }[];
   readonly dns: {
@@ -46,14 +48,27 @@ export interface ContainerConfig {
   readonly health?: HealthCheck;
   /** Absent: Docker's seccomp profile, and set-user-ID programs work. */
   readonly privileges?: Privileges;
-  /** Path of the pinned network namespace. */
-  readonly netns: string;
+  /** Path of the pinned network namespace; absent: containerd's own, the host's. */
+  readonly netns?: string;
   /** Absent: json-file. With none nothing is kept, and there is nothing to read. */
   readonly logDriver?: "json-file" | "none";
   /** Log rotation: bytes per file, number of files. */
   readonly logMaxBytes: number;
   readonly logMaxFiles: number;
 }
+
+/** A file that the container can read and nobody can change. */
+export interface MemoryFile {
+  /** Absolute; also which of the contents it is. */
+  readonly target: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+/** What a container's files hold, by target. */
+export type FileContents = ReadonlyMap<string, Uint8Array>;
 
 export interface Resources {
   readonly memoryBytes?: number;
@@ -174,8 +189,11 @@ export interface Containers {
   /** All, or those with these labels ("" matches any value). */
   list(labels?: Readonly<Record<string, string>>): Promise<ContainerState[]>;
   get(id: string): Promise<ContainerState | undefined>;
-  /** Makes it, with its file system, volumes and process, ready to start. What was half made goes when it fails. */
-  create(config: ContainerConfig): Promise<void>;
+  /**
+   * Makes it, with its file system, volumes and process, ready to start. What was half made goes when it fails. Fault "invalid"
+   * unless each of the config's files has contents.
+   */
+  create(config: ContainerConfig, contents?: FileContents): Promise<void>;
   /** Starts process 1; its pid. */
   start(id: string): Promise<number>;
   /** Resolves when process 1 has ended, at once when it has already. Rejects with the signal's reason. */

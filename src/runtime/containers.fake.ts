@@ -4,11 +4,13 @@ import type {
   ContainerEvent,
   ContainerState,
   Containers,
+  FileContents,
   LogEntry,
   LogOptions,
   ResolvedMount,
 } from "./container.ts";
 import { logNotKept, nameTaken, noHealthCheck, noSuchContainer, notRunning } from "./container-faults.ts";
+import { checkFiles } from "./container-files.ts";
 import { allMounts } from "./container-mounts.ts";
 import { runFakeScript } from "./fake-script.fake.ts";
 import type { ExecConfig, ExecResult, Health, HealthStatus } from "./health.ts";
@@ -28,6 +30,8 @@ interface FakeContainer {
   readonly entries: LogEntry[];
   /** Files that its scripts have made. */
   readonly files: Set<string>;
+  /** What the files of its config hold. */
+  readonly contents: FileContents;
   readonly probe: Probe | undefined;
   /** What its probes say, whatever they run. */
   answer: ExecResult | undefined;
@@ -107,12 +111,19 @@ export class FakeContainers implements Containers {
     return this.#all.get(id)?.state;
   }
 
-  async create(config: ContainerConfig): Promise<void> {
+  /** What one of the config's files holds, as text. */
+  read(id: string, target: string): string | undefined {
+    const bytes = this.#require(id).contents.get(target);
+    return bytes && Buffer.from(bytes).toString();
+  }
+
+  async create(config: ContainerConfig, contents: FileContents = new Map()): Promise<void> {
     this.#fail("create");
     const known = this.#all.get(config.id);
     if (known?.state.status === "created" && equal(known.state.config, config)) return;
     const { id: imageId, config: imageConfig } = await this.#images.resolve(config.image);
     const image = imageProcessOf(imageConfig);
+    checkFiles(config, contents);
     const owner = [...this.#all.values()].find(({ state }) => state.name === config.name);
     if (owner !== undefined) throw nameTaken(config.name, owner.state.id);
     const { id, name, labels } = config;
@@ -134,7 +145,7 @@ export class FakeContainers implements Containers {
       stopSignal: signalNumber(config.stopSignal || image.stopSignal),
       onStop: undefined,
       entries: [],
-      files: new Set(),
+      ...{ files: new Set(), contents },
       ...{ answer: undefined, probing: undefined },
     };
     this.#all.set(id, container);

@@ -6,6 +6,7 @@ import type {
   ContainerEvent,
   ContainerState,
   Containers,
+  FileContents,
   LogEntry,
   LogOptions,
   Volumes,
@@ -128,12 +129,12 @@ export class ContainerdContainers implements Containers {
     return entry && this.#keeper.stateOf(entry);
   }
 
-  async create(config: ContainerConfig): Promise<void> {
+  async create(config: ContainerConfig, contents: FileContents = new Map()): Promise<void> {
     if (this.#isMade(config)) return;
     this.#claimName(config);
     this.#creating.set(config.id, config.name);
     try {
-      await this.#gate.run(() => this.#keeper.locked(config.id, () => this.#create(config)));
+      await this.#gate.run(() => this.#keeper.locked(config.id, () => this.#create(config, contents)));
     } finally {
       this.#creating.delete(config.id);
     }
@@ -228,9 +229,9 @@ export class ContainerdContainers implements Containers {
     throw nameTaken(name, owner);
   }
 
-  async #create(config: ContainerConfig): Promise<void> {
+  async #create(config: ContainerConfig, contents: FileContents): Promise<void> {
     if (this.#isMade(config)) return;
-    const { record, rootfs } = await makeContainer(this.#maker, config);
+    const { record, rootfs } = await makeContainer(this.#maker, config, contents);
     const entry = this.#keeper.add(record);
     try {
       await this.#makeTask(entry, rootfs);

@@ -7,6 +7,7 @@ export type {
   ContainerEvent,
   ContainerState,
   Containers,
+  FileContents,
   LogEntry,
   LogOptions,
   Volumes,

@@ -1,5 +1,5 @@
 import type { ContainerConfig, Mount, ResolvedMount } from "./container.ts";
-import type { ContainerFolder } from "./container-folder.ts";
+import { type ContainerFolder, fileAt } from "./container-folder.ts";
 import type { OciMount } from "./oci.ts";
 
 const mount = (destination: string, type: string, source: string, options: string): OciMount => ({
@@ -24,7 +24,7 @@ const DEFAULT_PROPAGATION = "rprivate";
 
 /** What `mountsOf` mounts. `resolved` says where the config's mounts really are, in order. */
 export interface MountInput {
-  readonly config: Pick<ContainerConfig, "mounts">;
+  readonly config: Pick<ContainerConfig, "mounts" | "files">;
   readonly resolved: readonly ResolvedMount[];
   readonly folder: ContainerFolder;
   /** The host's file of the init that becomes process 1, when one is asked for. */
@@ -41,7 +41,8 @@ export const INIT_PATH = "/sbin/docker-init";
 export function mountsOf({ config, resolved, folder, init }: MountInput): OciMount[] {
   const asked = new Map(config.mounts.map((m) => [cleanPath(m.target), m]));
   const own = resolved.map((at) => ociMountOf(at, asked.get(at.target)));
-  const taken = new Set(own.map((m) => m.destination));
+  const memory = (config.files ?? []).map(({ target }, i) => memoryFile(fileAt(folder.files, i), target));
+  const taken = new Set([...own, ...memory].map((m) => m.destination));
   const files = [
     fileMount(folder.resolvConf, "/etc/resolv.conf"),
     fileMount(folder.hostname, "/etc/hostname"),
@@ -51,7 +52,7 @@ export function mountsOf({ config, resolved, folder, init }: MountInput): OciMou
   const kernel = KERNEL_MOUNTS.filter(
     ({ destination }) => !(taken.has(destination) || (taken.has("/dev") && destination.startsWith("/dev/"))),
   );
-  return [...kernel, ...[...own, ...files].sort((a, b) => depthOf(a) - depthOf(b))];
+  return [...kernel, ...[...own, ...memory, ...files].sort((a, b) => depthOf(a) - depthOf(b))];
 }
 
 /** "shared" or "rslave" when a bind mount's propagation asks that of the root (moby daemon/oci_linux.go). */
@@ -87,6 +88,11 @@ function tmpfsMount(at: ResolvedMount, asked: Mount | undefined): OciMount {
     ...(at.readOnly ? ["ro"] : []),
   ];
   return mount(at.target, "tmpfs", "tmpfs", options.join(","));
+}
+
+/** Of a tmpfs that is the container's own. Programs may be run from it, as with Docker: configs are entrypoints, too. */
+function memoryFile(source: string, target: string): OciMount {
+  return mount(cleanPath(target), "bind", source, `bind,${DEFAULT_PROPAGATION},ro,nosuid,nodev`);
 }
 
 function fileMount(source: string, destination: string): OciMount {

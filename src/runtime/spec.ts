@@ -103,12 +103,13 @@ function linuxOf(config: ContainerConfig, machine: Machine, capabilities: readon
   return {
     namespaces: [
       ...["mount", "pid", "ipc", "uts"].map((type) => ({ type })),
-      { type: "network", path: config.netns },
+      ...(config.netns === undefined ? [] : [{ type: "network", path: config.netns }]),
       ...(machine.cgroupVersion === 2 ? [{ type: "cgroup" }] : []),
     ],
     cgroupsPath: `${CGROUP}/${config.id}`,
     resources: resourcesOf(config.resources, machine),
-    sysctl: { ...DEFAULT_SYSCTLS, ...config.sysctls },
+    // The host's own are not for containers to set: runc refuses them.
+    sysctl: { ...(config.netns === undefined ? {} : DEFAULT_SYSCTLS), ...config.sysctls },
     maskedPaths: MASKED_PATHS,
     readonlyPaths: READONLY_PATHS,
     ...(rootfsPropagation !== undefined && { rootfsPropagation }),

@@ -9,24 +9,26 @@ const files = {
 
 describe("who process 1 is", () => {
   test.each([
-    ["", 0, 0, [10, 11]],
-    ["root", 0, 0, [10, 11]],
-    ["app", 1000, 1001, [10, 11]],
-    ["1000", 1000, 1001, [10, 11]],
-    ["app:late", 1000, 1003, []],
-    ["app:5", 1000, 5, []],
-    [":late", 0, 1003, []],
-    ["4242", 4242, 0, []],
-    ["4242:4343", 4242, 4343, []],
+    ["", 0, 0, [0, 10, 11]],
+    ["root", 0, 0, [0, 10, 11]],
+    ["app", 1000, 1001, [1001, 10, 11]],
+    ["1000", 1000, 1001, [1001, 10, 11]],
+    ["app:late", 1000, 1003, [1003]],
+    ["app:5", 1000, 5, [5]],
+    [":late", 0, 1003, [1003]],
+    ["4242", 4242, 0, [0]],
+    ["4242:4343", 4242, 4343, [4343]],
     // A number is always a number, whatever the files call it.
-    ["12", 12, 0, []],
-    ["5:10", 5, 10, []],
+    ["12", 12, 0, [0]],
+    ["5:10", 5, 10, [10]],
   ])("%j", (user, uid, gid, additionalGids) => {
     expect(resolveUser(user, [], files)).toEqual({ uid, gid, additionalGids });
   });
 
-  test("extra groups come after the own ones, each once", () => {
-    expect(resolveUser("app", ["late", "77", "wheel"], files).additionalGids).toEqual([10, 11, 1003, 77]);
+  test("extra groups come after the main and the own ones, each once", () => {
+    expect(resolveUser("app", ["late", "77", "wheel"], files).additionalGids).toEqual([
+      1001, 10, 11, 1003, 77,
+    ]);
   });
 
   test("names that are not there are refused, in Docker's words", () => {
@@ -43,7 +45,7 @@ describe("who process 1 is", () => {
 
   test("an image without user files still has numbers", () => {
     const none = { passwd: "", group: "" };
-    expect(resolveUser("", [], none)).toEqual({ uid: 0, gid: 0, additionalGids: [] });
-    expect(resolveUser("7:8", ["9"], none)).toEqual({ uid: 7, gid: 8, additionalGids: [9] });
+    expect(resolveUser("", [], none)).toEqual({ uid: 0, gid: 0, additionalGids: [0] });
+    expect(resolveUser("7:8", ["9"], none)).toEqual({ uid: 7, gid: 8, additionalGids: [8, 9] });
   });
 });

@@ -25,7 +25,9 @@ const MAX_ID = 2 ** 31 - 1;
 
 /**
  * Who process 1 is (moby/sys/user GetExecUser): `user` is "name", "uid", each with ":group" or ":gid", or empty for root;
- * `groups` are names or numbers. A number needs no line in the files; a name does. Faults "invalid" in Docker's words.
+ * `groups` are names or numbers. A number needs no line in the files; a name does. The main group is also one of the
+ * additional ones: else a process that changes its main group is out of it, and files that shut it out let it in
+ * (CVE-2022-36109). Faults "invalid" in Docker's words.
  */
 export function resolveUser(user: string, groups: readonly string[], files: UserFiles): OciUser {
   const accounts = parsePasswd(files.passwd);
@@ -40,7 +42,7 @@ export function resolveUser(user: string, groups: readonly string[], files: User
   const own =
     account === undefined || group !== "" ? [] : known.filter((g) => g.members.includes(account.name));
   const extra = groups.map((name) => groupId(name, known));
-  return { uid, gid, additionalGids: [...new Set([...own.map((g) => g.gid), ...extra])] };
+  return { uid, gid, additionalGids: [...new Set([gid, ...own.map((g) => g.gid), ...extra])] };
 }
 
 function findAccount(who: string, accounts: readonly Account[]): Account | undefined {
