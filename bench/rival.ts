@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import {
   addressOf,
   hostPaths,
@@ -8,12 +8,24 @@ import {
   REGISTRY_PORT,
   startDetached,
 } from "../src/lab/index.ts";
-import { systemClock } from "../src/sys/index.ts";
+import { execOk, systemClock } from "../src/sys/index.ts";
 import { Engine } from "./engine.ts";
 import { until } from "./measure.ts";
 
-/** Debian's dockerd in place of a lab host's shoald: same namespace, same containerd, same registry. */
+/** Debian's dockerd in place of a lab host's shoald, a swarm of its own. */
 export async function startRival(lab: LabRecord, host: string): Promise<Engine> {
+  const engine = await startDockerd(lab, host);
+  const address = addressOf(lab, host);
+  await engine.post("/swarm/init", { ListenAddr: "0.0.0.0:2377", AdvertiseAddr: address });
+  return engine;
+}
+
+/** Debian's dockerd in place of a lab host's shoald: same namespace, containerd and registry, a hostname like a lab's. */
+export async function startDockerd(
+  lab: LabRecord,
+  host: string,
+  settings: readonly string[] = [],
+): Promise<Engine> {
   await killDaemon(lab, host, systemClock);
   const { run, data, netns, containerdSocket } = hostPaths(lab.name, host);
   const socket = `${run}/dockerd.sock`;
@@ -29,7 +41,8 @@ export async function startRival(lab: LabRecord, host: string): Promise<Engine> 
     ["--insecure-registry", registry],
     ["--log-level", "error"],
   ].flat();
-  const argv = ["/usr/sbin/dockerd", ...flags];
+  const uts = await namedMachine(`${run}/uts`, `${lab.name}-${host}`);
+  const argv = ["nsenter", `--uts=${uts}`, "--", "/usr/sbin/dockerd", ...flags, ...settings];
   startDetached({ netns, argv, log: `${run}/dockerd.log`, pidFile: `${run}/rival.pid` });
   const engine = new Engine(socket);
   await until(
@@ -41,7 +54,12 @@ export async function startRival(lab: LabRecord, host: string): Promise<Engine> 
       ),
     60_000,
   );
-  const address = addressOf(lab, host);
-  await engine.post("/swarm/init", { ListenAddr: "0.0.0.0:2377", AdvertiseAddr: address });
   return engine;
+}
+
+/** A UTS namespace with a hostname, pinned at a path: a node of Docker's is called as its machine is. */
+async function namedMachine(path: string, hostname: string): Promise<string> {
+  writeFileSync(path, "");
+  await execOk(["unshare", `--uts=${path}`, "--", "hostname", hostname]);
+  return path;
 }

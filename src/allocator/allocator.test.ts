@@ -317,6 +317,13 @@ describe("published ports", () => {
   });
 });
 
+test("a service's VIP on ingress is its first, as in Swarm", () => {
+  const land = new Land({ networks: [ingress, front], services: [on("web", ["front"], [port(80)])] });
+  land.allocate();
+  const { vips = [] } = land.view.get("service", "svc-web")?.endpoint ?? {};
+  expect(vips.map((vip) => vip.networkId)).toEqual(["net-ingress", "net-front"]);
+});
+
 test("services keep their VIPs while networks come and go; dnsrr has none", () => {
   const back = aNetwork("back", {}, { createdAt: T0 + 1 });
   const land = new Land({ networks: [front, back], services: [on("web", ["front"])] });

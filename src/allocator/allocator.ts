@@ -165,7 +165,7 @@ function vipNetworks(service: Service, ledger: Ledger): string[] {
   const own = service.spec.endpoint.mode === "vip" ? service.spec.task.networks.map((n) => n.target) : [];
   const ingress =
     usesIngress(service.spec.endpoint) && ledger.ingress !== undefined ? [ledger.ingress.id] : [];
-  return [...own, ...ingress];
+  return [...ingress, ...own];
 }
 
 function usesIngress({ ports }: EndpointSpec): boolean {

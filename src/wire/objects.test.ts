@@ -67,6 +67,13 @@ describe("a service", () => {
     expect(shown).not.toHaveProperty("ServiceStatus");
   });
 
+  test("has the defaults filled in for today's words alone", () => {
+    const changed = { ...aService("web"), previousSpec: aService("web").spec };
+    const shown = serviceToWire(changed, { networks, defaults: true });
+    expect(shown["Spec"]).toHaveProperty("UpdateConfig");
+    expect(shown["PreviousSpec"]).not.toHaveProperty("UpdateConfig");
+  });
+
   test("counts its running tasks", () => {
     const three = aService("three", { mode: { kind: "replicated", replicas: 3 } });
     const tasks = [aRunning(three, 1, "n1"), aRunning(three, 2, "n1"), aTask(three, 3)];

@@ -124,10 +124,18 @@ const REFUSED: readonly Refused[] = [
   [
     "TaskTemplate.Placement",
     { Constraints: ["node.role=manager"] },
-    "invalid: constraint expected one operator from ==, !=",
+    "invalid: rpc error: code = Unknown desc = constraint expected one operator from ==, !=",
   ],
-  ["TaskTemplate.Placement", { Constraints: ["=="] }, "invalid: key '' is invalid"],
-  ["TaskTemplate.Placement", { Constraints: ["node.labels.a=="] }, "invalid: value '' is invalid"],
+  [
+    "TaskTemplate.Placement",
+    { Constraints: ["=="] },
+    "invalid: rpc error: code = Unknown desc = key '' is invalid",
+  ],
+  [
+    "TaskTemplate.Placement",
+    { Constraints: ["node.labels.a=="] },
+    "invalid: rpc error: code = Unknown desc = value '' is invalid",
+  ],
   [
     "TaskTemplate.Placement",
     { MaxReplicas: -1 },

@@ -1,4 +1,4 @@
-import { Fault } from "../lib/index.ts";
+import { Fault, messageOf } from "../lib/index.ts";
 import {
   type EndpointSpec,
   type GenericResource,
@@ -42,9 +42,18 @@ function checkTask({ resources, restart, placement, container, networks }: TaskS
   checkResources(resources);
   if (restart.delayMs < 0) throw invalid("TaskSpec: restart-delay cannot be negative");
   if (restart.windowMs < 0) throw invalid("TaskSpec: restart-window cannot be negative");
-  for (const constraint of placement.constraints) parseConstraint(constraint);
+  for (const constraint of placement.constraints) checkConstraint(constraint);
   checkContainer(container);
   checkAttachments(networks);
+}
+
+/** Swarm's control API gives the parser's words no code of its own. */
+function checkConstraint(text: string): void {
+  try {
+    parseConstraint(text);
+  } catch (error) {
+    throw new Fault("invalid", `rpc error: code = Unknown desc = ${messageOf(error)}`);
+  }
 }
 
 /** Above this a service is a mistake: a manager would make that many tasks at once. Ours, not Swarm's. */

@@ -30,7 +30,7 @@ export function serviceToWire(service: Service, view: ServiceView): Record<strin
     UpdatedAt: formatTime(service.updatedAt),
     Spec: serviceSpecToWire(service.spec, { defaults }),
     ...(service.previousSpec !== undefined && {
-      PreviousSpec: serviceSpecToWire(service.previousSpec, { defaults }),
+      PreviousSpec: serviceSpecToWire(service.previousSpec),
     }),
     Endpoint: endpointToWire(service, view.networks),
     ...(service.updateStatus !== undefined && { UpdateStatus: updateStatusToWire(service.updateStatus) }),

@@ -89,6 +89,7 @@ describe("services", () => {
       "exists",
       "name conflicts with an existing object: service web already exists",
     );
+    await refused(() => services.create(spec("WEB")), "exists", "service WEB already exists");
     await refused(
       () => services.create(publishing("web2", 8080)),
       "invalid",
@@ -197,7 +198,7 @@ describe("services", () => {
     await refused(
       () => services.rollback("web", web.version),
       "precondition",
-      "service web does not have a previous spec",
+      "rpc error: code = FailedPrecondition desc = service web does not have a previous spec",
     );
     const forced = { ...web.spec, task: { ...web.spec.task, forceUpdate: 1 } };
     const two = await services.update("web", web.version, forced);

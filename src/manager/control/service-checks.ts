@@ -8,7 +8,9 @@ import { checkFiles } from "./secrets.ts";
 
 /** The spec with network ids in place of names, once nothing in the cluster forbids it. */
 export function checkSpec(view: View, spec: ServiceSpec, self: string | undefined): ServiceSpec {
-  const taken = [...view.all("service")].find((s) => s.spec.name === spec.name && s.id !== self);
+  // Swarm's names of services differ in more than case.
+  const name = spec.name.toLowerCase();
+  const taken = [...view.all("service")].find((s) => s.spec.name.toLowerCase() === name && s.id !== self);
   if (taken !== undefined) {
     const what = `name conflicts with an existing object: service ${spec.name} already exists`;
     throw new Fault("exists", `rpc error: code = AlreadyExists desc = ${what}`);

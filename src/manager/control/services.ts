@@ -64,7 +64,8 @@ export class ServiceControl {
     await write(store, (view) => {
       const service = requireVersion(view, id, version);
       if (service.previousSpec === undefined) {
-        throw new Fault("precondition", `service ${ref} does not have a previous spec`);
+        const what = `service ${ref} does not have a previous spec`;
+        throw new Fault("precondition", `rpc error: code = FailedPrecondition desc = ${what}`);
       }
       const updateStatus = {
         state: "rollback_started",
