@@ -420,6 +420,16 @@ describe("a network", () => {
     expect(refusal(await post("/networks/create", body))).toMatch(expected);
   });
 
+  test("that every node has is found as Swarm's, listed nowhere, and stays", async () => {
+    const host = await get("/networks/host?scope=swarm");
+    expect(host.json).toMatchObject({ Name: "host", Scope: "swarm", Driver: "host", IPAM: { Config: null } });
+    expect((await get(`/networks/${host.json.Id}`)).json.Name).toBe("host");
+    const listed: { Name: string }[] = (await get("/networks")).json;
+    expect(listed.map(({ Name }) => Name)).not.toContain("host");
+    expect(refusal(await get("/networks/none?scope=swarm"))).toBe("404 network none not found");
+    expect(refusal(await remove("/networks/host"))).toMatch(/^403 host is a pre-defined/);
+  });
+
   test("of the node itself stays", async () => {
     expect(refusal(await remove("/networks/docker_gwbridge"))).toMatch(
       /^403 docker_gwbridge is a pre-defined/,

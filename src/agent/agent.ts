@@ -31,6 +31,8 @@ export interface AgentParts {
     serve(facts: () => NetworkFacts, signal: AbortSignal): Promise<void>;
     /** Domains in which tasks' names are looked for. */
     readonly search: readonly string[];
+    /** Whom the node asks: what tasks on its own network are told. */
+    readonly upstreams: readonly string[];
   };
   connect(address: string, signal: AbortSignal): Promise<AgentStream>;
   readonly heart: Heart;
@@ -72,6 +74,8 @@ export class Agent {
       netnsDir: parts.netnsDir,
       describe: () => parts.describe(),
       search: parts.dns.search,
+      upstreams: parts.dns.upstreams,
+      address: parts.settings.dataPathAddress,
     });
     const report = (taskId: string, status: TaskStatus) => {
       this.#session.send({ kind: "statuses", statuses: [{ taskId, status }] });

@@ -25,17 +25,20 @@ export interface TaskPlace {
   readonly containerId: string;
   readonly image: string;
   readonly nodeId: string;
-  readonly netns: string;
-  readonly gatewayAddress: string | undefined;
+  /** The task's namespace, and its address on the gateway bridge; absent: it is on the host's network. */
+  readonly netns?: string;
+  readonly gatewayAddress?: string | undefined;
   readonly hostPorts?: string | undefined;
   readonly search: readonly string[];
+  /** What a task on the host's network is told of it. */
+  readonly host?: { readonly name: string; readonly address: string; readonly upstreams: readonly string[] };
 }
 
 /** The task's words as the runtime wants them (swarm-map 3.10a). */
 export function containerConfigOf(task: AssignedTask, place: TaskPlace): ContainerConfig {
   const { container, resources, log } = task.spec;
-  const hostname = container.hostname || place.containerId.slice(0, 12);
-  const own = task.attachments[0]?.address ?? place.gatewayAddress;
+  const hostname = container.hostname || place.host?.name || place.containerId.slice(0, 12);
+  const own = task.attachments[0]?.address ?? place.gatewayAddress ?? place.host?.address;
   return {
     id: place.containerId,
     name: taskName(task),
@@ -59,11 +62,7 @@ export function containerConfigOf(task: AssignedTask, place: TaskPlace): Contain
       ...(own === undefined ? [] : [{ address: own, names: [hostname] }]),
       ...container.hosts.map(hostOf),
     ],
-    dns: {
-      nameservers: [RESOLVER],
-      search: container.dns.search.length > 0 ? container.dns.search : place.search,
-      options: optionsOf(container.dns.options),
-    },
+    dns: dnsOf(container.dns, place),
     capAdd: container.capabilityAdd,
     capDrop: container.capabilityDrop,
     sysctls: container.sysctls,
@@ -72,10 +71,19 @@ export function containerConfigOf(task: AssignedTask, place: TaskPlace): Contain
     resources: resourcesOf(resources),
     ...(container.health !== undefined && { health: container.health }),
     ...(container.privileges !== undefined && { privileges: container.privileges }),
-    netns: place.netns,
+    ...(place.netns !== undefined && { netns: place.netns }),
     ...(log.name === "none" && { logDriver: log.name }),
     ...logLimits(log.options),
   };
+}
+
+/** The resolver of its node, which has the user's name servers from us; on the host's network those that it is to ask itself. */
+function dnsOf(words: ContainerSpec["dns"], { search, host }: TaskPlace): ContainerConfig["dns"] {
+  const domains = words.search.length > 0 ? words.search : search;
+  if (host === undefined)
+    return { nameservers: [RESOLVER], search: domains, options: optionsOf(words.options) };
+  const nameservers = words.nameservers.length > 0 ? words.nameservers : host.upstreams;
+  return { nameservers, search: domains, options: words.options };
 }
 
 /** The user's, and unless they speak of it Docker's: a name with a dot is asked as it is (moby libnetwork/sandbox_dns_unix.go). */

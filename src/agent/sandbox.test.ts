@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { FakeKernel } from "../kernel/kernel.fake.ts";
 import { FakeClock, silentLog } from "../lib/index.ts";
-import type { PortSpec } from "../model/index.ts";
+import { HOST_NETWORK, type PortSpec } from "../model/index.ts";
 import { aService, aTask } from "../model/objects.fake.ts";
 import { HOST } from "../netstate/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
@@ -24,7 +24,7 @@ beforeEach(() => {
   network.setFacts({ networks: [], nodes: [], services: [], endpoints: [], attachments: [] });
   sandboxes = new TaskSandboxes({
     ...{ network, kernel, gateway: new GatewayAddresses(GATEWAY), hostPorts: new HostPorts() },
-    ...{ nodeId: "n1", netnsDir: "/netns", search: [] },
+    ...{ nodeId: "n1", netnsDir: "/netns", search: [], upstreams: ["192.0.2.53"], address: "192.0.2.1" },
     describe: () => ({ hostname: "one", platform: { architecture: "x86_64", os: "linux" } }),
   });
 });
@@ -51,6 +51,26 @@ test("a port that a program of the host has is refused with its number, and noth
   kernel.machine.portsInUse.add("tcp/8081");
   await sandboxes.attach(publishing("web2", 8081));
   expect(hostPorts()).toEqual({ "tcp . 8081": "172.18.0.16 . 80" });
+});
+
+test("a task on the node's own network: no sandbox, no port is asked for, the node's names", async () => {
+  kernel.machine.portsInUse.add("tcp/8080");
+  const { spec, ...rest } = publishing("web", 8080);
+  const networks = [{ target: HOST_NETWORK.id, aliases: [] }];
+  const task = { ...rest, spec: { ...spec, networks } };
+  const before = kernel.machine.names();
+  const config = (await sandboxes.attach(task))(task, "c".repeat(64), "redis:3.2");
+  expect(config.netns).toBeUndefined();
+  expect(config.hostname).toBe("one");
+  expect(config.hosts).toEqual([{ address: "192.0.2.1", names: ["one"] }]);
+  expect(config.dns).toEqual({ nameservers: ["192.0.2.53"], search: [], options: [] });
+  expect(Object.keys(config.labels)).not.toContain("shoal.gateway-address");
+  expect(kernel.machine.names()).toEqual(before);
+  expect(sandboxes.portsOf("web")).toEqual([]);
+  const asking = { nameservers: ["192.0.2.99"], search: ["corp.example"], options: ["rotate"] };
+  const own = { ...task, spec: { ...task.spec, container: { ...spec.container, dns: asking } } };
+  expect((await sandboxes.attach(own))(own, "c".repeat(64), "redis:3.2").dns).toEqual(asking);
+  await sandboxes.detach("web");
 });
 
 test("a task that is to stop while the host is asked for its ports is not made after all", async () => {

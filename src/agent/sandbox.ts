@@ -1,10 +1,10 @@
 import { netnsNameOf, type PortFact, type TaskFact } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import { Fault } from "../lib/index.ts";
-import type { NodeDescription, PortSpec } from "../model/index.ts";
+import { isOnHost, type NodeDescription, type PortSpec } from "../model/index.ts";
 import type { ContainerConfig, ContainerState } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
-import { containerConfigOf, GATEWAY_LABEL, HOST_PORTS_LABEL } from "./container-config.ts";
+import { containerConfigOf, GATEWAY_LABEL, HOST_PORTS_LABEL, type TaskPlace } from "./container-config.ts";
 import type { GatewayAddresses } from "./gateway-addresses.ts";
 import { type HostPorts, hostModeOf } from "./host-ports.ts";
 import type { NetworkApplier } from "./network-applier.ts";
@@ -27,7 +27,12 @@ export interface SandboxParts {
   describe(): Pick<NodeDescription, "hostname" | "platform">;
   readonly netnsDir: string;
   readonly search: readonly string[];
+  /** Of the node: what a task on its network is told. */
+  readonly upstreams: readonly string[];
+  readonly address: string;
 }
+
+type Place = Omit<TaskPlace, "containerId" | "image">;
 
 /** The network namespaces of this node's tasks. */
 export class TaskSandboxes {
@@ -40,20 +45,30 @@ export class TaskSandboxes {
   }
 
   async attach(task: AssignedTask): Promise<ContainerConfigInput> {
-    const { network, gateway, hostPorts, nodeId, netnsDir, search } = this.#parts;
     const node = this.#parts.describe();
     // What cannot be expanded is known before anything is made for it.
     expandTask(task, node);
     this.#wanted.add(task.id);
+    const place = isOnHost(task.spec) ? this.#hostPlace() : await this.#sandboxFor(task);
+    return (of, containerId, image) =>
+      containerConfigOf(expandTask(of, node), { ...place, containerId, image });
+  }
+
+  /** The node's own namespace: nothing is made, and ports are the program's to bind. */
+  #hostPlace(): Place {
+    const { nodeId, search, upstreams, address } = this.#parts;
+    return { nodeId, search, host: { name: this.#parts.describe().hostname, address, upstreams } };
+  }
+
+  async #sandboxFor(task: AssignedTask): Promise<Place> {
+    const { network, gateway, hostPorts, nodeId, netnsDir, search } = this.#parts;
     const ports = await this.#portsFor(task);
     const gatewayAddress = gateway.give(task.id);
     await network.attach(factOf(task, gatewayAddress, ports));
-    const place = {
+    return {
       ...{ nodeId, gatewayAddress, search, hostPorts: hostPorts.numbersOf(task) },
       netns: `${netnsDir}/${netnsNameOf(task.id)}`,
     };
-    return (of, containerId, image) =>
-      containerConfigOf(expandTask(of, node), { ...place, containerId, image });
   }
 
   /** What programs of the host have is asked when the ports are given, and not again: from then on they are the task's. */

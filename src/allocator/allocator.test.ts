@@ -4,6 +4,7 @@ import { contains, parseIpv4, requireCidr } from "../lib/index.ts";
 import {
   type Change,
   FIRST_VNI,
+  HOST_NETWORK,
   LAST_VNI,
   type Network,
   type PortSpec,
@@ -239,6 +240,20 @@ describe("addresses", () => {
     land.end("web-1");
     land.allocate();
     expect(networksOf("n1")).toEqual(["net-ingress"]);
+  });
+
+  test("networks that every node has of its own give none: no VIP, no address, nothing to wait for", () => {
+    const base = aService("bare");
+    const networks = [{ target: HOST_NETWORK.id, aliases: [] }];
+    const bare = { ...base, spec: { ...base.spec, task: { ...base.spec.task, networks } } };
+    const land = new Land({
+      networks: [ingress, front],
+      services: [bare],
+      tasks: [aTask(bare, 1, { id: "t" })],
+    });
+    land.allocate();
+    expect(land.view.get("service", bare.id)?.endpoint?.vips).toEqual([]);
+    expect(land.task("t")).toMatchObject({ status: { state: "pending" }, attachments: [] });
   });
 
   test("a task waits, and says why, until its networks and its service are served", () => {

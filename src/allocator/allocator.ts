@@ -3,6 +3,7 @@ import {
   type Decision,
   type Endpoint,
   type EndpointSpec,
+  isPredefined,
   isWanted,
   type Meta,
   type Network,
@@ -12,6 +13,7 @@ import {
   type Scope,
   type Service,
   type Task,
+  type TaskSpec,
 } from "../model/index.ts";
 import { type Derived, tallyOf, type View } from "../store/index.ts";
 import { Ledger } from "./ledger.ts";
@@ -162,7 +164,7 @@ function isServed(service: Service, ledger: Ledger): boolean {
 
 /** Networks on which the service has a VIP: its own with mode vip, and ingress when a port is published there. */
 function vipNetworks(service: Service, ledger: Ledger): string[] {
-  const own = service.spec.endpoint.mode === "vip" ? service.spec.task.networks.map((n) => n.target) : [];
+  const own = service.spec.endpoint.mode === "vip" ? overlaysOf(service.spec.task) : [];
   const ingress =
     usesIngress(service.spec.endpoint) && ledger.ingress !== undefined ? [ledger.ingress.id] : [];
   return [...ingress, ...own];
@@ -217,8 +219,13 @@ function allocateTask(
   return allocated;
 }
 
+/** The networks that give addresses: what a node has of its own does not. */
+function overlaysOf({ networks }: TaskSpec): string[] {
+  return networks.map(({ target }) => target).filter((id) => !isPredefined(id));
+}
+
 function targetsOf(task: Task, ledger: Ledger): string[] {
-  const own = task.spec.networks.map((n) => n.target);
+  const own = overlaysOf(task.spec);
   return usesIngress(task.endpoint) && ledger.ingress !== undefined ? [...own, ledger.ingress.id] : own;
 }
 

@@ -1,8 +1,18 @@
 import type { ContainerBackend, ContainerInfo, EngineEvent } from "../api/index.ts";
 import { macOf, type NetworkFacts } from "../dataplane/index.ts";
 import { Fault, requireCidr } from "../lib/index.ts";
+import { HOST_NETWORK } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
 import type { EventHub } from "./event-hub.ts";
+
+/** Where a container is that has no network namespace of its own. */
+const HOST_PLACE: ContainerInfo["networks"][number] = {
+  name: HOST_NETWORK.name,
+  networkId: HOST_NETWORK.id,
+  address: "",
+  gateway: "",
+  mac: "",
+};
 
 const TASK_ID_LABEL = "com.docker.swarm.task.id";
 
@@ -17,7 +27,8 @@ export function containerBackend({ containers, facts }: ContainerBackendParts): 
   const info = (state: ContainerState): ContainerInfo => {
     const known = facts();
     const task = known?.tasks.find((t) => t.taskId === state.labels[TASK_ID_LABEL]);
-    return { ...state, networks: placesOf(task, known), hostPorts: task?.hostPorts ?? [] };
+    const networks = state.config.netns === undefined ? [HOST_PLACE] : placesOf(task, known);
+    return { ...state, networks, hostPorts: task?.hostPorts ?? [] };
   };
   return {
     list: async () => (await containers.list()).map(info),

@@ -189,7 +189,7 @@ export class Member {
       managers: this.#managers(),
       netnsDir,
       assignments: new AssignmentsFile(join(folder, "assignments.json"), log),
-      dns: { search, serve: (facts, signal) => new DnsServer({ ...resolver, facts }).run(signal) },
+      dns: { search, upstreams, serve: (facts, signal) => new DnsServer({ ...resolver, facts }).run(signal) },
       connect: (address, signal) => connectDispatcher({ address, identity: this.#identity, clock }, signal),
       heart: this.#heart,
       describe: () =>

@@ -65,8 +65,9 @@ export interface ServiceLogLine extends LogLine {
 export interface LocalNetwork {
   readonly id: string;
   readonly name: string;
-  readonly driver: "bridge" | "overlay";
+  readonly driver: "bridge" | "overlay" | "host";
   readonly scope: "local" | "swarm";
+  /** Empty: it has none. */
   readonly subnet: string;
   readonly gateway: string;
   readonly internal: boolean;
@@ -121,7 +122,7 @@ export interface ContainerInfo {
     readonly entrypoint?: readonly string[];
     readonly args?: readonly string[];
     readonly stopSignal?: string;
-    readonly netns: string;
+    readonly netns?: string;
     readonly capAdd: readonly string[];
     readonly capDrop: readonly string[];
     readonly sysctls: Readonly<Record<string, string>>;

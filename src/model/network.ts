@@ -53,6 +53,32 @@ function withoutCursor(network: Network | undefined): unknown {
   return { ...rest, state: state === undefined ? undefined : { ...state, cursor: undefined } };
 }
 
+/** A network that every node has of its own, so that no object of the cluster is it: only its name and id are known. */
+export interface PredefinedNetwork {
+  readonly id: string;
+  readonly name: "host" | "bridge";
+}
+
+/** The node's own network namespace: a task there has no address, name or balancer of its own. */
+export const HOST_NETWORK: PredefinedNetwork = { id: "predefined0network000host", name: "host" };
+/** The way to the outside, which every task of an overlay has anyway, and nothing else. */
+const BRIDGE_NETWORK: PredefinedNetwork = { id: "predefined0network0bridge", name: "bridge" };
+/** Swarm's (swarmkit manager/allocator/networkallocator PredefinedNetworks); as there, `none` is not among them. */
+export const PREDEFINED_NETWORKS: readonly PredefinedNetwork[] = [HOST_NETWORK, BRIDGE_NETWORK];
+
+export function isPredefined(networkId: string): boolean {
+  return PREDEFINED_NETWORKS.some(({ id }) => id === networkId);
+}
+
+/** True for words that put tasks into their node's own network namespace. */
+export function isOnHost({
+  networks,
+}: {
+  readonly networks: readonly { readonly target: string }[];
+}): boolean {
+  return networks.some(({ target }) => target === HOST_NETWORK.id);
+}
+
 export const INGRESS_NAME = "ingress";
 /** First VNI that is handed out (libnetwork ovmanager). */
 export const FIRST_VNI = 4096;

@@ -92,7 +92,7 @@ export function hostConfigToWire(container: ContainerInfo): Record<string, unkno
     Binds: null,
     ContainerIDFile: "",
     LogConfig: logConfigToWire(config),
-    NetworkMode: "default",
+    NetworkMode: networkMode(container),
     PortBindings: portBindings(container, ""),
     RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
     AutoRemove: false,
@@ -114,6 +114,11 @@ export function hostConfigToWire(container: ContainerInfo): Record<string, unkno
     Runtime: "io.containerd.runc.v2",
     ...(config.init !== undefined && { Init: config.init }),
   };
+}
+
+/** Docker's word for where a container's network is. */
+export function networkMode({ config }: ContainerInfo): "default" | "host" {
+  return config.netns === undefined ? "host" : "default";
 }
 
 function logConfigToWire(config: ContainerInfo["config"]): Record<string, unknown> {

@@ -4,6 +4,7 @@ import {
   containerConfigToWire,
   exposedPorts,
   hostConfigToWire,
+  networkMode,
   portBindings,
   portKey,
 } from "./container-config.ts";
@@ -53,7 +54,7 @@ export function containerSummary(
     Labels: container.labels,
     State: stateOf(container),
     Status: statusText(container, now),
-    HostConfig: { NetworkMode: "default" },
+    HostConfig: { NetworkMode: networkMode(container) },
     NetworkSettings: { Networks: networksToWire(container) },
     Mounts: mountsToWire(container),
   };
@@ -151,7 +152,7 @@ function networkSettings(container: ContainerInfo, image: ImageInfo | undefined)
   return {
     Bridge: "",
     SandboxID: "",
-    SandboxKey: container.config.netns,
+    SandboxKey: container.config.netns ?? "",
     Ports: {
       ...Object.fromEntries(exposedPorts(image).map((port) => [port, null])),
       ...portBindings(container, EVERY_ADDRESS),

@@ -177,7 +177,8 @@ export function localNetworkToWire(network: LocalNetwork): Record<string, unknow
     IPAM: {
       Driver: "default",
       Options: null,
-      Config: [omitEmpty({ Subnet: network.subnet, Gateway: network.gateway })],
+      Config:
+        network.subnet === "" ? null : [omitEmpty({ Subnet: network.subnet, Gateway: network.gateway })],
     },
     Internal: network.internal,
     Attachable: false,

@@ -1,5 +1,10 @@
 import { Fault } from "../../lib/index.ts";
-import type { Network } from "../../model/index.ts";
+import {
+  isPredefined,
+  type Network,
+  PREDEFINED_NETWORKS,
+  type PredefinedNetwork,
+} from "../../model/index.ts";
 import {
   type Filters,
   labelsFit,
@@ -34,6 +39,12 @@ function ofCluster(network: Network): Listed {
 function ofNode(network: LocalNetwork): Listed {
   const { id, name, driver, scope } = network;
   return { id, name, driver, scope, labels: {}, wire: localNetworkToWire(network) };
+}
+
+/** What Swarm calls a network, and every node has of its own. Found by name, but not listed, as with Docker. */
+function ofEveryNode({ id, name }: PredefinedNetwork): Listed {
+  const nothing = { subnet: "", gateway: "", internal: false, ingress: false };
+  return ofNode({ id, name, driver: name, scope: "swarm", ...nothing });
 }
 
 /** The control, on a manager; elsewhere undefined, for what a node can say without it. */
@@ -98,7 +109,10 @@ function usedNetworks(backends: Backends): Set<string> {
 
 /** By id, else by name, else by a unique beginning of the id. Faults in Docker's words. */
 function findNetwork(backends: Backends, ref: string, scope: string): Listed {
-  const all = allNetworks(backends).filter((network) => scope === "" || network.scope === scope);
+  const predefined = managerOf(backends) === undefined ? [] : PREDEFINED_NETWORKS.map(ofEveryNode);
+  const all = [...allNetworks(backends), ...predefined].filter(
+    (network) => scope === "" || network.scope === scope,
+  );
   const found = [
     all.filter(({ id }) => id === ref),
     all.filter(({ name }) => name === ref),
@@ -139,7 +153,7 @@ function requireManager({ swarm }: Backends): void {
 
 async function remove(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
   const { id, name, scope } = findNetwork(backends, param(request, "id"), "");
-  if (scope === "local") {
+  if (scope === "local" || isPredefined(id)) {
     throw new Fault("forbidden", `${name} is a pre-defined network and cannot be removed`);
   }
   await backends.manager().networks.remove(id);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { PortSpec, ServiceSpec } from "../../model/index.ts";
-import { aNetwork, aService } from "../../model/objects.fake.ts";
+import { HOST_NETWORK, type PortSpec, type ServiceSpec } from "../../model/index.ts";
+import { aNetwork, aService, aTaskSpec } from "../../model/objects.fake.ts";
 import { viewOf } from "../../store/index.ts";
 import { checkSpec } from "./service-checks.ts";
 
@@ -66,5 +66,38 @@ describe("published ports", () => {
     expect(checkSpec(view, aService("new", at(port(80, "host"))).spec, undefined)).toMatchObject({
       name: "new",
     });
+  });
+});
+
+describe("networks that every node has of its own", () => {
+  const view = viewOf({ network: [ingress, aNetwork("front")] });
+  const on = (
+    targets: readonly string[],
+    more: Partial<ServiceSpec> = {},
+    aliases: readonly string[] = [],
+  ) => {
+    const networks = targets.map((target) => ({ target, aliases }));
+    return aService("new", { task: { ...aTaskSpec, networks }, ...more }).spec;
+  };
+  const targetsOf = (spec: ServiceSpec) =>
+    checkSpec(view, spec, undefined).task.networks.map(({ target }) => target);
+
+  test("are known by name and by id", () => {
+    expect(targetsOf(on(["host"], at(port(80, "host"))))).toEqual([HOST_NETWORK.id]);
+    expect(targetsOf(on([HOST_NETWORK.id]))).toEqual([HOST_NETWORK.id]);
+    expect(targetsOf(on(["bridge"], at(port(80, "ingress"))))).toHaveLength(1);
+    expect(() => targetsOf(on(["none"]))).toThrow("network none not found");
+  });
+
+  test.each([
+    [on(["host", "front"]), "conflicting options: cannot attach both user-defined and non-user-defined"],
+    [on(["front", "bridge"]), "conflicting options: cannot attach both user-defined and non-user-defined"],
+    [
+      on(["host"], {}, ["www"]),
+      "network-scoped alias is supported only for containers in user defined networks",
+    ],
+    [on(["host"], at(port(80, "ingress"))), "publish with mode=host, or not at all"],
+  ])("%#: what cannot be joined with them is refused", (spec, reason) => {
+    expect(() => targetsOf(spec)).toThrow(reason);
   });
 });

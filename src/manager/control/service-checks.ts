@@ -1,5 +1,12 @@
 import { Fault } from "../../lib/index.ts";
-import type { PortSpec, Service, ServiceSpec } from "../../model/index.ts";
+import {
+  isOnHost,
+  isPredefined,
+  type PortSpec,
+  PREDEFINED_NETWORKS,
+  type Service,
+  type ServiceSpec,
+} from "../../model/index.ts";
 import type { View } from "../../store/index.ts";
 import { requireByRef } from "./find.ts";
 import { checkFiles } from "./secrets.ts";
@@ -19,6 +26,8 @@ export function checkSpec(view: View, spec: ServiceSpec, self: string | undefine
   checkIngress(view, spec);
   checkFiles(view, spec.task.container);
   const networks = spec.task.networks.map((wanted) => {
+    const predefined = PREDEFINED_NETWORKS.find(({ id, name }) => [id, name].includes(wanted.target));
+    if (predefined !== undefined) return { ...wanted, target: predefined.id };
     const network = requireByRef(view, "network", wanted.target);
     if (network.spec.ingress) {
       const what = `Service cannot be explicitly attached to the ingress network "${network.spec.name}"`;
@@ -31,7 +40,28 @@ export function checkSpec(view: View, spec: ServiceSpec, self: string | undefine
     const what = `TaskSpec: duplicate network attachment: ${target}`;
     throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
   }
-  return { ...spec, task: { ...spec.task, networks } };
+  const resolved = { ...spec, task: { ...spec.task, networks } };
+  checkPredefined(resolved);
+  return resolved;
+}
+
+/** What Docker's nodes would only say when they make the container (moby daemon/container_operations.go). */
+function checkPredefined({ task, endpoint }: ServiceSpec): void {
+  const { networks } = task;
+  const predefined = networks.find(({ target }) => isPredefined(target));
+  if (predefined === undefined) return;
+  const refuse = (what: string) => new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
+  if (networks.length > 1) {
+    throw refuse("conflicting options: cannot attach both user-defined and non-user-defined network-modes");
+  }
+  if (predefined.aliases.length > 0) {
+    throw refuse("network-scoped alias is supported only for containers in user defined networks");
+  }
+  if (isOnHost(task) && endpoint.ports.some(({ publishMode }) => publishMode === "ingress")) {
+    throw refuse(
+      "a service on network host has the ports of its nodes: publish with mode=host, or not at all",
+    );
+  }
 }
 
 /** An ingress port is the whole cluster's. Host ports may meet: the scheduler keeps them apart. */
