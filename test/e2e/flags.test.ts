@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { wordsOf } from "../../src/wire/service-flags.fake.ts";
-import { type Seen, STORIES, type Stage } from "../support/flag-stories.ts";
+import type { Seen } from "../support/flag-looks.ts";
+import { STORIES, type Stage } from "../support/flag-stories.ts";
 import { eventually, type TaskContainer, TestSwarm } from "../support/swarm.ts";
 
 /**
