@@ -128,3 +128,19 @@ test("a planned drain of a node, by which the load comes in, loses no request", 
   });
   await swarm.docker("1", "service", "rm", "moved");
 });
+
+test("an answer that is on its way to a slow reader when its server has ended arrives whole", async () => {
+  const bytes = 600_000;
+  await serve("slow", 8085, "--replicas", "2", "--update-order", "start-first");
+  // What a reader has not read waits on the server's side, as it does when the reader is far away.
+  await swarm.exec("client", "sysctl", "-w", "net.ipv4.tcp_rmem=4096 16384 16384");
+  const url = `http://${swarm.ip("1")}:8085/bytes/${bytes}`;
+  const format = "%{http_code} %{size_download}";
+  const curl = ["curl", "-s", "-o", "/dev/null", "-w", format, "-H", "Connection: close"];
+  const read = () => swarm.exec("client", ...curl, "--limit-rate", "80k", url);
+  const answers = Promise.all(Array.from({ length: 6 }, read));
+  await updateAll("slow");
+  const whole = Array.from({ length: 6 }, () => `0 200 ${bytes}`);
+  expect((await answers).map(({ code, stdout }) => `${code} ${stdout}`)).toEqual(whole);
+  await swarm.docker("1", "service", "rm", "slow");
+});
