@@ -37,10 +37,10 @@ skopeo|skopeo
 pgrep|procps
 openssl|openssl
 ping|iputils-ping
+/usr/sbin/dockerd|docker.io
 wrk|wrk"
 bench_needs="$test_needs
-iperf3|iperf3
-/usr/sbin/dockerd|docker.io"
+iperf3|iperf3"
 
 case $purpose in
   run) needs=$run_needs ;;

@@ -6,7 +6,7 @@ export interface Hunk {
 
 /** Where two texts differ, line by line: the shortest way from one to the other (longest common subsequence). */
 export function hunksOf(docker: string, shoal: string): Hunk[] {
-  const [left, right] = [docker.split("\n"), shoal.split("\n")];
+  const [left, right] = [linesOf(docker), linesOf(shoal)];
   const common = commonLengths(left, right);
   const hunks: Hunk[] = [];
   let open: { docker: string[]; shoal: string[] } | undefined;
@@ -27,6 +27,8 @@ export function hunksOf(docker: string, shoal: string): Hunk[] {
   }
   return hunks;
 }
+
+const linesOf = (text: string) => (text === "" ? [] : text.split("\n"));
 
 const at = (table: readonly (readonly number[])[], i: number, j: number) => table[i]?.[j] ?? 0;
 

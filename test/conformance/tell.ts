@@ -51,5 +51,5 @@ async function answerTo(side: Side, step: Step): Promise<string> {
   if (step.verb === "wait") return waitUntil(side, step.text.replace(/^wait until /, ""));
   const { code, stdout, stderr } = await side.say(step.node, step.words);
   const errors = stderr.replace(/^(?=.)/gm, "! ");
-  return `${stdout}${errors}${code === 0 ? "" : `\n(exit ${code})`}`;
+  return `${stdout}${errors}`.trimEnd().concat(code === 0 ? "" : `\n(exit ${code})`);
 }
