@@ -10,6 +10,7 @@ import { GatewayAddresses } from "./gateway-addresses.ts";
 import type { Heart } from "./heart.ts";
 import { HostPorts } from "./host-ports.ts";
 import { LogSource } from "./log-source.ts";
+import { MeshPorts } from "./mesh-ports.ts";
 import { NetworkApplier } from "./network-applier.ts";
 import { TaskSandboxes } from "./sandbox.ts";
 import { ManagerSession, type SessionParts } from "./session.ts";
@@ -59,11 +60,13 @@ export class Agent {
   readonly #worker: Worker;
   readonly #session: ManagerSession;
   readonly #logs: LogSource;
+  readonly #meshPorts: MeshPorts;
   #book = new AssignmentBook();
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
     this.#network = new NetworkApplier(parts);
+    this.#meshPorts = new MeshPorts(parts);
     const gateway = new GatewayAddresses(parts.settings.gatewaySubnet);
     const sandboxes = new TaskSandboxes({
       network: this.#network,
@@ -141,7 +144,11 @@ export class Agent {
 
   /** Network and tasks go where the book says, in one turn: the network must never be without a task that has it. */
   #follow(isOfNetwork = true): void {
-    if (isOfNetwork) this.#network.setFacts(this.#book.facts());
+    if (isOfNetwork) {
+      const facts = this.#book.facts();
+      this.#network.setFacts(facts);
+      void this.#meshPorts.look(facts.services);
+    }
     this.#worker.assign(this.#book.tasks());
   }
 
