@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { put } from "../model/index.ts";
-import { aNetwork, aNode, aRunning, aService, aTask, T0 } from "../model/objects.fake.ts";
+import { aNetwork, aNode, aRunning, aSecret, aService, aTask, T0 } from "../model/objects.fake.ts";
 import { viewOf } from "../store/index.ts";
 import { AssignmentFeed } from "./assignment-feed.ts";
 import { assignmentsFor } from "./assignments.ts";
@@ -122,9 +122,53 @@ describe("assignmentsFor()", () => {
   });
 });
 
+const token = aSecret("token");
+const motd = aSecret("motd");
+
+/** The container's words with both files. */
+function withFiles(spec: ReturnType<typeof webService>["spec"]) {
+  const refer = ({ id, spec: { name } }: typeof token) => ({
+    ...{ id, name },
+    file: { name, uid: 0, gid: 0, mode: 0o444 },
+  });
+  const container = { ...spec.task.container, secrets: [refer(token)], configs: [refer(motd)] };
+  return { ...spec, task: { ...spec.task, container } };
+}
+
+describe("a secret or config", () => {
+  const user = aService("user", withFiles(aService("user").spec));
+  const viewWith = (...tasks: ReturnType<typeof aTask>[]) =>
+    viewOf({
+      ...{ node: [aNode("n1"), aNode("n2")], service: [user], task: tasks },
+      ...{ secret: [token, aSecret("spare")], config: [motd] },
+    });
+  const keys = (view: ReturnType<typeof viewOf>, id: string) =>
+    Object.keys(told(view, id)).filter((key) => /^(secret|config)/.test(key));
+
+  test("is told before its task, to the task's node alone", () => {
+    const view = viewWith(aRunning(user, 1, "n1"));
+    expect(Object.keys(told(view, "n1")).slice(0, 3)).toEqual([
+      `secret/${token.id}`,
+      `config/${motd.id}`,
+      "task/user-1",
+    ]);
+    expect(told(view, "n1")[`secret/${token.id}`]).toEqual({ id: token.id, data: token.spec.data });
+    expect(keys(view, "n2")).toEqual([]);
+  });
+
+  test("is not told for a task that has no node yet, or has ended", () => {
+    const status = { at: T0, state: "failed", message: "" } as const;
+    expect(keys(viewWith(aTask(user, 1, { nodeId: "n1" })), "n1")).toEqual([]);
+    expect(keys(viewWith(aTask(user, 1, { nodeId: "n1", status })), "n1")).toEqual([]);
+    const both = viewWith(aTask(user, 1, { nodeId: "n1", status }), aRunning(user, 2, "n1"));
+    expect(keys(both, "n1")).toHaveLength(2);
+  });
+});
+
 type Step =
   | { readonly kind: "scale"; readonly to: number }
   | { readonly kind: "force" }
+  | { readonly kind: "files"; readonly labels: number }
   | { readonly kind: "node"; readonly id: string; readonly state: "ready" | "down"; readonly drain: boolean }
   | { readonly kind: "remove"; readonly id: string }
   | { readonly kind: "network"; readonly internal: boolean }
@@ -134,6 +178,7 @@ const nodeId = fc.constantFrom("n1", "n2", "n3");
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant("scale" as const), to: fc.nat(5) }),
   fc.record({ kind: fc.constant("force" as const) }),
+  fc.record({ kind: fc.constant("files" as const), labels: fc.nat(3) }),
   fc.record({
     kind: fc.constant("node" as const),
     id: nodeId,
@@ -154,6 +199,12 @@ const ACTS: { readonly [K in Step["kind"]]: (world: World, step: Extract<Step, {
   scale: (world, { to }) => world.update((spec) => ({ ...spec, mode: { kind: "replicated", replicas: to } })),
   force: (world) =>
     world.update((spec) => ({ ...spec, task: { ...spec.task, forceUpdate: spec.task.forceUpdate + 1 } })),
+  // The service comes to its files, or somebody relabels one of them.
+  files: (world, { labels }) => {
+    if (labels === 0) return world.update(withFiles);
+    const secret = world.view.get("secret", token.id)!;
+    return world.write([put("secret", { ...secret, spec: { ...secret.spec, labels: { n: `${labels}` } } })]);
+  },
   node: (world, { id, state: now, drain }) => {
     if (world.view.get("node", id)) world.node(id, now, drain ? "drain" : "active");
   },
@@ -175,6 +226,9 @@ test("a feed that follows commit by commit holds the whole set, and its differen
   fc.assert(
     fc.property(fc.array(step, { maxLength: 15 }), (steps) => {
       const world = newWorld([aNode("n1"), aNode("n2"), aNode("n3")], [webService(3)]);
+      world.write(
+        [token, motd].map((file, i) => put(i === 0 ? "secret" : "config", { ...file, version: 0 })),
+      );
       const feeds = ["n1", "n2", "n3"].map((id) => {
         const feed = new AssignmentFeed(id);
         const held = new Map(feed.begin(world.view).upserts.map(({ key, json }) => [key, json]));
