@@ -125,3 +125,22 @@ function queueOf(...messages: ManagerMessage[]): Queue<ManagerMessage> {
   for (const message of messages) queue.push(message);
   return queue;
 }
+
+test("a container that was made and is not to start any more has no sandbox at the next start either", async () => {
+  const held = { ...task, desiredState: "ready" as const };
+  const first = machine.start(queueOf(welcome, assignmentsFor(held)));
+  await machine.clock.advance(2_000);
+  first.stop.abort();
+  await machine.clock.advance(0);
+  expect((await machine.containers.list()).map(({ status }) => status)).toEqual(["created"]);
+  const told = assignmentsFor({ ...task, desiredState: "shutdown" });
+  const second = machine.start(queueOf(welcome, told));
+  await machine.clock.advance(2_000);
+  second.stop.abort();
+  await machine.clock.advance(0);
+  machine.applied.length = 0;
+  machine.start();
+  await machine.clock.advance(2_000);
+  expect(machine.applied.length).toBeGreaterThan(0);
+  for (const { namespaces } of machine.applied) expect(Object.keys(namespaces)).not.toContain(NAMESPACE);
+});

@@ -1,7 +1,7 @@
 import { netnsNameOf, type PortFact, type TaskFact } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import { Fault } from "../lib/index.ts";
-import { isOnHost, type NodeDescription, type PortSpec } from "../model/index.ts";
+import { isOnHost, isWanted, type NodeDescription, type PortSpec } from "../model/index.ts";
 import type { ContainerConfig, ContainerState } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { containerConfigOf, GATEWAY_LABEL, HOST_PORTS_LABEL, type TaskPlace } from "./container-config.ts";
@@ -97,14 +97,15 @@ export class TaskSandboxes {
   }
 
   /**
-   * The sandboxes of containers that run already, told to the network before it is first applied. One that has ended has given
-   * its own up: the address may be another's by now.
+   * The sandboxes of containers that run already, told to the network before it is first applied. One that has ended, or is not
+   * to run any more, has given its own up: the address may be another's by now.
    */
   adopt(tasks: readonly AssignedTask[], found: ReadonlyMap<string, ContainerState>): void {
     const facts = tasks.flatMap((task): TaskFact[] => {
       const { status, labels = {} } = found.get(task.id) ?? {};
       const { [GATEWAY_LABEL]: address, [HOST_PORTS_LABEL]: numbers } = labels;
-      if (address === undefined || status === "stopped") return [];
+      const isIn = status === "running" || (status === "created" && isWanted(task));
+      if (address === undefined || !isIn) return [];
       const { gateway, hostPorts } = this.#parts;
       gateway.adopt(task.id, address);
       if (numbers !== undefined) hostPorts.adopt(task, numbers);
