@@ -10,7 +10,7 @@ export const FREE_HOST_PORTS: { readonly first: number; readonly last: number } 
 
 const NONE: ReadonlySet<string> = new Set();
 
-export type Ported = Pick<AssignedTask, "id" | "endpoint">;
+type Ported = Pick<AssignedTask, "id" | "endpoint">;
 
 /** The host-mode ports of this node's tasks, each with a number; the node's own business, as Docker has it. */
 export class HostPorts {

@@ -1,22 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { askUdp, type Child, listener, nameServer, runScript } from "../support/children.ts";
+import { openSctp } from "../support/sctp.ts";
 import { eventually, type TaskContainer, TestSwarm } from "../support/swarm.ts";
 
 /** The network flags of `docker service create` and `update`, by what they do to containers and to who calls them. */
 
 let swarm: TestSwarm;
-let names: Child;
+const children: Child[] = [];
 const OUTSIDE = "203.0.113.7";
 
 beforeAll(async () => {
   swarm = await TestSwarm.up("netflags");
-  names = await runScript(swarm, "client", nameServer(OUTSIDE));
+  children.push(await runScript(swarm, "client", nameServer(OUTSIDE)));
   await swarm.docker("1", "network", "create", "--driver", "overlay", "front");
   await swarm.service("asker", "--network", "front", "shoal/probe");
 });
 
 afterAll(async () => {
-  await names?.stop();
+  await Promise.all(children.map((child) => child.stop()));
   await swarm?.[Symbol.asyncDispose]();
 });
 
@@ -166,6 +167,7 @@ describe.concurrent("ports", () => {
   test("one that a program of the host has: the task is rejected and says so; another node is as good", async () => {
     const [one = "", two = ""] = [await hostnameOf("2"), await hostnameOf("3")];
     const program = await runScript(swarm, "2", listener(8220));
+    children.push(program);
     const publish = ["-p", "mode=host,published=8220,target=80", "--restart-delay", "1s"];
     await swarm.docker(
       "1",
@@ -188,6 +190,15 @@ describe.concurrent("ports", () => {
     await program.stop();
     await swarm.replicas("late", 1);
     expect((await firstPage("client", "2", 8220)).client).toBe(swarm.ip("client"));
+  });
+
+  test("SCTP comes as the others do, through the mesh and straight, with the client's address", async () => {
+    const straight = "mode=host,published=8261,target=80,protocol=sctp";
+    await swarm.service("signal", "-p", "8260:80/sctp", "-p", straight, "shoal/probe");
+    const task = await only("signal");
+    const expected = `${swarm.ip("client")} 80`;
+    expect(await openSctp(swarm, task, task.host, 8261)).toBe(expected);
+    for (const host of swarm.lab.hosts) expect(await openSctp(swarm, task, host, 8260)).toBe(expected);
   });
 
   test("ranges, and ports that are added and removed", async () => {
