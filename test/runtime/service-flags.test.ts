@@ -33,6 +33,12 @@ beforeAll(async () => {
   for (const Name of ["front", "back"]) {
     await daemon.ask("POST", "/networks/create", { Name, Driver: "overlay" });
   }
+  for (const Name of ["token", "other"]) {
+    await daemon.ask("POST", "/secrets/create", { Name, Data: btoa("hush") });
+  }
+  for (const Name of ["motd", "site"]) {
+    await daemon.ask("POST", "/configs/create", { Name, Data: btoa("hello") });
+  }
 });
 afterAll(async () => {
   await proxy.close();
