@@ -2,12 +2,11 @@ import type { NetworkFacts, NodeSettings, PlanSettings } from "../dataplane/inde
 import type { Kernel } from "../kernel/index.ts";
 import { type Clock, type Log, messageOf, type Random, runGroup } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
-import type { AgentMessage, AgentStream, ManagerMessage } from "../rpc/index.ts";
+import type { AgentMessage, AgentStream, Heart, ManagerMessage } from "../rpc/index.ts";
 import type { Containers, Images } from "../runtime/index.ts";
 import { AssignmentBook, concernsNetwork } from "./assignment-book.ts";
 import type { SavedAssignments } from "./assignments-file.ts";
 import { GatewayAddresses } from "./gateway-addresses.ts";
-import type { Heart } from "./heart.ts";
 import { HostPorts } from "./host-ports.ts";
 import { LogSource } from "./log-source.ts";
 import { MeshPorts } from "./mesh-ports.ts";

@@ -6,5 +6,4 @@ export { Agent, type Welcome } from "./agent.ts";
 export { AssignmentsFile } from "./assignments-file.ts";
 export { describeNode } from "./description.ts";
 export { DnsServer } from "./dns-server.ts";
-export { type BeatSession, type Heart, PacedHeart } from "./heart.ts";
 export { leaveNode } from "./leave.ts";

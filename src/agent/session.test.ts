@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FakeClock, Queue, seededRandom, silentLog } from "../lib/index.ts";
-import type { AgentMessage, AgentStream, ManagerMessage } from "../rpc/index.ts";
-import type { BeatSession } from "./heart.ts";
+import type { AgentMessage, AgentStream, BeatSession, ManagerMessage } from "../rpc/index.ts";
 import { ManagerSession, type SessionParts } from "./session.ts";
 
 /** A session's life against managers that a test plays. */

@@ -1,7 +1,6 @@
 import { type Clock, type Log, messageOf, type Random, randomFloat, sleep } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
-import type { AgentMessage, AgentStream, ManagerMessage } from "../rpc/index.ts";
-import type { Heart } from "./heart.ts";
+import type { AgentMessage, AgentStream, Heart, ManagerMessage } from "../rpc/index.ts";
 
 export interface SessionParts {
   /** Opens a session with the manager at this address. */

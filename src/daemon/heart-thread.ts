@@ -1,8 +1,7 @@
 import { parentPort } from "node:worker_threads";
-import { type BeatSession, PacedHeart } from "../agent/index.ts";
 import type { NodeIdentity } from "../identity/index.ts";
 import type { LogFields } from "../lib/index.ts";
-import { openBeatLine } from "../rpc/index.ts";
+import { type BeatSession, openBeatLine, PacedHeart } from "../rpc/index.ts";
 import { systemClock } from "../sys/index.ts";
 
 /** The thread that heartbeats come from: a connection, a clock, and nothing that could hold them up. */

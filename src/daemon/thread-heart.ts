@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
-import type { BeatSession, Heart } from "../agent/index.ts";
 import type { NodeIdentity } from "../identity/index.ts";
 import { type Clock, type Log, sleep } from "../lib/index.ts";
+import type { BeatSession, Heart } from "../rpc/index.ts";
 import type { FromHeart, ToHeart } from "./heart-thread.ts";
 
 export interface ThreadHeartParts {
@@ -16,6 +16,9 @@ const WELL_MS = 1_000;
 
 /** As built: threads do not run TypeScript. */
 const THREAD_URL = new URL("./heart-thread.js", import.meta.url);
+
+/** A heart needs little, and a thread with room takes it. */
+const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
 /** A heart in a thread of its own, with a connection of its own: whatever keeps the daemon busy, the node is seen to live. */
 export class ThreadHeart implements Heart {
@@ -43,7 +46,7 @@ export class ThreadHeart implements Heart {
   /** Runs the thread until the signal aborts; fails when the thread dies. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#parts;
-    const thread = new Worker(THREAD_URL);
+    const thread = new Worker(THREAD_URL, { resourceLimits });
     this.#thread = thread;
     const died = new Promise<never>((_, reject) => {
       thread.once("error", reject);

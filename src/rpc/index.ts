@@ -4,6 +4,7 @@
  */
 export { type BeatLine, openBeatLine } from "./beat-line.ts";
 export { connectDispatcher } from "./connect-dispatcher.ts";
+export { type BeatSession, type Heart, PacedHeart } from "./heart.ts";
 export { fetchRoot, issueCertificate, renewCertificate } from "./join.ts";
 export type {
   AgentMessage,

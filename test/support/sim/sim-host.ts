@@ -1,8 +1,9 @@
-import { Agent, PacedHeart } from "../../../src/agent/index.ts";
+import { Agent } from "../../../src/agent/index.ts";
 import type { Kernel } from "../../../src/kernel/index.ts";
 import { FakeKernel } from "../../../src/kernel/kernel.fake.ts";
 import { aborted, type Clock, Fault, type Log, messageOf } from "../../../src/lib/index.ts";
 import type { NodeDescription } from "../../../src/model/index.ts";
+import { PacedHeart } from "../../../src/rpc/index.ts";
 import { FakeContainers } from "../../../src/runtime/containers.fake.ts";
 import { FakeImages } from "../../../src/runtime/images.fake.ts";
 import type { ContainerEvent } from "../../../src/runtime/index.ts";

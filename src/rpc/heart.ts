@@ -1,5 +1,5 @@
 import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
-import type { BeatLine } from "../rpc/index.ts";
+import type { BeatLine } from "./beat-line.ts";
 
 /** A session that a manager has welcomed this node to. */
 export interface BeatSession {
