@@ -183,6 +183,23 @@ describe("paused", () => {
 });
 
 describe("a rollback", () => {
+  test.each(["stop-first", "start-first"] as const)(
+    "words that failed before it are tried again when the user asks for them again (%s)",
+    (order) => {
+      const world = worldOf(2, {
+        update: { order, failureAction: "rollback" },
+        restart: { condition: "none" },
+      });
+      const say = () => world.update((spec) => ({ ...spec, task: { ...spec.task, forceUpdate: 1 } }));
+      say();
+      world.run(60_000, newRejected);
+      expect([statusOf(world), generations(world)]).toEqual(["rollback_completed", [0, 0]]);
+      say();
+      world.run(60_000);
+      expect([statusOf(world), generations(world)]).toEqual(["completed", [1, 1]]);
+    },
+  );
+
   test("by hand goes by its own rules, and there and back again", () => {
     const world = worldOf(4, { update: { delayMs: 60_000 }, rollback: { parallelism: 2, delayMs: 5_000 } });
     force(world);

@@ -32,7 +32,7 @@ export function stepUpdate(ground: Ground, decision: Decision): UpdateStep {
   const { view, service, slots, mended } = ground;
   const retired = slots.filter((slot) => !mended.has(slot)).flatMap((slot) => retire(view, service, slot));
   if (isHalted(service)) return { tasks: retired };
-  const dirty = slots.filter((slot) => isDirtySlot(view, service, slot) && !isSpent(view, service, slot));
+  const dirty = slots.filter((slot) => isDirtySlot(view, service, slot) && !isSpent(service, slot));
   if (dirty.length === 0 && !isUpdating(service)) return { tasks: retired };
   const under = isUpdating(service) ? service : begun(service, decision.now);
   if (under.specVersion !== service.specVersion) return { tasks: retired, service: under };
@@ -96,9 +96,12 @@ function isDirtySlot(view: View, service: Service, { wanted, tasks }: Slot): boo
   return current.length > 0 && current.every((task) => isDirty(view, service, task));
 }
 
-/** The newest words were tried in this slot and ended for good (start-first: the old task still runs there). */
-function isSpent(view: View, service: Service, slot: Slot): boolean {
-  const tried = slot.tasks.find((task) => !isDirty(view, service, task));
+/**
+ * This version of the service was tried in the slot and ended for good (start-first: the old task still runs there). What
+ * ended under an earlier version says nothing, the same words or not: the user asks for them again.
+ */
+function isSpent({ specVersion }: Service, slot: Slot): boolean {
+  const tried = slot.tasks.find((task) => task.specVersion === specVersion);
   return tried !== undefined && isTerminal(tried) && !mayRestart(tried);
 }
 
