@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { type Clock, Fault, type Timer } from "../lib/index.ts";
+import { type Clock, Fault, messageOf, type Timer } from "../lib/index.ts";
 
 export const MAX_JSON_BYTES: number = 2 << 20;
 /** How long a JSON body may take in all. */
@@ -34,10 +34,13 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new Fault("invalid", `invalid JSON: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
+    throw new Fault("invalid", `invalid JSON: ${reasonOf(cause)}`);
   }
+}
+
+/** Without the piece of the body that V8 quotes: it may be of a secret. */
+function reasonOf(cause: unknown): string {
+  return messageOf(cause).replace(/, (?:\.{3})?".*"(?:\.{3})? is not valid JSON$/s, " is no JSON here");
 }
 
 function tooLong(): Fault {
