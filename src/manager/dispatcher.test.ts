@@ -421,9 +421,30 @@ describe("reports", () => {
     expect(backend.commits - before).toBeLessThanOrEqual(3);
     expect(task().status).toMatchObject({ state: "preparing", error: expect.stringMatching(/^words 2/) });
     expect(task().status.ports).toBeUndefined();
+    await side.pass(1_000);
+    expect(task().status.error).toBe("words 39");
     agent.report("web-1", "running");
     await side.pass(50);
     expect(task().status.state).toBe("running");
+  });
+
+  test("of one state in other words are not lost: the last of a second is written, however it repeats itself", async () => {
+    const agent = await side.join("node-1");
+    await place(1, "node-1");
+    for (const error of [undefined, "first", "second", "task: unhealthy container"]) {
+      agent.report("web-1", "running", error === undefined ? {} : { error });
+      await side.pass(50);
+    }
+    expect(task().status.error).toBe("first");
+    await side.pass(1_100);
+    expect(task().status.error).toBe("task: unhealthy container");
+    // What says nothing new spends no time.
+    await side.pass(2_000);
+    agent.report("web-1", "running", { error: "task: unhealthy container" });
+    await side.pass(50);
+    agent.report("web-1", "running", { error: "last" });
+    await side.pass(50);
+    expect(task().status.error).toBe("last");
   });
 
   test("too many or too long for one commit are written in several", async () => {

@@ -6,13 +6,15 @@ import { firstSlice, type Store, type View } from "../store/index.ts";
 const BATCH_MS = 10;
 /** Pause after a write that failed, so that a broken store is not hammered. */
 const RETRY_MS = 200;
-/** Other words for the same state are written this seldom: nobody is to fill the store with them. */
+/** Other words for the same state are written this seldom, the last of them: nobody is to fill the store with them. */
 const REWORD_MS = 1_000;
 
 interface Report {
   readonly nodeId: string;
   readonly taskId: string;
   readonly status: TaskStatus;
+  /** Not to be written before. */
+  readonly due: Instant;
 }
 
 /** Task reports from agents, written in batches; only the assigned node is believed, and only forwards. */
@@ -22,7 +24,7 @@ export class StatusQueue {
   readonly #log: Log;
   /** By node and task: what one node says of another's task displaces nothing. */
   #waiting = new Map<string, Report>();
-  /** When a task's state was last put in other words. */
+  /** Until when a task's state is not put in other words again; the earliest first. */
   readonly #reworded = new Map<string, Instant>();
   #wake: (() => void) | undefined;
 
@@ -35,8 +37,10 @@ export class StatusQueue {
   /** A report to be written, if it is of a task of that node; a later one of the same node for the same task replaces it, unless it goes back. */
   add(nodeId: string, taskId: string, status: TaskStatus): void {
     const task = this.#store.view.get("task", taskId);
-    if (task?.nodeId !== nodeId || (task.status.state === status.state && !this.#mayReword(taskId))) return;
-    const report = { nodeId, taskId, status };
+    if (task?.nodeId !== nodeId) return;
+    const isReworded = task.status.state === status.state;
+    const due = (isReworded && this.#reworded.get(taskId)) || 0;
+    const report = { nodeId, taskId, status, due };
     const waiting = this.#waiting.get(keyOf(report));
     if (waiting !== undefined && stateRank(status.state) < stateRank(waiting.status.state)) return;
     this.#waiting.set(keyOf(report), report);
@@ -47,32 +51,43 @@ export class StatusQueue {
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#wake?.(), { once: true });
     while (!signal.aborted) {
-      if (this.#waiting.size === 0) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
+      await this.#rest();
       await sleep(this.#clock, BATCH_MS, signal).catch(() => undefined);
       const written = await this.#flush();
       if (!written) await sleep(this.#clock, RETRY_MS, signal).catch(() => undefined);
     }
   }
 
-  #mayReword(taskId: string): boolean {
+  /** Until a report comes, or the first of those that wait may be written. */
+  async #rest(): Promise<void> {
+    let due = Number.POSITIVE_INFINITY;
+    for (const report of this.#waiting.values()) due = Math.min(due, report.due);
     const now = this.#clock.now();
-    for (const [id, at] of this.#reworded) {
-      if (now - at < REWORD_MS) break;
+    if (isOver(due, now) && this.#waiting.size > 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#waiting.size > 0 ? this.#clock.after(due - now, resolve) : undefined;
+      this.#wake = () => {
+        timer?.cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** Takes out the reports that may be written now. */
+  #takeDue(): Report[] {
+    const now = this.#clock.now();
+    for (const [id, until] of this.#reworded) {
+      if (!isOver(until, now)) break;
       this.#reworded.delete(id);
     }
-    if (this.#reworded.has(taskId)) return false;
-    this.#reworded.set(taskId, now);
-    return true;
+    const batch = [...this.#waiting.values()].filter(({ due }) => isOver(due, now));
+    for (const report of batch) this.#waiting.delete(keyOf(report));
+    return batch;
   }
 
   /** Writes what waits, in as many commits as it takes; false when that failed and what is left waits again. */
   async #flush(): Promise<boolean> {
-    const batch = [...this.#waiting.values()];
-    this.#waiting = new Map();
+    const batch = this.#takeDue();
     try {
       while (batch.length > 0) {
         let written = 0;
@@ -100,8 +115,20 @@ export class StatusQueue {
     const task = view.get("task", taskId);
     if (task === undefined || task.nodeId !== nodeId) return undefined;
     const next = withReport(task, plausible(task, status), this.#clock.now());
-    return next && put("task", next);
+    if (next === undefined) return undefined;
+    if (next.status.state === task.status.state) this.#pace(taskId);
+    return put("task", next);
   }
+
+  #pace(taskId: string): void {
+    this.#reworded.delete(taskId);
+    this.#reworded.set(taskId, this.#clock.now() + REWORD_MS);
+  }
+}
+
+/** A clock that was set back holds nothing up. */
+function isOver(until: Instant, now: Instant): boolean {
+  return until <= now || until > now + REWORD_MS;
 }
 
 /** A task has no more ports than it was given. */
