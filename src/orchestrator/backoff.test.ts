@@ -57,6 +57,11 @@ describe("historyAfter()", () => {
       { crashes: 1, restarts: [8, T0] },
     ],
     [
+      "and as far as they are in the window",
+      aDead("failed", { maxAttempts: 9, windowMs: 10 }, { restarts: [T0 - 10, T0 - 9] }),
+      { crashes: 1, restarts: [T0 - 9, T0] },
+    ],
+    [
       "a lost node is no attempt",
       aDead("orphaned", { maxAttempts: 2 }, { restarts: [7] }),
       { restarts: [7] },

@@ -31,8 +31,9 @@ export function restartDelay({ delayMs }: RestartPolicy, crashes: number): numbe
 /** What a task's successor with the same words remembers of those before it: records of them may be gone by then. */
 export function historyAfter(old: Task, now: Instant): Pick<Task, "crashes" | "restarts"> {
   const crashes = wasWell(old) ? 0 : (old.crashes ?? 0) + Number(endedItself(old));
-  const { maxAttempts } = old.spec.restart;
-  const restarts = endedItself(old) ? [...(old.restarts ?? []), now] : (old.restarts ?? []);
+  const { maxAttempts, windowMs } = old.spec.restart;
+  const earlier = (old.restarts ?? []).filter((at) => windowMs === 0 || at > now - windowMs);
+  const restarts = endedItself(old) ? [...earlier, now] : earlier;
   return {
     ...(crashes > 0 && { crashes }),
     ...(maxAttempts > 0 && restarts.length > 0 && { restarts: restarts.slice(-maxAttempts) }),

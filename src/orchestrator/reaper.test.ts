@@ -63,18 +63,11 @@ describe("the history of a place", () => {
     expect(lines(reap(job, now))).toEqual([]);
   });
 
-  test("is as long as the restart policy has to count", () => {
-    const task = { ...aTaskSpec, restart: { ...aTaskSpec.restart, maxAttempts: 3 } };
-    const mode = { kind: "global-job" } as const;
-    const job = aService("job", { mode, task }, { job: { iteration: 0, lastExecution: T0 } });
-    expect(
-      lines(
-        reap(
-          job,
-          history(job, 6, () => ended("failed")),
-        ),
-      ),
-    ).toEqual(["delete e", "delete f"]);
+  test("is no longer where the restart policy counts: what it counts is on the tasks", () => {
+    const task = { ...aTaskSpec, restart: { ...aTaskSpec.restart, maxAttempts: 1_000_000 } };
+    const job = aService("job", { mode: { kind: "global-job" }, task });
+    const runs = history(job, 4, () => ended("failed"));
+    expect(lines(reap(job, runs))).toEqual(["delete c", "delete d"]);
   });
 
   test("holds no more tasks that never got to a node than others", () => {

@@ -70,16 +70,19 @@ function isOver(view: View, task: Task): boolean {
   return isTerminal(task) || stateRank(task.status.state) < stateRank("assigned");
 }
 
-/** What a slot has beyond its history: as many tasks as the cluster keeps, or as its restart policy counts. */
+/**
+ * What a slot has beyond as many tasks as the cluster keeps. (Swarm keeps one more than `max-attempts`, to count them by;
+ * here a task knows its restarts.)
+ */
 function expired(view: View, service: Service): Change[] {
   const limit = view.cluster()?.spec.taskHistoryLimit ?? 5;
   if (limit < 0) return [];
-  return slotsOf(view.tasksByService(service.id)).flatMap((slot) => {
-    const attempts = slot.tasks[0]?.spec.restart.maxAttempts ?? 0;
-    const keep = Math.max(attempts > 0 ? attempts + 1 : limit, 1);
-    const spare = slot.tasks.slice(keep).filter((task) => isHistory(service, slot, task));
-    return spare.map((task) => remove("task", task));
-  });
+  return slotsOf(view.tasksByService(service.id)).flatMap((slot) =>
+    slot.tasks
+      .slice(Math.max(limit, 1))
+      .filter((task) => isHistory(service, slot, task))
+      .map((task) => remove("task", task)),
+  );
 }
 
 /**
