@@ -34,6 +34,15 @@ const config: ViteUserConfig = defineConfig({
           expect: { poll: { timeout: 20_000, interval: 10 } },
         },
       },
+      {
+        test: {
+          // Whole clusters in memory, on virtual time: see docs/simulator.md.
+          name: "sim",
+          include: ["test/sim/*.test.ts"],
+          pool: "threads",
+          testTimeout: 240_000,
+        },
+      },
       rootLane("kernel", 60),
       rootLane("runtime", 120),
       rootLane("e2e", 300),

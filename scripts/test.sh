@@ -24,7 +24,7 @@ gate "types" npx --no-install tsc -p tsconfig.json
 gate "format and lint" npx --no-install biome ci --error-on-warnings .
 gate "dead code" npx --no-install knip
 gate "images" npx --no-install tsx scripts/images.ts
-for lane in unit kernel runtime e2e; do
+for lane in unit sim kernel runtime e2e; do
   printf '\n== %s\n' "$lane"
   npx --no-install vitest run --project "$lane" --reporter=default --reporter=json --outputFile.json="$report/$lane.json"
   status=$?

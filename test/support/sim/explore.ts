@@ -2,7 +2,7 @@ import { MUTANTS } from "./mutants.ts";
 import { randomHistory } from "./random-history.ts";
 import { survive } from "./run.ts";
 import { formatScenario, type History } from "./scenario.ts";
-import { cutAfter, shrink } from "./shrink.ts";
+import { type Bounds, cutAfter, shrink } from "./shrink.ts";
 import type { Mutant } from "./sim-cluster.ts";
 import { Transcript } from "./transcript.ts";
 
@@ -42,12 +42,13 @@ export async function explain(
   seed: number,
   mutant: Mutant = {},
   hours: number = HISTORY_HOURS,
+  bounds?: Bounds,
 ): Promise<string> {
   const history = randomHistory(seed, hours);
   const { broken, livedMs, brokeInIt } = await survive(history, mutant);
   if (broken === undefined) return `seed ${seed} breaks nothing`;
   const verdict = (shorter: History) => survive(shorter, mutant, [], !brokeInIt);
-  const shortest = await shrink({ history: cutAfter(history, livedMs), broken }, verdict);
+  const shortest = await shrink({ history: cutAfter(history, livedMs), broken }, verdict, bounds);
   let transcript: Transcript | undefined;
   await survive(shortest.history, mutant, [
     (world) => {

@@ -1,5 +1,6 @@
 import { numbersAreGivenOnce } from "./rules/numbers.ts";
 import { differences } from "./rules/outcome.ts";
+import { nobodySpins } from "./rules/pace.ts";
 import { decidersRest } from "./rules/rest.ts";
 import { restartsWait } from "./rules/restarts.ts";
 import { slotsAreSingle } from "./rules/slots.ts";
@@ -16,6 +17,7 @@ export const RULES: readonly ((world: SimCluster) => Watcher)[] = [
   numbersAreGivenOnce,
   slotsAreSingle,
   restartsWait,
+  nobodySpins,
   decidersRest,
 ];
 

@@ -1,7 +1,6 @@
-import { parseDuration } from "./durations.ts";
-import { type Mutant, SimCluster, type Watcher, type WorldWords } from "./sim-cluster.ts";
-import { doStep, formatStep, parseStep, type Step } from "./steps.ts";
-import { Transcript } from "./transcript.ts";
+import { formatDuration, parseDuration } from "./durations.ts";
+import type { WorldWords } from "./sim-cluster.ts";
+import { formatStep, parseStep, type Step } from "./steps.ts";
 
 /** A history to be lived through. */
 export interface History {
@@ -50,7 +49,7 @@ export function formatScenario({ about, history }: Scenario, transcript: readonl
     ["nodes", world.nodes],
     ["managers", world.managers],
     ["network", world.calm ? "calm" : "busy"],
-    ["for", `${history.forMs / 1_000}s`],
+    ["for", formatDuration(history.forMs)],
   ];
   return [
     ...about.map((line) => `# ${line}`),
@@ -62,21 +61,4 @@ export function formatScenario({ about, history }: Scenario, transcript: readonl
     ...transcript,
     "",
   ].join("\n");
-}
-
-/** The transcript of a history, and what was broken in it. */
-export async function play(
-  history: History,
-  mutant: Mutant = {},
-  watchers: readonly ((world: SimCluster) => Watcher)[] = [],
-): Promise<{ readonly transcript: readonly string[]; readonly broken: readonly string[] }> {
-  let transcript: Transcript | undefined;
-  const recorder = (world: SimCluster) => {
-    transcript = new Transcript(world);
-    return transcript;
-  };
-  const world = await SimCluster.open(history.world, mutant, [recorder, ...watchers]);
-  for (const { atMs, text } of history.steps) world.clock.after(atMs - world.age, () => doStep(world, text));
-  await world.live(history.forMs - world.age);
-  return { transcript: transcript?.lines ?? [], broken: world.broken };
 }

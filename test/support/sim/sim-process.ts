@@ -103,7 +103,9 @@ export function across<T extends object>(
         return (...args: unknown[]) => stream(caller, method(...args) as AsyncIterable<unknown>);
       return (...args: unknown[]) => {
         const ms = delay(name);
-        const answer = ms > 0 ? sleep(owner.clock, ms).then(() => method(...args)) : method(...args);
+        // What takes many steps of the caller's own ends with it; the rest is in the owner's hands once it is asked for.
+        const { clock } = name === "create" ? caller : owner;
+        const answer = ms > 0 ? sleep(clock, ms).then(() => method(...args)) : method(...args);
         return answer instanceof Promise ? caller.enter(answer) : answer;
       };
     },

@@ -19,6 +19,8 @@ export function restartsWait(world: SimCluster): Watcher {
   const unfit = new Map<string, number>();
   const mayHurry = ({ task: old, at }: Ending, task: Task): boolean => {
     const now = world.view.get("task", old.id);
+    // A host that was lost may yet start what it was told to long ago.
+    if (task.createdAt < old.createdAt) return true;
     // Another spec, or a slot given up and taken again: nothing of that waits.
     if (now === undefined || now.desiredState === "remove" || old.specVersion !== task.specVersion)
       return true;
