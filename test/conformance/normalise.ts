@@ -14,6 +14,7 @@ const RULES: readonly (readonly [RegExp, string])[] = [
   [/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| \+0000 utc)/gi, "<time>"],
   [/(about an?|less than a|\d+) (seconds?|minutes?|hours?)( ago)?/gi, "<while>$3"],
   [/("EngineVersion": |Engine Version:\s+)\S+(?<!,)/g, "$1<version>"],
+  [/^(\S+ .* )\d+\.\d+\.\d+(\+\S+)?$/gm, "$1<version>"],
   [/"Index": \d+/g, '"Index": <version>'],
   [/\b[0-9a-z]{25}\b/g, "<id>"],
   [/\b[0-9a-f]{64}\b/g, "<id>"],
@@ -40,7 +41,7 @@ export function normalise(text: string, names: Names): string {
 
 /** A progress bar's frames depend on when one looks; what counts is how it ended. */
 function lastOfProgress(text: string): string {
-  if (!/^(overall|job) progress:/m.test(text)) return text;
+  if (!/^(overall progress|job progress|active tasks):/m.test(text)) return text;
   const lines = text
     .split(/[\r\n]+/)
     .map((line) => line.trimEnd())

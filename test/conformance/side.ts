@@ -86,6 +86,10 @@ export class Side {
       if (network.Scope !== "swarm" || network.Ingress) continue;
       await until(() => this.#gone(`/networks/${network.Id}`), 30_000);
     }
+    for (const kind of ["secrets", "configs"]) {
+      for (const { ID } of await this.#all(`/${kind}`))
+        await until(() => this.#gone(`/${kind}/${ID}`), 30_000);
+    }
     const state = await this.#must(2, "info", "--format", "{{.Swarm.LocalNodeState}}");
     if (state.trim() === "inactive") await this.#joinWorker();
     for (const node of await this.#all("/nodes")) await this.#plain(node);
