@@ -497,3 +497,59 @@ describe("reports", () => {
     expect(task().status.state).toBe("running");
   });
 });
+
+test("a host thought dead that comes back begins anew, stops what was replaced, and gets no endpoint twice", async () => {
+  await side.close();
+  const { clock } = side;
+  store = await Store.open({ backend, seal: openSeal, clock, log: silentLog });
+  const stop = new AbortController();
+  const running = store.run(stop.signal);
+  const manager = new Manager({ store, clock, random: seededRandom(3), log: silentLog });
+  const leading = manager.run(stop.signal);
+  const join = async (nodeId: string) => {
+    const agent = new PlayedAgent(manager.dispatcher, {
+      ...{ nodeId, role: "worker", clusterId: "cluster", address: "10.9.0.7" },
+    });
+    agent.hello();
+    await turn();
+    return agent;
+  };
+  const pass = async (ms: number, alive: readonly PlayedAgent[]) => {
+    for (let left = ms; left > 0; left -= 1_000) {
+      for (const agent of alive) {
+        agent.beat();
+        for (const [key, told] of agent.assigned) {
+          const { id, desiredState } = told as Task;
+          if (key.startsWith("task/")) agent.report(id, desiredState === "running" ? "running" : "ready");
+        }
+      }
+      await clock.advance(1_000);
+      await turn();
+    }
+  };
+  const lost = await join("node-1");
+  await pass(3_000, [lost]);
+  const [first] = [...store.view.all("task")].filter(({ nodeId }) => nodeId === "node-1");
+  expect(first?.status.state).toBe("running");
+  const other = await join("node-2");
+  // Its network is gone: nothing of it is heard, its session is open still.
+  await pass(3 * HEARTBEAT_MS + 3_000, [other]);
+  expect(node("node-1").status.state).toBe("down");
+  expect(lost.ended).toBe("this node was declared down; begin a new session");
+  const wanted = () => [...store.view.all("task")].filter((t) => t.desiredState === "running");
+  expect(wanted().length).toBeGreaterThan(0);
+  expect(wanted().map(({ nodeId, status }) => [nodeId, status.state])).toEqual(
+    wanted().map(() => ["node-2", "running"]),
+  );
+  const back = await join("node-1");
+  expect(back.assigned.get(`task/${first?.id}`)).toMatchObject({ desiredState: "shutdown" });
+  await pass(3_000, [other]);
+  back.report(first!.id, "shutdown");
+  back.beat();
+  await pass(1_000, [other]);
+  expect(node("node-1").status.state).toBe("ready");
+  expect(task(first!.id).status.state).toBe("shutdown");
+  expect(wanted().every(({ nodeId }) => nodeId === "node-2")).toBe(true);
+  stop.abort(new Error("the test is over"));
+  await Promise.all([leading, running]);
+});
