@@ -19,8 +19,6 @@ export interface SecretSpec {
   readonly data: string;
 }
 
-export type ConfigSpec = SecretSpec;
-
 /** Where a secret without a place of its own is found. */
 export const SECRETS_FOLDER = "/run/secrets";
 
