@@ -117,3 +117,12 @@ export const logFiles = ({ container: { LogPath } }: Seen): number =>
   readdirSync(dirname(LogPath)).filter(
     (name) => name.startsWith(basename(LogPath)) && /log(?:\.\d+)?$/.test(name),
   ).length;
+
+export const dns = (seen: Seen): unknown => spec(seen)["DNSConfig"];
+/** The container's search domains and resolver options, as lines of resolv.conf. */
+export const resolver = (seen: Seen): string[] =>
+  file(seen, "/etc/resolv.conf")
+    .split("\n")
+    .filter((line) => /^(?:search|options) /.test(line))
+    .sort()
+    .reverse();

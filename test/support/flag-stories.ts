@@ -3,6 +3,7 @@ import {
   cgroup,
   command,
   cpuLimit,
+  dns,
   environment,
   file,
   health,
@@ -16,6 +17,7 @@ import {
   may,
   mount,
   proc,
+  resolver,
   type Seen,
   spec,
   texts,
@@ -181,7 +183,7 @@ const FILES: Story = {
   name: "files",
   create: {
     words:
-      "--mount type=bind,src=BIND_FOLDER,dst=/srv,readonly --mount type=volume,src=data-{{.Task.Slot}},dst=/data --mount type=tmpfs,dst=/run/x,tmpfs-size=1m,tmpfs-mode=1777 --read-only --hostname {{.Service.Name}}-{{.Task.Slot}}",
+      "--mount type=bind,src=BIND_FOLDER,dst=/srv,readonly --mount type=volume,src=data-{{.Task.Slot}},dst=/data --mount type=tmpfs,dst=/run/x,tmpfs-size=1m,tmpfs-mode=1777 --read-only --hostname {{.Service.Name}}-{{.Task.Slot}} --dns 9.9.9.9 --dns-option ndots:2 --dns-search example.org --with-registry-auth",
     rows: [
       ["--mount", (seen) => mount(seen, "/srv"), expect.stringMatching(/^ro,/)],
       ["--mount", (seen) => file(seen, "/srv/env"), "# comment\nFROM_FILE=yes\n"],
@@ -190,17 +192,31 @@ const FILES: Story = {
       ["--mount", (seen) => seen.run("stat", "-c", "%a", "/run/x"), "1777\n"],
       ["--read-only", (seen) => mount(seen, "/"), expect.stringMatching(/^ro,/)],
       ["--hostname", (seen) => file(seen, "/etc/hostname"), "files-1\n"],
+      ["--dns", dns, expect.objectContaining({ Nameservers: ["9.9.9.9"] })],
+      [
+        "--dns-option --dns-search",
+        resolver,
+        ["search example.org", expect.stringMatching(/^options .*ndots:2/)],
+      ],
+      // Credentials are never shown; without any on this machine none are sent. What they do: test/runtime/registry.test.ts.
+      ["--with-registry-auth", image, expect.stringMatching(/^busybox:latest@sha256:/)],
     ],
   },
   updates: [
     {
       words:
-        "--mount-add type=volume,src=more,dst=/more --mount-rm /srv --read-only=false --hostname {{.Node.Hostname}}",
+        "--mount-add type=volume,src=more,dst=/more --mount-rm /srv --read-only=false --hostname {{.Node.Hostname}} --dns-add 1.1.1.1 --dns-rm 9.9.9.9 --dns-option-add timeout:1 --dns-option-rm ndots:2 --dns-search-add example.net --dns-search-rm example.org",
       rows: [
         ["--mount-add", (seen) => mount(seen, "/more"), expect.stringMatching(/^rw,/)],
         ["--mount-rm", (seen) => mount(seen, "/srv"), undefined],
         ["--read-only", (seen) => mount(seen, "/"), expect.stringMatching(/^rw,/)],
         ["--hostname", (seen) => file(seen, "/etc/hostname"), expect.stringMatching(/^t-flags-\w+-[123]\n$/)],
+        ["--dns-add --dns-rm", dns, expect.objectContaining({ Nameservers: ["1.1.1.1"] })],
+        [
+          "--dns-option-add --dns-option-rm --dns-search-add --dns-search-rm",
+          resolver,
+          ["search example.net", expect.stringMatching(/^options (?!.*ndots:2).*timeout:1/)],
+        ],
       ],
     },
   ],
