@@ -11,6 +11,7 @@ export * from "./network.ts";
 export type * from "./node.ts";
 export * from "./object.ts";
 export * from "./platform.ts";
+export * from "./room.ts";
 export * from "./secret.ts";
 export * from "./service.ts";
 export * from "./task.ts";

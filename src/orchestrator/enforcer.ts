@@ -1,11 +1,15 @@
 import {
-  type GenericResource,
   isTerminal,
   isWanted,
+  lackOf,
   meetsAll,
   type Node,
+  reserves,
   stateRank,
+  stillHas,
+  type Taken,
   type Task,
+  take,
 } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { nodeOf } from "./slots.ts";
@@ -34,51 +38,23 @@ function holdsPlace(task: Task): boolean {
   return isWanted(task) && !isTerminal(task) && stateRank(task.status.state) >= stateRank("assigned");
 }
 
-/** What the node has does not do for this task and those that were there before it. */
-function isCrowdedOut(view: View, node: Node, task: Task): boolean {
-  if (!reserves(task) || node.description === undefined) return false;
-  let { nanoCpus, memoryBytes } = node.description.resources;
-  const older = [...view.tasksByNode(node.id)]
+/**
+ * What the node has does not do for this task and those that were there before it. One that stops already pushes nobody
+ * out: it keeps others from being placed, no longer.
+ */
+function isCrowdedOut(view: View, { id, description }: Node, task: Task): boolean {
+  if (!reserves(task) || description === undefined) return false;
+  const { resources } = description;
+  const older = [...view.tasksByNode(id)]
     .filter((other) => reserves(other) && holdsPlace(other))
     .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-  const generic = new Pool(node.description.resources.generic);
+  const taken: Taken = { nanoCpus: 0, memoryBytes: 0, generic: new Map() };
   for (const one of older) {
-    const want = one.spec.resources.reservations;
-    const fits = want.nanoCpus <= nanoCpus && want.memoryBytes <= memoryBytes && generic.has(one.generic);
+    const fits =
+      stillHas(resources, one.generic) &&
+      lackOf(resources, taken, one.spec.resources.reservations).length === 0;
     if (one.id === task.id) return !fits;
-    if (!fits) continue;
-    nanoCpus -= want.nanoCpus;
-    memoryBytes -= want.memoryBytes;
-    generic.take(one.generic);
+    if (fits) take(taken, one, 1);
   }
   return false;
-}
-
-function reserves({ spec, generic }: Task): boolean {
-  const { nanoCpus, memoryBytes } = spec.resources.reservations;
-  return nanoCpus > 0 || memoryBytes > 0 || (generic ?? []).length > 0;
-}
-
-/** What is left of a node's generic resources: counts by kind, and the members of named sets. */
-class Pool {
-  readonly #counts = new Map<string, number>();
-  readonly #named: Set<string>;
-
-  constructor(resources: readonly GenericResource[]) {
-    this.#named = new Set(resources.flatMap((r) => ("id" in r ? [`${r.kind}=${r.id}`] : [])));
-    for (const r of resources) if ("count" in r) this.#counts.set(r.kind, r.count);
-  }
-
-  has(claim: readonly GenericResource[] = []): boolean {
-    return claim.every((r) =>
-      "id" in r ? this.#named.has(`${r.kind}=${r.id}`) : r.count <= (this.#counts.get(r.kind) ?? 0),
-    );
-  }
-
-  take(claim: readonly GenericResource[] = []): void {
-    for (const r of claim) {
-      if ("id" in r) this.#named.delete(`${r.kind}=${r.id}`);
-      else this.#counts.set(r.kind, (this.#counts.get(r.kind) ?? 0) - r.count);
-    }
-  }
 }

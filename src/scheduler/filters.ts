@@ -1,13 +1,12 @@
 import {
-  type Constraint,
   fitsPlatform,
+  lackOf,
   type Mount,
-  meets,
+  meetsAll,
   type Node,
-  parseConstraint,
+  reserves,
   type Task,
 } from "../model/index.ts";
-import { countOf, freeOf } from "./generic.ts";
 import { hostPortsOf, type NodeLoad } from "./load.ts";
 
 /** Undefined: the node is fit. Otherwise what it lacks, in words of one or two, or none where there is nothing to add. */
@@ -38,7 +37,10 @@ export const FILTERS: readonly Filter[] = [
   { name: "plugin", ask: askPlugins, explain: (n) => `missing plugin on ${plural(n)}` },
   {
     name: "constraint",
-    ask: askConstraints,
+    ask: ({ spec: { placement } }) =>
+      placement.constraints.length === 0
+        ? undefined
+        : (node) => (meetsAll(placement.constraints, node) ? FIT : UNFIT),
     explain: (n) => `scheduling constraints not satisfied on ${plural(n)}`,
   },
   {
@@ -62,18 +64,11 @@ function plural(nodes: number): string {
   return nodes === 1 ? "1 node" : `${nodes} nodes`;
 }
 
-function askResources({ spec }: Task): Check | undefined {
-  const { nanoCpus, memoryBytes, generic } = spec.resources.reservations;
-  if (nanoCpus === 0 && memoryBytes === 0 && generic.length === 0) return undefined;
-  return (node, load) => {
-    const total = node.description?.resources;
-    if (total === undefined) return UNFIT;
-    const lack: string[] = [];
-    if (load.nanoCpus + nanoCpus > total.nanoCpus) lack.push("cpu");
-    if (load.memoryBytes + memoryBytes > total.memoryBytes) lack.push("memory");
-    for (const want of generic) {
-      if (countOf(want) > freeOf(total.generic, load.generic, want.kind)) lack.push(want.kind);
-    }
+function askResources(task: Task): Check | undefined {
+  if (!reserves(task)) return undefined;
+  return ({ description }, load) => {
+    if (description === undefined) return UNFIT;
+    const lack = lackOf(description.resources, load, task.spec.resources.reservations);
     return lack.length === 0 ? FIT : lack;
   };
 }
@@ -111,21 +106,6 @@ function hasPlugin(plugins: readonly { type: string; name: string }[], need: Plu
   const ofType = plugins.filter((plugin) => plugin.type === need.type);
   if (ofType.length === 0) return need.lenient;
   return ofType.some(({ name }) => name === need.name || name === `${need.name}:latest`);
-}
-
-/** Constraints that cannot be read (the door lets none in) are met by no node. */
-function askConstraints({ spec: { placement } }: Task): Check | undefined {
-  if (placement.constraints.length === 0) return undefined;
-  const constraints = readAll(placement.constraints);
-  return (node) => (constraints?.every((constraint) => meets(constraint, node)) ? FIT : UNFIT);
-}
-
-function readAll(texts: readonly string[]): Constraint[] | undefined {
-  try {
-    return texts.map(parseConstraint);
-  } catch {
-    return undefined;
-  }
 }
 
 function askHostPorts(task: Task): Check | undefined {

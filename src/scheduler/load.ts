@@ -1,7 +1,6 @@
 import { equal, type Instant } from "../lib/index.ts";
-import { isTerminal, isWanted, stateRank, type Task } from "../model/index.ts";
+import { type Claims, isTerminal, isWanted, stateRank, type Task, take } from "../model/index.ts";
 import type { Derived } from "../store/index.ts";
-import { book, type Claims } from "./generic.ts";
 
 /** What a node carries already. */
 export interface NodeLoad {
@@ -105,10 +104,7 @@ function isSameBurden(a: Task, b: Task): boolean {
 }
 
 function carry(load: NodeLoad, task: Task, step: 1 | -1): void {
-  const { nanoCpus, memoryBytes } = task.spec.resources.reservations;
-  load.nanoCpus += step * nanoCpus;
-  load.memoryBytes += step * memoryBytes;
-  book(load.generic, task.generic ?? [], step);
+  take(load, task, step);
   for (const port of hostPortsOf(task)) count(load.hostPorts, port, step);
   if (!isWanted(task)) return;
   load.tasks += step;

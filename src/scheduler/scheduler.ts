@@ -1,5 +1,6 @@
 import {
   type Change,
+  claim,
   type Decision,
   isSpreadDescriptor,
   isWanted,
@@ -10,7 +11,6 @@ import {
   type Task,
 } from "../model/index.ts";
 import { type Derived, tallyOf, type View } from "../store/index.ts";
-import { claim } from "./generic.ts";
 import { LOADS, type Loads, recentFailures, wordsOf } from "./load.ts";
 import { Question } from "./question.ts";
 import { Branch, type Candidate } from "./spread.ts";
@@ -149,8 +149,8 @@ function rootOf({ nodes, loads, decision }: Pass, [task]: readonly Task[], quest
 
 function assign({ loads, decision, changes }: Pass, task: Task, node: Node, message: string): void {
   const { generic: wanted } = task.spec.resources.reservations;
-  const total = node.description?.resources.generic ?? [];
-  const generic = claim(total, loads.of(node.id).generic, wanted);
+  const total = node.description?.resources;
+  const generic = total === undefined ? [] : claim(total, loads.of(node.id), wanted);
   const placed: Task = {
     ...task,
     nodeId: node.id,
