@@ -59,6 +59,12 @@ describe("a service", () => {
     });
   });
 
+  test("that was given nothing has an empty endpoint", () => {
+    const nothing = { spec: { mode: "vip", ports: [] }, ports: [], vips: [] } as const;
+    const served = serviceToWire({ ...aService("new"), endpoint: nothing }, { networks });
+    expect(served["Endpoint"]).toEqual({ Spec: {} });
+  });
+
   test("that nobody served yet has an empty endpoint", () => {
     const shown = serviceToWire(aService("new"), { networks });
     expect(shown["Endpoint"]).toEqual({ Spec: {} });

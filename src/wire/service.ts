@@ -45,9 +45,10 @@ export function serviceToWire(service: Service, view: ServiceView): Record<strin
   };
 }
 
+/** Empty, as Swarm's, until the service was given something. */
 function endpointToWire(service: Service, networks: ReadonlyMap<string, Network>): Record<string, unknown> {
   const { endpoint } = service;
-  if (endpoint === undefined) return { Spec: {} };
+  if (endpoint === undefined || endpoint.ports.length + endpoint.vips.length === 0) return { Spec: {} };
   return {
     Spec: endpointSpecToWire(endpoint.spec),
     ...omitEmpty({
