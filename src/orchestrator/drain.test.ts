@@ -155,7 +155,12 @@ describe("a node that changed", () => {
     const node = aNode("n1", {
       description: { ...description, resources: { ...description.resources, generic } },
     });
-    const holding = (...held: Task["generic"] & object) => aRunning(plain, 1, "n1", { generic: held });
+    const holding = (...held: Task["generic"] & object) => {
+      const wanted = held.map((each) => ({ kind: each.kind, count: "count" in each ? each.count : 1 }));
+      const reservations = { ...aTaskSpec.resources.reservations, generic: wanted };
+      const spec = { ...aTaskSpec, resources: { ...aTaskSpec.resources, reservations } };
+      return aRunning(plain, 1, "n1", { spec, generic: held });
+    };
     expect(
       lines(plan(plain, [holding({ kind: "gpu", id: "a" }, { kind: "ssd", count: 2 })], [node])),
     ).toEqual([]);

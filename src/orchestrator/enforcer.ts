@@ -1,17 +1,6 @@
-import {
-  isTerminal,
-  isWanted,
-  lackOf,
-  meetsAll,
-  type Node,
-  reserves,
-  stateRank,
-  stillHas,
-  type Taken,
-  type Task,
-  take,
-} from "../model/index.ts";
+import { meetsAll, type Task } from "../model/index.ts";
 import type { View } from "../store/index.ts";
+import { holdsPlace, isCrowdedOut } from "./crowd.ts";
 import { nodeOf } from "./slots.ts";
 
 /**
@@ -32,29 +21,4 @@ export function dismiss(view: View, task: Task): Task {
   const message = "task rejected by constraint enforcer";
   const error = "assigned node no longer meets constraints";
   return { ...told, status: { ...task.status, message, error } };
-}
-
-function holdsPlace(task: Task): boolean {
-  return isWanted(task) && !isTerminal(task) && stateRank(task.status.state) >= stateRank("assigned");
-}
-
-/**
- * What the node has does not do for this task and those that were there before it. One that stops already pushes nobody
- * out: it keeps others from being placed, no longer.
- */
-function isCrowdedOut(view: View, { id, description }: Node, task: Task): boolean {
-  if (!reserves(task) || description === undefined) return false;
-  const { resources } = description;
-  const older = [...view.tasksByNode(id)]
-    .filter((other) => reserves(other) && holdsPlace(other))
-    .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-  const taken: Taken = { nanoCpus: 0, memoryBytes: 0, generic: new Map() };
-  for (const one of older) {
-    const fits =
-      stillHas(resources, one.generic) &&
-      lackOf(resources, taken, one.spec.resources.reservations).length === 0;
-    if (one.id === task.id) return !fits;
-    if (fits) take(taken, one, 1);
-  }
-  return false;
 }
