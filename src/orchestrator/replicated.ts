@@ -14,8 +14,7 @@ export function planReplicated(view: View, service: Service, decision: Decision)
   const filled = slots.filter((slot) => isFilled(slot));
   const surplus = filled.length - (replicasOf(service.spec.mode) ?? 0);
   if (surplus > 0) return planOf(service, { tasks: removeSlots(scaleDown(filled, surplus)) });
-  const taken = new Set(filled.map((slot) => slot.number));
-  const added = surplus < 0 ? scaleUp(service, taken, -surplus, decision) : [];
+  const added = scaleUp(view, service, slots, filled, decision);
   return planOf(service, tend(view, service, filled, decision), { tasks: added });
 }
 

@@ -1,19 +1,28 @@
-import { type Decision, newTask, type Service, type Task } from "../model/index.ts";
+import { type Decision, replicasOf, type Service, type Task } from "../model/index.ts";
+import type { View } from "../store/index.ts";
+import { settle } from "./places.ts";
 import { isRunning, type Slot } from "./slots.ts";
 
 /** Slots that one plan adds or gives up; the next one goes on. A plan stays small however large the service. */
 const AT_ONCE = 100;
 
-/** New tasks for the lowest free slot numbers, as many as are missing (and as one plan takes). */
+/**
+ * New tasks for the lowest free slot numbers, as many as are missing. One that still stops where a slot was given up a moment ago
+ * is waited for (in Swarm both run).
+ */
 export function scaleUp(
+  view: View,
   service: Service,
-  taken: ReadonlySet<number>,
-  missing: number,
+  slots: readonly Slot[],
+  filled: readonly Slot[],
   decision: Decision,
 ): Task[] {
+  const missing = (replicasOf(service.spec.mode) ?? 0) - filled.length;
+  const taken = new Set(filled.map((slot) => slot.number));
+  const past = new Map(slots.map((slot) => [slot.number, slot.tasks]));
   const tasks: Task[] = [];
-  for (let slot = 1; tasks.length < Math.min(missing, AT_ONCE); slot++) {
-    if (!taken.has(slot)) tasks.push(newTask(decision.newId(), service, slot, decision.now));
+  for (let number = 1; tasks.length < missing; number++) {
+    if (!taken.has(number)) tasks.push(settle(view, service, { number }, past.get(number) ?? [], decision));
   }
   return tasks;
 }
