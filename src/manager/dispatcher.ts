@@ -99,7 +99,10 @@ export class Dispatcher implements DispatcherService {
       if (session.sequence > 0) this.#send(session, session.feed.follow(view, changes));
     }
     const idsOf = (kind: Kind) => changes.filter((change) => change.kind === kind).map(idOf);
-    for (const id of idsOf("node")) if (isAway(view, id)) this.#draining.forget(id);
+    for (const id of idsOf("node")) {
+      if (isAway(view, id)) this.#draining.forget(id);
+      if (view.get("node", id) === undefined) this.#forget(id);
+    }
     this.#draining.begin(
       view,
       idsOf("task").map((id) => view.get("task", id)),
@@ -125,6 +128,12 @@ export class Dispatcher implements DispatcherService {
   streamOf(nodeId: string): SessionStream | undefined {
     const session = this.#sessions.get(nodeId);
     return session !== undefined && session.sequence > 0 ? session.stream : undefined;
+  }
+
+  /** A node that was removed never comes back by its id. */
+  #forget(nodeId: string): void {
+    this.#welcomed.delete(nodeId);
+    this.#parts.liveness.forget(nodeId);
   }
 
   #isCurrent(session: Session): boolean {

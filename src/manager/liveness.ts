@@ -34,6 +34,11 @@ export class Liveness {
     this.#heard.set(nodeId, this.#awake);
   }
 
+  /** The node was removed. */
+  forget(nodeId: string): void {
+    this.#heard.delete(nodeId);
+  }
+
   /** The heartbeat period to tell an agent now, spread by a tenth so that agents do not beat together. */
   periodMs(): number {
     return Math.round(this.#base() * (0.9 + 0.2 * randomFloat(this.#parts.random)));
