@@ -20,6 +20,7 @@ const RULES: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9a-f]{64}\b/g, "<id>"],
   [/\b(?=[a-z]*\d)[0-9a-z]{12}\b/g, "<id>"],
   [/^[0-9a-z]{12}(?= {2,}| \*)/gm, "<id>"],
+  [/(?<=\.)[0-9a-z]{12}(?=@)/g, "<id>"],
   [/(vxlanid_list": )"\d+"/g, '$1"<vni>"'],
   // The default pool of overlays: which part of it a network gets depends on what was there before.
   [/\b10\.0\.\d+\.\d+\b/g, "10.0.<address>"],
