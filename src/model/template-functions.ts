@@ -13,11 +13,14 @@ export interface TemplateFunction {
   readonly call: (...values: Value[]) => Value;
 }
 
-const ANY = Number.POSITIVE_INFINITY;
+/** As many values as anybody writes. */
+const ANY = 1_000;
+/** The kernel takes no longer variable (MAX_ARG_STRLEN); a few words could ask for gigabytes. */
+const MOST_CHARACTERS = 131_072;
 
 /** Swarm's one function `join`, and those of Go's own that make sense of texts. */
 export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
-  join: { takes: [1, ANY], call: (separator = "", ...texts) => texts.map(textOf).join(textOf(separator)) },
+  join: { takes: [1, ANY], call: (separator = "", ...texts) => join(textOf(separator), texts.map(textOf)) },
   index: { takes: [2, 2], call: (tree = "", key = "") => entryOf(tree, textOf(key)) },
   print: { takes: [0, ANY], call: print },
   printf: { takes: [1, ANY], call: (format = "", ...values) => printf(textOf(format), values) },
@@ -40,12 +43,23 @@ export function isTrue(value: Value): boolean {
   return typeof value === "object" ? Object.keys(value).length > 0 : Boolean(value);
 }
 
+/** Throws Fault "invalid" when so many characters are more than a template may make. */
+export function mustBeShort(characters: number): void {
+  if (characters > MOST_CHARACTERS)
+    throw new Fault("invalid", `it makes a text of more than ${MOST_CHARACTERS} characters`);
+}
+
 function textOf(value: Value): string {
   if (typeof value === "string") return value;
   throw new Fault(
     "invalid",
     `a text is wanted, not ${typeof value === "object" ? "a group of fields" : value}`,
   );
+}
+
+function join(separator: string, texts: readonly string[]): string {
+  mustBeShort(separator.length * (texts.length - 1));
+  return texts.join(separator);
 }
 
 /** Go's `index` of a map: a key that is not there is empty. */
@@ -75,13 +89,15 @@ function isSame(a: Value, b: Value): boolean {
 const VERB = /%([-0]?)(\d*)(?:\.(\d+))?([a-zA-Z%])/g;
 
 function printf(text: string, values: readonly Value[]): string {
-  let next = 0;
+  let [next, made] = [0, 0];
   const said = text.replace(
     VERB,
     (verb, flag: string, width: string, length: string | undefined, letter: string) => {
       if (letter === "%") return "%";
       const value = values[next++];
       if (value === undefined) throw new Fault("invalid", `"${verb}" has no value`);
+      made += Number(width);
+      mustBeShort(made);
       const shown = showAs(verb, letter, value);
       const cut = length === undefined ? shown : [...shown].slice(0, Number(length)).join("");
       if (flag === "-") return cut.padEnd(Number(width));

@@ -32,6 +32,10 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ["false", false],
 ]);
 
+/** Branches and parentheses in each other: far more than anybody writes, far less than the stack holds. */
+const MOST_NESTED = 100;
+const TOO_DEEP = `more than ${MOST_NESTED} are nested`;
+
 /** Reads a template, or throws Fault "invalid" with what is wrong. */
 export function parseTemplate(text: string): Part[] {
   const reader = new Reader(piecesOf(text));
@@ -45,6 +49,7 @@ type Action = Extract<Piece, { kind: "action" }>;
 class Reader {
   readonly #pieces: readonly Piece[];
   #at = 0;
+  #depth = 0;
 
   constructor(pieces: readonly Piece[]) {
     this.#pieces = pieces;
@@ -66,10 +71,12 @@ class Reader {
   }
 
   #if(action: Action, condition: readonly Token[]): Part {
+    if (++this.#depth > MOST_NESTED) throw bad(action.source, TOO_DEEP);
     const pipe = pipeOf(action, condition);
     const { parts: then, end } = this.parts();
     if (end === undefined) throw bad(action.source, 'it has no "end"');
     const otherwise = wordOf(end.tokens) === "else" ? this.#else(action, end) : this.#end(end, []);
+    this.#depth--;
     return { kind: "if", source: action.source, pipe, then, otherwise };
   }
 
@@ -97,29 +104,32 @@ function printedOf(action: Action): Part {
 }
 
 function pipeOf(action: Action, tokens: readonly Token[]): Pipe {
-  const { pipe, rest } = readPipe(action, tokens);
-  if (rest.length > 0) throw bad(action.source, 'a ")" has no "("');
+  const { pipe, end } = readPipe(action, tokens, 0, 0);
+  if (end < tokens.length) throw bad(action.source, 'a ")" has no "("');
   return pipe;
 }
 
-/** Up to a ")" that is not its own. */
-function readPipe(action: Action, tokens: readonly Token[]): { pipe: Pipe; rest: readonly Token[] } {
+/** From `start` to a ")" that is not its own, which is at `end`. */
+function readPipe(
+  action: Action,
+  tokens: readonly Token[],
+  start: number,
+  depth: number,
+): { pipe: Pipe; end: number } {
+  if (depth > MOST_NESTED) throw bad(action.source, TOO_DEEP);
   const pipe: Term[][] = [[]];
-  let rest = tokens;
-  while (rest.length > 0) {
-    const [token, ...others] = rest as [Token, ...Token[]];
-    if (isMark(token, ")")) break;
-    rest = others;
+  let at = start;
+  for (let token = tokens[at]; token !== undefined && !isMark(token, ")"); token = tokens[++at]) {
     if (isMark(token, "|")) pipe.push([]);
     else if (isMark(token, "(")) {
-      const inner = readPipe(action, rest);
-      if (!isMark(inner.rest[0], ")")) throw bad(action.source, 'a "(" has no ")"');
+      const inner = readPipe(action, tokens, at + 1, depth + 1);
+      if (inner.end >= tokens.length) throw bad(action.source, 'a "(" has no ")"');
       pipe.at(-1)?.push({ kind: "pipe", pipe: inner.pipe });
-      rest = inner.rest.slice(1);
+      at = inner.end;
     } else pipe.at(-1)?.push(termOf(action, token));
   }
   if (pipe.some((command) => command.length === 0)) throw bad(action.source, "a value is missing");
-  return { pipe, rest };
+  return { pipe, end: at };
 }
 
 function termOf(action: Action, token: Token): Term {

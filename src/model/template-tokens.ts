@@ -34,7 +34,7 @@ export function piecesOf(template: string): Piece[] {
   const text = (end: number, trimsEnd: boolean): void => {
     let between = template.slice(at, end);
     if (isTrimmed) between = between.replace(/^[ \t\r\n]+/, "");
-    if (trimsEnd) between = between.replace(/[ \t\r\n]+$/, "");
+    if (trimsEnd) between = withoutEnd(between);
     if (between !== "") pieces.push({ kind: "text", text: between });
   };
   for (let open = find(OPEN, template, 0); open !== undefined; open = find(OPEN, template, at)) {
@@ -47,6 +47,13 @@ export function piecesOf(template: string): Piece[] {
   }
   text(template.length, false);
   return pieces;
+}
+
+/** Without the space at its end. A pattern would look for one from every space on. */
+function withoutEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && " \t\r\n".includes(text.charAt(end - 1))) end--;
+  return text.slice(0, end);
 }
 
 /** The tokens from `start` to the action's end; undefined for a comment. */

@@ -95,6 +95,36 @@ describe("what only a task can tell", () => {
   });
 });
 
+describe("a template that asks for more than it may", () => {
+  const many = 20_000;
+  test.each([
+    ["parentheses", `{{${"(".repeat(many)}1${")".repeat(many)}}}`],
+    ["branches", "{{if true}}".repeat(many) + "{{end}}".repeat(many)],
+    ["other branches", `{{if true}}${"{{else if true}}".repeat(many)}{{end}}`],
+    ["values", `{{print ${"1 ".repeat(many)}}}`],
+  ])("has too many %s for the door", (_, text) => {
+    expect(() => checkTemplate(text)).toThrow(/more than 100 are nested|takes at most 1000 values/);
+  });
+
+  const big = { ...context, Service: { ...context.Service, Labels: { big: "x".repeat(100_000) } } };
+  test.each([
+    ["a width", '{{printf "%400000000s" .Task.Slot}}'],
+    ["a width that is no number", `{{printf "%${"9".repeat(400)}s" .Task.Slot}}`],
+    ["many widths", '{{printf "%99999s%99999s" "a" "b"}}'],
+    ["a separator", '{{join .Service.Labels.big "a" "b" "c"}}'],
+    ["one value twice", "{{print .Service.Labels.big .Service.Labels.big}}"],
+    ["many actions", "{{if true}}{{.Service.Labels.big}}{{.Service.Labels.big}}{{end}}"],
+  ])("would be too long by %s", (_, text) => {
+    expect(() => expandTemplate(text, big)).toThrow(/a text of more than 131072 characters/);
+  });
+
+  test("what surrounds actions has any length, and is read in one go", () => {
+    const spaces = " ".repeat(60_000);
+    expect(expandTemplate(`a${spaces}b${spaces}{{- .Task.Slot -}}${spaces}c`, context)).toBe(`a${spaces}b3c`);
+    expect(expandTemplate(`{{1${"|print".repeat(many)}}}`, context)).toBe("1");
+  });
+});
+
 test("the slot of a global service's task is its node, as Swarm has it; a job's first is 0", () => {
   const of = (mode: Parameters<typeof aService>[1]) => {
     const task = aTask(aService("web", mode), 0, { nodeId: "n1" });
@@ -106,9 +136,12 @@ test("the slot of a global service's task is its node, as Swarm has it; a job's 
   );
 });
 
+/** Halves of characters too. (fast-check's own "binary" makes a table of all of Unicode first, which takes seconds.) */
+const anyUnit = fc.nat(0xffff).map((code) => String.fromCharCode(code));
+
 test("a text without an action stays as it is", () => {
   fc.assert(
-    fc.property(fc.string({ unit: "binary" }), (text) => {
+    fc.property(fc.string({ unit: anyUnit }), (text) => {
       fc.pre(!text.includes("{{"));
       expect(expandTemplate(text, context)).toBe(text);
       checkTemplate(text);

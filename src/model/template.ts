@@ -2,7 +2,7 @@ import { Fault } from "../lib/index.ts";
 import type { NodeDescription } from "./node.ts";
 import { isGlobal } from "./service.ts";
 import { type Task, taskName } from "./task.ts";
-import { FUNCTIONS, format, isTrue, type Tree, type Value } from "./template-functions.ts";
+import { FUNCTIONS, format, isTrue, mustBeShort, type Tree, type Value } from "./template-functions.ts";
 import { type Command, type Part, type Pipe, parseTemplate, type Term } from "./template-parse.ts";
 import { quoted } from "./template-tokens.ts";
 
@@ -65,7 +65,13 @@ export function expandTemplate(text: string, context: TemplateContext): string {
 }
 
 function expand(parts: readonly Part[], tree: Tree): string {
-  return parts.map((part) => expandPart(part, tree)).join("");
+  let text = "";
+  for (const part of parts) {
+    const said = expandPart(part, tree);
+    if (part.kind !== "text") named(part.source, () => mustBeShort(text.length + said.length));
+    text += said;
+  }
+  return text;
 }
 
 function expandPart(part: Part, tree: Tree): string {
@@ -94,7 +100,10 @@ function run(pipe: Pipe, tree: Tree): Value {
 function call(command: Command, piped: readonly Value[], tree: Tree): Value {
   const [first, ...rest] = command as [Term, ...Term[]];
   const args = [...rest.map((term) => termValue(term, tree)), ...piped];
-  if (first.kind === "function") return functionOf(first.name, args.length).call(...args);
+  if (first.kind === "function") {
+    mustBeShort(args.reduce<number>((sum, value) => sum + (typeof value === "string" ? value.length : 0), 0));
+    return functionOf(first.name, args.length).call(...args);
+  }
   mustBeAlone(first, args.length);
   return termValue(first, tree);
 }
@@ -137,10 +146,8 @@ function functionOf(name: string, count: number): (typeof FUNCTIONS)[string] {
   }
   const [least, most] = found.takes;
   if (count >= least && count <= most) return found;
-  throw new Fault(
-    "invalid",
-    `"${name}" takes ${least === most ? least : `at least ${least}`} values, not ${count}`,
-  );
+  const bound = count < least ? `at least ${least}` : `at most ${most}`;
+  throw new Fault("invalid", `"${name}" takes ${least === most ? least : bound} values, not ${count}`);
 }
 
 function mustBeAlone(term: Term, args: number): void {
