@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { explain, trySeed } from "../support/sim/explore.ts";
+import { trySeed } from "../support/sim/explore.ts";
 import { MUTANTS } from "../support/sim/mutants.ts";
 
 /** The budget of every change; `npm run sim` has no other rules, only more time. */
-const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
 const HOURS = 1;
 
 test.each(SEEDS)("mixed faults: no rule is broken in the history of seed %d", async (seed) => {
@@ -24,10 +24,4 @@ describe("planted faults", () => {
 test("the same seed is the same history, whatever runs beside it", async () => {
   const [first, second] = await Promise.all([trySeed(3, {}, 0.2), trySeed(3, {}, 0.2)]);
   expect(first).toEqual(second);
-});
-
-test("a history that breaks a rule is shrunk to a scenario that breaks it alike", async () => {
-  const text = await explain(1, MUTANTS["no-restart-delay"], 0.25, { tries: 100, seconds: 30 });
-  expect(text.split("\n").filter((line) => /^\d/.test(line)).length).toBeLessThan(10);
-  expect(text).toMatch(/is restarted \d+ ms after its end/);
 });
