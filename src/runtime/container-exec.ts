@@ -1,12 +1,12 @@
 import { readdir, rm } from "node:fs/promises";
 import type { GrpcClient } from "../grpc/index.ts";
-import { aborted, type Clock, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
+import { aborted, type Clock, Fault, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
 import type { ContainerEntry } from "./container-entry.ts";
 import { EXEC_PREFIX, execFifo } from "./container-folder.ts";
 import type { ContainerKeeper } from "./container-keeper.ts";
 import { getSpec } from "./container-store.ts";
 import { ExecOutput } from "./exec-output.ts";
-import { killSession } from "./exec-session.ts";
+import { areSiblings, killSession } from "./exec-session.ts";
 import {
   createExec,
   deleteExec,
@@ -55,7 +55,8 @@ export const KILLED: number = 128 + SIGKILL;
  */
 export class ContainerExecs {
   readonly #parts: ExecParts;
-  readonly #active = new Set<string>();
+  /** Of programs that are not gone yet: in which container each is. */
+  readonly #active = new Map<string, ContainerEntry>();
   readonly #running = new Set<Promise<void>>();
   readonly #making = new Slots(AT_ONCE);
   /** What process 1 of each container is; it never changes. */
@@ -94,7 +95,7 @@ export class ContainerExecs {
     const ref = { containerId: entry.id, execId };
     const path = execFifo(entry.folder, execId);
     const output = new ExecOutput();
-    this.#active.add(execId);
+    this.#active.set(execId, entry);
     try {
       const exitCode = await this.#carryOut(entry, { ref, process, path, output, onStart }, signal);
       await rm(path, { force: true });
@@ -115,7 +116,8 @@ export class ContainerExecs {
     const ids = names.filter((n) => n.startsWith(EXEC_PREFIX)).map((n) => n.slice(EXEC_PREFIX.length));
     for (const execId of ids.filter((id) => !this.#active.has(id))) {
       try {
-        await this.#discard({ containerId: entry.id, execId }, execFifo(entry.folder, execId));
+        const path = execFifo(entry.folder, execId);
+        await this.#discard({ containerId: entry.id, execId }, path, () => this.#killUntold(entry));
       } catch (error) {
         const { log } = this.#parts;
         log.warn("program left in a container", { container: entry.id, execId, error: messageOf(error) });
@@ -184,11 +186,25 @@ export class ContainerExecs {
     await killExec(client, ref);
   }
 
-  /** Whatever state it is in. */
-  async #discard(ref: ExecRef, path: string): Promise<void> {
+  /**
+   * A runc that was cut off with containerd has told nobody which process it had started. Whatever has process 1's parent, the shim,
+   * was started beside it, by nobody who lives if nothing of ours runs there. Fault "conflict" if something does.
+   */
+  async #killUntold(entry: ContainerEntry): Promise<void> {
+    const list = (): Promise<number[]> => listPids(this.#parts.client, entry.id);
+    const untold = (await list()).filter((pid) => areSiblings(pid, entry.pid));
+    if (untold.length > 0 && [...this.#active.values()].includes(entry)) {
+      throw new Fault("conflict", "cannot tell it from the programs that run there now");
+    }
+    for (const pid of untold) await killSession(pid, list);
+  }
+
+  /** Whatever state it is in; `ifUntold` when containerd knows of no process. */
+  async #discard(ref: ExecRef, path: string, ifUntold = async (): Promise<void> => {}): Promise<void> {
     const { client } = this.#parts;
     const pid = await execPid(client, ref);
-    if (pid !== undefined) {
+    if (pid === undefined) await ifUntold();
+    else {
       await this.#kill(ref, pid);
       await waitExec(client, ref, { deadlineMs: KILL_MS });
     }

@@ -20,12 +20,22 @@ export function isAlive(pid: number): boolean {
   return sessionOf(pid) !== undefined;
 }
 
-/** proc(5): the sixth field of stat; the second, in parentheses, may have anything in it. Undefined for the dead. */
+/** True when both live, and the same process is the parent of both. */
+export function areSiblings(a: number, b: number): boolean {
+  const parent = statOf(a)?.parent;
+  return a !== b && parent !== undefined && parent === statOf(b)?.parent;
+}
+
 function sessionOf(pid: number): number | undefined {
+  return statOf(pid)?.session;
+}
+
+/** proc(5): the fields after the second, which, in parentheses, may have anything in it. Undefined for the dead. */
+function statOf(pid: number): { readonly parent: number; readonly session: number } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const [state, , , session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return state === "Z" || state === "X" ? undefined : Number(session);
+    const [state, parent, , session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return state === "Z" || state === "X" ? undefined : { parent: Number(parent), session: Number(session) };
   } catch {
     return undefined;
   }

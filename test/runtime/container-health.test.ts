@@ -171,6 +171,20 @@ describe("a program beside process 1", () => {
     expect(await exec(id, "echo on")).toBe("on (0)");
   });
 
+  test("of which containerd knows nothing, as its runc was cut off, is ended too", async () => {
+    const id = await started();
+    expect(await exec(id, "setsid sleep 663 >/dev/null 2>&1 & echo gone")).toBe("gone (0)");
+    // Its FIFO says that there is a program, by a name that containerd does not have.
+    execFileSync("mkfifo", [`${node.dir}/run/${id}/exec-${"d".repeat(64)}`]);
+    node.ctr("tasks", "exec", "--detach", "--exec-id", "untold", id, "sh", "-c", "sleep 664");
+    await until(() => running(id, "sleep 664").length > 0);
+    await node.reopen();
+    expect(running(id, "sleep 664")).toEqual([]);
+    expect(fifos(id)).toEqual([]);
+    expect(running(id, "sleep 663")).toHaveLength(1);
+    expect(running(id, "sleep 1000")).toHaveLength(1);
+  });
+
   test("that was being started when its daemon was killed holds nobody up", async () => {
     const id = await started();
     const client = connectContainerd({ socket: containerd.socket, namespace: basename(node.netns) });
