@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { anyUnit } from "../lib/any-unit.fake.ts";
 import { Fault } from "../lib/index.ts";
 import type { ContainerState, ProbeResult } from "../runtime/index.ts";
 import { exitReason, formatBytes, oneLine, pullFault, reasonOf, unhealthyReason } from "./reasons.ts";
@@ -41,7 +42,7 @@ test("memory goes before the log", () => {
 });
 
 test("whatever is logged, the reason is one short line that begins with the exit code", () => {
-  const line = fc.string({ unit: "binary", maxLength: 900 });
+  const line = fc.string({ unit: anyUnit, maxLength: 900 });
   fc.assert(
     fc.property(fc.array(line, { maxLength: 6 }), fc.boolean(), (lines, oomKilled) => {
       const reason = exitReason(2, ended({ oomKilled }), lines);

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { anyUnit } from "../lib/any-unit.fake.ts";
 import { Fault } from "../lib/index.ts";
 import { type DesiredState, stateRank, type TaskState, type TaskStatus } from "../model/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
@@ -20,7 +21,7 @@ const event = fc.oneof(
     kind: fc.constant("health" as const),
     is: fc.constantFrom("healthy" as const, "unhealthy" as const),
   }),
-  fc.record({ kind: fc.constant("print" as const), line: fc.string({ unit: "binary", maxLength: 600 }) }),
+  fc.record({ kind: fc.constant("print" as const), line: fc.string({ unit: anyUnit, maxLength: 600 }) }),
   fc.record({ kind: fc.constant("pass" as const), ms: fc.constantFrom(0, 500, 20_000) }),
   fc.record({ kind: fc.constant("online" as const), is: fc.boolean() }),
   fc.record({ kind: fc.constant("restart" as const) }),

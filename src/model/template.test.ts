@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { anyUnit } from "../lib/any-unit.fake.ts";
 import { aService, aTask } from "./objects.fake.ts";
 import { checkTemplate, expandTemplate, templateContextOf } from "./template.ts";
 
@@ -135,9 +136,6 @@ test("the slot of a global service's task is its node, as Swarm has it; a job's 
     "0 web.0.web-0",
   );
 });
-
-/** Halves of characters too. (fast-check's own "binary" makes a table of all of Unicode first, which takes seconds.) */
-const anyUnit = fc.nat(0xffff).map((code) => String.fromCharCode(code));
 
 test("a text without an action stays as it is", () => {
   fc.assert(

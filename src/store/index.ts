@@ -10,5 +10,5 @@ export { MemoryBackend } from "./memory-backend.fake.ts";
 export { everythingOf } from "./scope.ts";
 export { openSeal, type Seal } from "./seal.ts";
 export { Store } from "./store.ts";
-export { type Tally, tallyOf } from "./tally.ts";
+export { tallyOf } from "./tally.ts";
 export type { Derived, ObjectChange, View } from "./view.ts";

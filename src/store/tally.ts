@@ -1,10 +1,10 @@
 import type { Kind, Kinds } from "../model/index.ts";
 import type { Derived } from "./view.ts";
 
-/** How many objects of a kind there are for each key; a key without any is not there. */
-export type Tally = ReadonlyMap<string, number>;
-
-/** Counts objects of a kind by key; those without a key are not counted. For finding the few that wait among many. */
+/**
+ * Counts objects of a kind by key, and a key without any is not there; objects without a key are not counted. For finding the few that
+ * wait among many.
+ */
 export function tallyOf<K extends Kind>(
   kind: K,
   keyOf: (object: Kinds[K]) => string | undefined,
