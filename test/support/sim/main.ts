@@ -46,7 +46,6 @@ async function explore(): Promise<void> {
   const seconds = (performance.now() - started) / 1_000;
   console.log(`${finds.length} histories, ${hours.toFixed(1)} cluster-hours in ${seconds.toFixed(1)} s`);
   const broken = finds.filter((find) => find.broken !== undefined).sort((a, b) => a.seed - b.seed);
-  for (const find of broken) console.log(`seed ${find.seed}: ${find.broken}`);
   const [worst] = broken.sort((a, b) => a.livedMs - b.livedMs);
   if (worst === undefined) return;
   console.log(`\nThe shortest history found that breaks what seed ${worst.seed} does:\n`);
@@ -67,6 +66,7 @@ function share(first: number, count: number, workers: number): Promise<Find[]> {
     };
     const take = (hand: ChildProcess, find: Find) => {
       finds.push(find);
+      if (find.broken !== undefined) console.log(`seed ${find.seed}: ${find.broken}`);
       if (find.broken !== undefined && values.mutant !== undefined) isOver = true;
       give(hand);
     };

@@ -6,7 +6,7 @@ import type { Step } from "./steps.ts";
 const NODES = 4;
 const MANAGERS = 3;
 /** What happens comes so far apart on average. */
-const PAUSE_MS = 75_000;
+const PAUSE_MS = 120_000;
 const NAMES = ["web", "api", "db", "agent", "batch"];
 
 interface Plan {

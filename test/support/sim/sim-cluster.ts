@@ -44,6 +44,8 @@ export interface Wish {
   readonly spec: unknown;
 }
 
+/** A kernel's work costs a quarter of a world's time: so many worlds share one that works. */
+const KERNEL_EVERY = 4;
 const NETWORKS = ["front", "back"];
 /** How often the store forgets its history. */
 const COMPACT_MS = 600_000;
@@ -94,6 +96,7 @@ export class SimCluster {
       const host: SimHost = new SimHost({
         ...{ name, number: i + 1, clock, log, onBroken, managers: names },
         ...{ network: this.network, chance: chance.fork(name), isCalm: words.calm },
+        hasKernel: i === 0 && (words.calm || words.seed % KERNEL_EVERY === 0),
         onEvent: (event) => this.#tell((watcher) => watcher.onContainer?.(host, event)),
       });
       return host;

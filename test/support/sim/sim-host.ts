@@ -22,6 +22,8 @@ export interface HostParts {
   readonly log: Log;
   /** Pulls take a fixed time. */
   readonly isCalm: boolean;
+  /** Its kernel really builds what it is told. */
+  readonly hasKernel: boolean;
   onEvent(event: ContainerEvent): void;
   /** Something that must never happen has. */
   onBroken(what: string): void;
@@ -146,9 +148,9 @@ export class SimHost {
     this.startAgent();
   }
 
-  /** One host has a kernel that really builds what it is told. */
+  /** In some worlds one host has a kernel that really builds what it is told. */
   #newKernel(): Kernel {
-    return this.#parts.number === 1 ? new FakeKernel() : WILLING;
+    return this.#parts.hasKernel ? new FakeKernel() : WILLING;
   }
 
   #newProcess(): SimProcess {
