@@ -6,6 +6,7 @@ const published = (PublishedPort: number, more: Wire = {}) => ({ TargetPort: 80,
 
 const REFUSED: readonly Refused[] = [
   ["Name", "a.b", `${ARG}name must be valid as a DNS name component`],
+  ["Name", `${"a".repeat(900)}!`, `${ARG}name must be valid as a DNS name component`],
   ["Name", "-a", `${ARG}name must be valid as a DNS name component`],
   ["Name", "a".repeat(64), `${ARG}name must be 63 characters or fewer`],
   ["Name", 7, "invalid: invalid service spec: Name: invalid input: expected string, received number"],
