@@ -28,11 +28,20 @@ else if (process.send !== undefined) work();
 else if (values.replay !== undefined) await replay(values.replay);
 else await explore();
 
+/** A find, and the processor time that it took. */
+interface Worked extends Find {
+  readonly cpuMs: number;
+}
+
 /** A worker: lives through every seed it is told. */
 function work(): void {
   const mutant = mutantNamed(values.mutant);
   process.on("message", (seed: number) => {
-    void trySeed(seed, mutant).then((find) => process.send?.(find));
+    const before = process.cpuUsage();
+    void trySeed(seed, mutant).then((find) => {
+      const { user, system } = process.cpuUsage(before);
+      process.send?.({ ...find, cpuMs: (user + system) / 1_000 } satisfies Worked);
+    });
   });
 }
 
@@ -44,7 +53,9 @@ async function explore(): Promise<void> {
   const finds = await share(first, count, Number(values.workers));
   const hours = finds.reduce((sum, { livedMs }) => sum + livedMs, 0) / 3_600_000;
   const seconds = (performance.now() - started) / 1_000;
-  console.log(`${finds.length} histories, ${hours.toFixed(1)} cluster-hours in ${seconds.toFixed(1)} s`);
+  const cpu = finds.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / 1_000;
+  const took = `${seconds.toFixed(1)} s (${cpu.toFixed(1)} s of processor time)`;
+  console.log(`${finds.length} histories, ${hours.toFixed(1)} cluster-hours in ${took}`);
   const broken = finds.filter((find) => find.broken !== undefined).sort((a, b) => a.seed - b.seed);
   const [worst] = broken.sort((a, b) => a.livedMs - b.livedMs);
   if (worst === undefined) return;
@@ -54,9 +65,9 @@ async function explore(): Promise<void> {
 }
 
 /** Shares seeds out among worker processes, one at a time; with a mutant the first find is enough. */
-function share(first: number, count: number, workers: number): Promise<Find[]> {
+function share(first: number, count: number, workers: number): Promise<Worked[]> {
   return new Promise((resolve, reject) => {
-    const finds: Find[] = [];
+    const finds: Worked[] = [];
     let next = first;
     let isOver = false;
     const hands: ChildProcess[] = [];
@@ -64,7 +75,7 @@ function share(first: number, count: number, workers: number): Promise<Find[]> {
       if (next < first + count && !isOver) hand.send(next++);
       else hand.disconnect();
     };
-    const take = (hand: ChildProcess, find: Find) => {
+    const take = (hand: ChildProcess, find: Worked) => {
       finds.push(find);
       if (find.broken !== undefined) console.log(`seed ${find.seed}: ${find.broken}`);
       if (find.broken !== undefined && values.mutant !== undefined) isOver = true;
@@ -74,7 +85,7 @@ function share(first: number, count: number, workers: number): Promise<Find[]> {
     for (let i = living; i > 0; i--) {
       const hand = fork(import.meta.filename, process.argv.slice(2), { execArgv: process.execArgv });
       hands.push(hand);
-      hand.on("message", (find: Find) => take(hand, find));
+      hand.on("message", (find: Worked) => take(hand, find));
       hand.on("error", reject);
       hand.on("exit", (code) => {
         if (code !== 0) reject(new Error(`a worker ended with ${code}`));
