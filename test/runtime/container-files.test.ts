@@ -51,6 +51,8 @@ test("files are on a tmpfs of the container, with owner and mode, and nobody wri
     file("/etc/app.sh", { mode: 0o755 }),
   ];
   const script = [
+    // Two pipes have no order.
+    "exec 2>&1",
     "cat /run/secrets/token",
     "echo; stat -c '%u:%g %a' /run/secrets/token",
     "grep -c ' /etc/app.sh tmpfs ro' /proc/mounts",
