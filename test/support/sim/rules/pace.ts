@@ -2,7 +2,7 @@ import type { SimCluster, Watcher } from "../sim-cluster.ts";
 
 const MINUTE_MS = 60_000;
 /** More commits in a minute than the busiest minute of a small cluster needs by far. */
-const MANY = 3_000;
+const MANY = 1_000;
 
 /** Nobody chases anybody without pause. */
 export function nobodySpins(world: SimCluster): Watcher {
