@@ -142,7 +142,7 @@ test("a task that cannot run says why in service ps", async () => {
     );
   await ps("noimage", /no such image|not found|pull access denied/i);
   await ps("arm", /no matching manifest for linux/);
-  await ps("huge", /no suitable node \(insufficient resources on 2 nodes\)/);
+  await ps("huge", /no suitable node \(insufficient resources on 2 nodes \(memory\)\)/);
   await ps("nobind", /bind source path does not exist|bind mount source|\/no\/such\/folder/);
   for (const service of ["noimage", "arm", "huge", "nobind"])
     await swarm.docker("1", "service", "rm", service);
