@@ -54,9 +54,12 @@ function serviceTroubles(world: SimCluster, service: Service): string[] {
   const nodes = groundsOf(world, service);
   const count = mode.kind === "replicated" ? mode.replicas : nodes.length;
   if (mayGiveUp(service) || (isLimited(service) && isStuck(wanted))) return told;
+  // Without a place for any task an update gives each its ten minutes.
+  const hasPlace = nodes.some(({ spec }) => spec.availability === "active");
   if (wanted.length !== count) told.push(`${name} has ${wanted.length} tasks, not ${count}`);
-  for (const each of wanted) told.push(...taskTroubles(world, service, each, nodes));
-  if (state === "updating" || state === "rollback_started") told.push(`${name} is still ${state}`);
+  if (hasPlace) for (const each of wanted) told.push(...taskTroubles(world, service, each, nodes));
+  if (hasPlace && (state === "updating" || state === "rollback_started"))
+    told.push(`${name} is still ${state}`);
   return told;
 }
 
