@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { replicasOf } from "../model/index.ts";
-import { aNode, aSecret, aService } from "../model/objects.fake.ts";
+import { aNetwork, aNode, aSecret, aService } from "../model/objects.fake.ts";
 import { swarmEvents } from "./swarm-events.ts";
 
 test("a commit's events in Docker's words: create, update with what changed, remove", () => {
@@ -34,6 +34,14 @@ test.each(["secret", "config"] as const)("a %s's events tell its name, never its
     { ...told, action: "create" },
     { ...told, action: "remove" },
   ]);
+});
+
+test("an address given on a network is no event of it", () => {
+  const state = { subnet: "10.0.1.0/24", gateway: "10.0.1.1", vni: 4097 };
+  const before = aNetwork("front", {}, { state });
+  const after = { ...before, version: 2, state: { ...state, cursor: "10.0.1.2" } };
+  expect(swarmEvents([{ kind: "network", before, after }])).toEqual([]);
+  expect(swarmEvents([{ kind: "network", before: after }])).toHaveLength(1);
 });
 
 test("a node that goes down tells its state; a commit of nothing told is silent", () => {

@@ -1,5 +1,5 @@
 import type { EngineEvent } from "../api/index.ts";
-import type { Kinds } from "../model/index.ts";
+import { isOtherNetwork, type Kinds } from "../model/index.ts";
 import type { ObjectChange } from "../store/index.ts";
 
 type Told = "service" | "node" | "network" | "secret" | "config";
@@ -39,11 +39,16 @@ export function swarmEvents(changes: readonly ObjectChange[]): Omit<EngineEvent,
   return changes.flatMap((change) => {
     if (change.kind === "service") return eventOf("service", change as ObjectChange<"service">);
     if (change.kind === "node") return eventOf("node", change as ObjectChange<"node">);
-    if (change.kind === "network") return eventOf("network", change as ObjectChange<"network">);
+    if (change.kind === "network") return networkEvent(change as ObjectChange<"network">);
     if (change.kind === "secret") return eventOf("secret", change as ObjectChange<"secret">);
     if (change.kind === "config") return eventOf("config", change as ObjectChange<"config">);
     return [];
   });
+}
+
+/** That another address was given is nobody's news. */
+function networkEvent(change: ObjectChange<"network">): Omit<EngineEvent, "at">[] {
+  return isOtherNetwork(change.before, change.after) ? eventOf("network", change) : [];
 }
 
 function eventOf<K extends Told>(kind: K, { before, after }: ObjectChange<K>): Omit<EngineEvent, "at">[] {
