@@ -105,10 +105,17 @@ test("the heart beats for the session once it is welcomed, and for none when it 
   expect(followed.slice(1)).toEqual([undefined]);
 });
 
-test("nothing is sent before a manager has welcomed the node, all messages are handed on in order", async () => {
+test("what becomes of a task before a manager has welcomed the node is not lost: it follows what was told first", async () => {
   const session = open(["a:2377"]);
   await clock.advance(0);
   session.send({ kind: "statuses", statuses: [] });
+  expect(kinds(sessions[0])).toEqual(["hello", "statuses"]);
+});
+
+test("nothing else is sent before a manager has welcomed the node, all messages are handed on in order", async () => {
+  const session = open(["a:2377"]);
+  await clock.advance(0);
+  session.send({ kind: "logs-done", subscriptionId: "y", error: "" });
   sessions[0]?.says.push(welcome(5_000));
   sessions[0]?.says.push({ kind: "log-cancel", subscriptionId: "x" });
   await clock.advance(0);

@@ -29,6 +29,8 @@ export class ManagerSession {
   readonly #parts: SessionParts;
   #managers: readonly string[];
   #stream: AgentStream | undefined;
+  /** A session that has been told all statuses, though no manager may have welcomed it yet: later ones must follow. */
+  #told: AgentStream | undefined;
 
   constructor(parts: SessionParts, managers: readonly string[]) {
     this.#parts = parts;
@@ -41,7 +43,7 @@ export class ManagerSession {
 
   /** Tells the manager, when there is one now; a new session hears all statuses anyway. */
   send(message: AgentMessage): void {
-    this.#stream?.send(message);
+    (message.kind === "statuses" ? this.#told : this.#stream)?.send(message);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -69,6 +71,7 @@ export class ManagerSession {
       stream.send({ kind: "hello", description: describe(), advertiseAddress, dataPathAddress });
       const known = statuses();
       if (known.length > 0) stream.send({ kind: "statuses", statuses: known });
+      this.#told = stream;
       for await (const message of stream.messages) {
         if (message.kind === "welcome") {
           this.#stream = stream;
@@ -80,6 +83,7 @@ export class ManagerSession {
       }
     } finally {
       this.#stream = undefined;
+      this.#told = undefined;
       heart.follow(undefined);
       over.abort(new Error("the session is over"));
       stream.close();
