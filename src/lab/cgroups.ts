@@ -1,4 +1,4 @@
-import { readdirSync, rmdirSync } from "node:fs";
+import { readdirSync, readFileSync, rmdirSync } from "node:fs";
 
 /** A hierarchy a controller on cgroups v1; on v2 there is this one alone (cgroups(7)). */
 const ROOT = "/sys/fs/cgroup";
@@ -10,9 +10,28 @@ const PARENT = "shoal";
  * one of them has processes. `folder` has an entry a container.
  */
 export function removeCgroups(folder: string): boolean {
+  return cgroupsOf(folder).map(remove).every(Boolean);
+}
+
+/**
+ * The processes in those cgroups. One that was being made when runc died is nobody's child any more, and says nothing of
+ * its host: only its cgroup does.
+ */
+export function processesIn(folder: string): number[] {
+  return [...new Set(cgroupsOf(folder).flatMap(members))];
+}
+
+function cgroupsOf(folder: string): string[] {
   const parents = [PARENT, ...namesIn(ROOT).map((controller) => `${controller}/${PARENT}`)];
-  const paths = namesIn(folder).flatMap((id) => parents.map((parent) => `${ROOT}/${parent}/${id}`));
-  return paths.map(remove).every(Boolean);
+  return namesIn(folder).flatMap((id) => parents.map((parent) => `${ROOT}/${parent}/${id}`));
+}
+
+function members(path: string): number[] {
+  try {
+    return readFileSync(`${path}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
 }
 
 function remove(path: string): boolean {

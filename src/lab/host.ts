@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { connect } from "node:net";
 import { type Clock, Fault } from "../lib/index.ts";
 import { execOk } from "../sys/index.ts";
-import { removeCgroups } from "./cgroups.ts";
+import { processesIn, removeCgroups } from "./cgroups.ts";
 import { plugHost, unplugHost } from "./links.ts";
 import { hostPaths } from "./paths.ts";
 import { forget, hasEnded, livePid, processTree, signalAll, startDetached, waitUntil } from "./processes.ts";
@@ -178,17 +178,16 @@ export async function killDaemon(lab: LabRecord, host: string, clock: Clock): Pr
 /** A power cut: every process dies at once, the namespace and all mounts are gone; the disk stays. */
 export async function killHost(lab: LabRecord, host: string, clock: Clock): Promise<void> {
   swarmHost(lab, host);
-  let pids = processTree(marksOf(lab, host));
-  signalAll(pids, "SIGKILL");
+  const { run, data } = hostPaths(lab.name, host);
+  const containers = `${data}/shoal/containers`;
   await waitUntil(clock, STOP_MS, `cannot kill host ${host}: some processes do not end`, () => {
-    pids = processTree(marksOf(lab, host));
+    const pids = [...processTree(marksOf(lab, host)), ...processesIn(containers)];
     signalAll(pids, "SIGKILL");
     return pids.length === 0;
   });
   await unplugHost(lab, host);
-  const { run, data } = hostPaths(lab.name, host);
   await waitUntil(clock, STOP_MS, `cannot kill host ${host}: its cgroups are in use`, () =>
-    removeCgroups(`${data}/shoal/containers`),
+    removeCgroups(containers),
   );
   await unmountUnder(run);
   await unmountUnder(data);

@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { preparedRegistry } from "../../scripts/images.ts";
@@ -49,6 +49,20 @@ function cgroupsOf(containers: readonly string[]): string[] {
   return paths.filter((path) => existsSync(path));
 }
 
+/** The containers that a host has on its disk. */
+function containersOf(host: string): string[] {
+  return readdirSync(`/var/lib/shoal-lab/${name}/${host}/shoal/containers`);
+}
+
+/** A process that only its cgroup tells to be of a host's container: runc's own are so when their parents die. */
+function orphanIn(host: string): ChildProcess {
+  const orphan = spawn("sleep", ["600"], { stdio: "ignore" });
+  for (const cgroup of cgroupsOf(containersOf(host).slice(0, 1))) {
+    writeFileSync(`${cgroup}/cgroup.procs`, `${orphan.pid}`);
+  }
+  return orphan;
+}
+
 /** Names of nodes that `docker node ls` calls this. */
 async function nodesThatAre(state: "Ready" | "Down"): Promise<string[]> {
   const text = await lab("docker", "1", "node", "ls", "--format", "{{.Hostname}} {{.Status}}");
@@ -94,9 +108,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  const containers = ["1", "2", "3"].flatMap((host) =>
-    readdirSync(`/var/lib/shoal-lab/${name}/${host}/shoal/containers`),
-  );
+  const containers = ["1", "2", "3"].flatMap(containersOf);
   expect(cgroupsOf(containers)).not.toEqual([]);
   await shoal("down", "--name", name);
   expect(await tracesOf(name)).toEqual([]);
@@ -285,7 +297,10 @@ test("kill --daemon leaves the containers; kill is a power cut; start brings eit
   expect(await answered("2")).toBe(10);
   await lab("start", "2");
   expect(await runningOn("2")).toBe(1);
+  const orphan = orphanIn("2");
+  const ended = once(orphan, "exit");
   await lab("kill", "2");
+  expect(await ended).toEqual([null, "SIGKILL"]);
   expect(await shims()).toBe(2);
   expect((await shoal("exec", "--name", name, "2", "--", "true")).stderr).toBe(
     `shoal: host 2 of lab ${name} is not up: shoal lab start 2\n`,
