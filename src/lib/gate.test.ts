@@ -19,7 +19,7 @@ function pieces(count: number, gate: Gate) {
 
 test("so many run at once; a place goes to who waits longest", async () => {
   const clock = new FakeClock();
-  const { log, end, done } = pieces(4, new Gate(2, 1_000, clock));
+  const { log, end, done } = pieces(4, new Gate(2, { ms: 1_000, clock }));
   await clock.advance(1);
   expect(log).toEqual(["begin 0", "begin 1"]);
   end(1);
@@ -34,7 +34,7 @@ test("so many run at once; a place goes to who waits longest", async () => {
 
 test("what hangs holds nobody up for ever", async () => {
   const clock = new FakeClock();
-  const gate = new Gate(1, 1_000, clock);
+  const gate = new Gate(1, { ms: 1_000, clock });
   const { log, end } = pieces(3, gate);
   await clock.advance(999);
   expect(log).toEqual(["begin 0"]);
@@ -55,7 +55,11 @@ test("what hangs holds nobody up for ever", async () => {
 });
 
 test("work that throws gives its place back", async () => {
-  const gate = new Gate(1, 1_000, new FakeClock());
-  await expect(gate.run(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
-  expect(await gate.run(() => Promise.resolve(1))).toBe(1);
+  const gate = new Gate(1);
+  const failing = gate.run(() => Promise.reject(new Error("no")));
+  const next = gate.run(() => Promise.resolve(1));
+  expect(gate.isIdle).toBe(false);
+  await expect(failing).rejects.toThrow("no");
+  expect(await next).toBe(1);
+  expect(gate.isIdle).toBe(true);
 });

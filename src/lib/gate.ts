@@ -1,19 +1,27 @@
 import type { Clock } from "./clock.ts";
 
-/**
- * Lets so many pieces of work run at once, and the others wait, in the order they came. Nobody waits longer than
- * `patienceMs`: work that hangs must not hold up everybody behind it.
- */
+/** How long somebody waits before he goes on without a place: work that hangs must not hold up everybody behind it. */
+export interface Patience {
+  readonly ms: number;
+  readonly clock: Clock;
+}
+
+/** Lets so many pieces of work run at once, and the others wait, in the order they came: as long as it takes, or their patience. */
 export class Gate {
+  readonly #places: number;
   #free: number;
-  readonly #clock: Clock;
-  readonly #patienceMs: number;
+  readonly #patience: Patience | undefined;
   readonly #waiting = new Set<() => void>();
 
-  constructor(places: number, patienceMs: number, clock: Clock) {
+  constructor(places: number, patience?: Patience) {
+    this.#places = places;
     this.#free = places;
-    this.#patienceMs = patienceMs;
-    this.#clock = clock;
+    this.#patience = patience;
+  }
+
+  /** True while nobody has a place. */
+  get isIdle(): boolean {
+    return this.#free === this.#places;
   }
 
   /** The work's own result, or what it threw, once it had its turn. */
@@ -34,10 +42,10 @@ export class Gate {
     }
     return new Promise((resolve) => {
       const called = () => {
-        timer.cancel();
+        timer?.cancel();
         resolve(true);
       };
-      const timer = this.#clock.after(this.#patienceMs, () => {
+      const timer = this.#patience?.clock.after(this.#patience.ms, () => {
         this.#waiting.delete(called);
         resolve(false);
       });

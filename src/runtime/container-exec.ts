@@ -1,6 +1,15 @@
 import { readdir, rm } from "node:fs/promises";
 import type { GrpcClient } from "../grpc/index.ts";
-import { aborted, type Clock, Fault, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
+import {
+  aborted,
+  type Clock,
+  Fault,
+  Gate,
+  type Log,
+  messageOf,
+  type Random,
+  randomHex,
+} from "../lib/index.ts";
 import type { ContainerEntry } from "./container-entry.ts";
 import { EXEC_PREFIX, execFifo } from "./container-folder.ts";
 import type { ContainerKeeper } from "./container-keeper.ts";
@@ -18,7 +27,6 @@ import {
   waitExec,
 } from "./exec-task.ts";
 import type { ExecConfig, ExecResult } from "./health.ts";
-import { Slots } from "./image-locks.ts";
 import { FifoReader } from "./log-pump.ts";
 import type { OciProcess } from "./oci.ts";
 import { SIGKILL } from "./signals.ts";
@@ -58,7 +66,7 @@ export class ContainerExecs {
   /** Of programs that are not gone yet: in which container each is. */
   readonly #active = new Map<string, ContainerEntry>();
   readonly #running = new Set<Promise<void>>();
-  readonly #making = new Slots(AT_ONCE);
+  readonly #making = new Gate(AT_ONCE);
   /** What process 1 of each container is; it never changes. */
   readonly #processes = new WeakMap<ContainerEntry, OciProcess>();
 
@@ -155,7 +163,7 @@ export class ContainerExecs {
       await createExec(client, ref, { process, path });
       return startExec(client, ref);
     };
-    const { making } = await this.#making.with(async () => {
+    const { making } = await this.#making.run(async () => {
       if (signal.aborted) return { making: undefined };
       const making = make();
       await Promise.race([making.catch(nothing), aborted(signal)]);

@@ -70,7 +70,7 @@ export class ContainerdContainers implements Containers {
   private constructor(client: GrpcClient, maker: MakerParts, logs: Logs, keeper: ContainerKeeper) {
     const { clock, random, log } = maker;
     this.#client = client;
-    this.#gate = new Gate(Math.max(2, availableParallelism()), GATE_PATIENCE_MS, clock);
+    this.#gate = new Gate(Math.max(2, availableParallelism()), { ms: GATE_PATIENCE_MS, clock });
     this.#maker = maker;
     this.#logs = logs;
     this.#keeper = keeper;

@@ -1,10 +1,10 @@
 import type { GrpcClient } from "../grpc/index.ts";
-import type { Clock } from "../lib/index.ts";
+import { type Clock, Gate } from "../lib/index.ts";
 import type { Descriptor } from "../registry/index.ts";
 import { hasBlob, writeBlob } from "./image-content.ts";
 import { layerLabels } from "./image-labels.ts";
 import type { ImageLease } from "./image-lease.ts";
-import { KeyedLocks, Slots } from "./image-locks.ts";
+import { KeyedLocks } from "./image-locks.ts";
 import { LayerProgress, type OnProgress } from "./image-progress.ts";
 import { hasSnapshot, type LayerSnapshot, unpackLayer } from "./image-unpack.ts";
 
@@ -28,7 +28,7 @@ export interface LayerJob {
 /** Brings layers into containerd: downloads some at a time, unpacks each as soon as it and all below are there. */
 export class LayerStore {
   readonly #clock: Clock;
-  readonly #downloads = new Slots(MAX_DOWNLOADS);
+  readonly #downloads = new Gate(MAX_DOWNLOADS);
   readonly #locks = new KeyedLocks();
 
   constructor(clock: Clock) {
@@ -70,7 +70,7 @@ export class LayerStore {
     const progress = new LayerProgress(tell, this.#clock, layer.blob);
     await this.#locks.with(layer.blob.digest, async () => {
       if (await isBlobHeld(lease, layer.blob)) return;
-      await this.#downloads.with(() => this.#download(lease.client, layer, progress, signal));
+      await this.#downloads.run(() => this.#download(lease.client, layer, progress, signal));
     });
     progress.say("Download complete");
   }

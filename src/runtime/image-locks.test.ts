@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { KeyedLocks, Slots } from "./image-locks.ts";
+import { KeyedLocks } from "./image-locks.ts";
 
 /** Work that ends when told, and how much of it runs. */
 function gate() {
@@ -7,20 +7,6 @@ function gate() {
   const work = () => new Promise<void>((end) => void ends.push(end));
   return { ends, work };
 }
-
-test("no more than the limit run, the rest in order, also after a failure", async () => {
-  const slots = new Slots(2);
-  const { ends, work } = gate();
-  const failing = slots.with(() => Promise.reject(new Error("no")));
-  const all = [slots.with(work), slots.with(work), slots.with(work)];
-  await expect(failing).rejects.toThrow("no");
-  await expect.poll(() => ends.length).toBe(2);
-  ends[0]?.();
-  await expect.poll(() => ends.length).toBe(3);
-  for (const end of ends) end();
-  await Promise.all(all);
-  expect(slots.idle).toBe(true);
-});
 
 test("one at a time holds a key; other keys do not wait", async () => {
   const locks = new KeyedLocks();
