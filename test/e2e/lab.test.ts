@@ -57,9 +57,12 @@ function containersOf(host: string): string[] {
 /** A process that only its cgroup tells to be of a host's container: runc's own are so when their parents die. */
 function orphanIn(host: string): ChildProcess {
   const orphan = spawn("sleep", ["600"], { stdio: "ignore" });
-  for (const cgroup of cgroupsOf(containersOf(host).slice(0, 1))) {
-    writeFileSync(`${cgroup}/cgroup.procs`, `${orphan.pid}`);
-  }
+  // Ended containers have none any more.
+  const [cgroups = []] = containersOf(host)
+    .map((id) => cgroupsOf([id]))
+    .filter((found) => found.length > 0);
+  expect(cgroups).not.toEqual([]);
+  for (const cgroup of cgroups) writeFileSync(`${cgroup}/cgroup.procs`, `${orphan.pid}`);
   return orphan;
 }
 
@@ -299,7 +302,7 @@ test("kill --daemon leaves the containers; kill is a power cut; start brings eit
   expect(await runningOn("2")).toBe(1);
   const orphan = orphanIn("2");
   const ended = once(orphan, "exit");
-  await lab("kill", "2");
+  await lab("kill", "2").finally(() => orphan.kill("SIGTERM"));
   expect(await ended).toEqual([null, "SIGKILL"]);
   expect(await shims()).toBe(2);
   expect((await shoal("exec", "--name", name, "2", "--", "true")).stderr).toBe(
