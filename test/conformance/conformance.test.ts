@@ -46,6 +46,24 @@ test("what differs from run to run is taken out", () => {
   );
 });
 
+test("tasks that are named by an id are last, whatever the id, and with their history", () => {
+  const id = (digit: string) => digit.repeat(25);
+  const table = [
+    "ID             NAME",
+    `${"0a".repeat(6)}   web.${id("1")}       $N2  Running`,
+    `${"0b".repeat(6)}    \\_ web.${id("1")}   $N2  Failed`,
+    `${"0c".repeat(6)}   web.2   $N1  Running`,
+    `${"0d".repeat(6)}   web.${id("z")}       $N1  Running`,
+  ].join("\n");
+  expect(normalise(table, {}).split("\n")).toEqual([
+    "ID  NAME",
+    "<id>  web.2  $N1  Running",
+    "<id>  web.<id>  $N1  Running",
+    "<id>  web.<id>  $N2  Running",
+    "<id>  \\_ web.<id>  $N2  Failed",
+  ]);
+});
+
 test("two texts differ in hunks of lines", () => {
   expect(hunksOf("a\nb\nc", "a\nb\nc")).toEqual([]);
   expect(hunksOf("a\nb\nc\nd", "a\nx\nc")).toEqual([

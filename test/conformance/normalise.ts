@@ -33,11 +33,22 @@ export function normalise(text: string, names: Names): string {
     (said, [word, own]) => said.replaceAll(own, word),
     lastOfProgress(text),
   );
-  return RULES.reduce((said, [pattern, word]) => said.replace(pattern, word), inOrder(spelled))
+  const said = RULES.reduce((text, [pattern, word]) => text.replace(pattern, word), inOrder(spelled))
     .replace(/(\S)[ \t]{2,}/g, "$1  ")
     .replace(/\t/g, "  ")
     .replace(/[ \t]+$/gm, "")
     .trimEnd();
+  return idsLast(said);
+}
+
+/** A task that is named by its node ("web.<id>"), with its history below it: `service ps` sorts names, and an id is chance. */
+const NAMED_BY_ID = /^<id> {2}\S+\.<id> .*(\n<id> {2}\\_ .*)*(\n|$)/gm;
+
+/** Tables of tasks with those last that are named by an id, in an order that does not come from the id. */
+function idsLast(text: string): string {
+  const named = (text.match(NAMED_BY_ID) ?? []).map((rows) => rows.trimEnd()).sort();
+  if (named.length === 0) return text;
+  return [text.replace(NAMED_BY_ID, "").trimEnd(), ...named].join("\n");
 }
 
 /** A progress bar's frames depend on when one looks; what counts is how it ended. */
