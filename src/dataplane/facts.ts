@@ -23,6 +23,8 @@ export interface NodeSettings {
    * the kernel keeps one owner per (port, VNI) there.
    */
   readonly dataPathPort: number;
+  /** The node takes IPv6 clients of published ports, and carries the IPv6 of networks that have it. */
+  readonly ipv6?: boolean;
 }
 
 /** An overlay network that this node has to be on (ingress: always). */
@@ -36,6 +38,8 @@ export interface NetworkFact {
   readonly mtu: number;
   readonly ingress: boolean;
   readonly internal: boolean;
+  /** Its IPv6 side, when it has one: "fd00:1::/64" and "fd00:1::1", as RFC 5952 writes them. */
+  readonly v6?: { readonly subnet: string; readonly gateway: string };
 }
 
 /** A member node: where its tunnels end, and its own address on each network (its sandbox's address). */
@@ -51,6 +55,8 @@ export interface ServiceFact {
   readonly name: string;
   /** network id -> VIP "10.0.1.2"; empty with dnsrr. Ingress included when ports are published in ingress mode. */
   readonly vips: Readonly<Record<string, string>>;
+  /** network id -> VIP "fd00:1::2" on networks with IPv6. */
+  readonly vips6?: Readonly<Record<string, string>>;
   /** network id -> extra names there. */
   readonly aliases: Readonly<Record<string, readonly string[]>>;
   /** Published in ingress mode. */
@@ -72,6 +78,8 @@ export interface EndpointFact {
   readonly nodeId: string;
   /** network id -> "10.0.1.5". */
   readonly addresses: Readonly<Record<string, string>>;
+  /** network id -> "fd00:1::5" on networks with IPv6. */
+  readonly addresses6?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -84,6 +92,8 @@ export interface AttachmentFact {
   readonly nodeId: string;
   /** network id -> "10.0.1.5". */
   readonly addresses: Readonly<Record<string, string>>;
+  /** network id -> "fd00:1::5" on networks with IPv6. */
+  readonly addresses6?: Readonly<Record<string, string>>;
 }
 
 /** A task of this node that has, or must get, a sandbox of its own. */
@@ -91,6 +101,7 @@ export interface TaskFact {
   readonly taskId: string;
   readonly serviceId: string;
   readonly addresses: Readonly<Record<string, string>>;
+  readonly addresses6?: Readonly<Record<string, string>>;
   /**
    * Address in the gateway subnet, chosen by the agent. Every task has one: it is the way to the resolver, and how the
    * resolver knows the asker. A task whose networks are all internal gets no default route and is not forwarded.

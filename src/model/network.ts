@@ -40,6 +40,16 @@ export interface NetworkState {
   readonly vni: number;
   /** The address given last: the next one is looked for after it. */
   readonly cursor?: string;
+  /** The same for IPv6, on a network that has it beside IPv4. */
+  readonly v6?: NetworkState6;
+}
+
+export interface NetworkState6 {
+  /** "fd00:1::/64", as RFC 5952 writes it. */
+  readonly subnet: string;
+  readonly gateway: string;
+  readonly ipRange?: string;
+  readonly cursor?: string;
 }
 
 /** True when a change of a network is more than another address given. */
@@ -50,7 +60,9 @@ export function isOtherNetwork(before: Network | undefined, after: Network | und
 function withoutCursor(network: Network | undefined): unknown {
   if (network === undefined) return undefined;
   const { version: _, updatedAt: __, state, ...rest } = network;
-  return { ...rest, state: state === undefined ? undefined : { ...state, cursor: undefined } };
+  if (state === undefined) return { ...rest, state };
+  const v6 = state.v6 && { ...state.v6, cursor: undefined };
+  return { ...rest, state: { ...state, cursor: undefined, v6 } };
 }
 
 /** A network that every node has of its own, so that no object of the cluster is it: only its name and id are known. */

@@ -141,13 +141,21 @@ export interface PortSpec {
   readonly publishMode: "ingress" | "host";
 }
 
+/** A service's address on one network, without prefix. */
+export interface Vip {
+  readonly networkId: string;
+  readonly address: string;
+  /** On a network with IPv6. */
+  readonly address6?: string;
+}
+
 /** A service's presence: the numbers it was given. */
 export interface Endpoint {
   /** The words these numbers were given for. */
   readonly spec: EndpointSpec;
   readonly ports: readonly PortSpec[];
-  /** One per attached network with mode vip, plus ingress when a port is published there; addresses without prefix. */
-  readonly vips: readonly { readonly networkId: string; readonly address: string }[];
+  /** One per attached network with mode vip, plus ingress when a port is published there. */
+  readonly vips: readonly Vip[];
 }
 
 /** swarmkit api/defaults/service.go. */

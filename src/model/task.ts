@@ -86,6 +86,8 @@ export interface Attachment {
   readonly networkId: string;
   /** Without prefix: "10.0.1.5". */
   readonly address: string;
+  /** On a network with IPv6: "fd00:1::5". */
+  readonly address6?: string;
 }
 
 export function stateRank(state: TaskState): number {
