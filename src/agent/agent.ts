@@ -11,6 +11,7 @@ import { HostPorts } from "./host-ports.ts";
 import { LogSource } from "./log-source.ts";
 import { MeshPorts } from "./mesh-ports.ts";
 import { NetworkApplier } from "./network-applier.ts";
+import { type PortName, type Readiness, readinessOf } from "./readiness.ts";
 import { TaskSandboxes } from "./sandbox.ts";
 import { ManagerSession, type SessionParts } from "./session.ts";
 import { Worker } from "./worker.ts";
@@ -116,6 +117,12 @@ export class Agent {
   /** What the node's network is built from now. */
   facts(): NetworkFacts {
     return this.#network.facts();
+  }
+
+  /** Whether this node may be sent connections from outside: at all, or at one published port. */
+  readiness(port?: PortName): Readiness {
+    const standing = { availability: this.#book.availability(), trouble: this.#network.trouble() };
+    return readinessOf({ ...standing, facts: this.facts() }, port);
   }
 
   /** Goes on where an earlier daemon stopped: containers from the runtime, assignments from disk, then the kernel. */

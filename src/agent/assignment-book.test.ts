@@ -35,6 +35,14 @@ test("a whole set replaces what was known, a difference changes it", () => {
   expect(book.tasks()).toEqual([{ id: "c" }]);
 });
 
+test("knows what the cluster wants of the node once a manager has said it, also after a restart", () => {
+  const book = new AssignmentBook();
+  expect(book.availability()).toBeUndefined();
+  book.apply(whole(7, upsert("self/n1", { availability: "drain" })));
+  expect(book.availability()).toBe("drain");
+  expect(AssignmentBook.load(book.save()).availability()).toBe("drain");
+});
+
 test("a difference for another set is refused and changes nothing", () => {
   const book = new AssignmentBook();
   book.apply(whole(7, upsert("task/a", {})));

@@ -7,7 +7,13 @@ import type {
   ServiceFact,
 } from "../dataplane/index.ts";
 import { Fault } from "../lib/index.ts";
-import { type ContainerSpec, namedFilesOf, placeOfFile, type Task } from "../model/index.ts";
+import {
+  type Availability,
+  type ContainerSpec,
+  namedFilesOf,
+  placeOfFile,
+  type Task,
+} from "../model/index.ts";
 import type { AssignmentsMessage } from "../rpc/index.ts";
 import type { FileContents } from "../runtime/index.ts";
 
@@ -23,7 +29,7 @@ export type ClusterFacts = Omit<NetworkFacts, "self" | "tasks">;
 /** True when the message may change the facts of the network, not only tasks. */
 export function concernsNetwork({ complete, upserts, removals }: Omit<AssignmentsMessage, "kind">): boolean {
   const keys = [...upserts.map(({ key }) => key), ...removals];
-  return complete || keys.some((key) => !/^(task|secret|config)\//.test(key));
+  return complete || keys.some((key) => !/^(task|secret|config|self)\//.test(key));
 }
 
 /** In the place of a set's number: no difference fits. */
@@ -61,6 +67,11 @@ export class AssignmentBook {
 
   tasks(): AssignedTask[] {
     return this.#all<AssignedTask>("task");
+  }
+
+  /** What the cluster wants of this node; undefined until a manager has said it. */
+  availability(): Availability | undefined {
+    return this.#all<{ readonly availability: Availability }>("self")[0]?.availability;
   }
 
   facts(): ClusterFacts {

@@ -50,6 +50,8 @@ export class NetworkApplier {
   /** The facts that the kernel works by, and what is to be called when it works by the newest ones. */
   #inForce: ClusterFacts | undefined;
   #onInForce: (() => void) | undefined;
+  /** What the kernel would not do at the last round, of what the node's traffic passes. */
+  #trouble: string | undefined;
   #dirty = false;
   #busy = false;
   /** Until the first facts nothing is applied: what an earlier daemon left in the kernel is still in use. */
@@ -84,6 +86,11 @@ export class NetworkApplier {
     this.#facts = facts;
     this.#held = false;
     this.#change();
+  }
+
+  /** Why the kernel does not work by what it was told, as half a sentence; undefined while it does. */
+  trouble(): string | undefined {
+    return this.#inForce === undefined ? "the node's network is not set up yet" : this.#trouble;
   }
 
   /** Calls `done` once the kernel works by the facts as they are now: at once, if it does. A later call takes its place. */
@@ -215,10 +222,12 @@ export class NetworkApplier {
       const { failures } = await kernel.apply(this.#plan());
       for (const { namespace, error } of failures) log.error("network not applied", { namespace, error });
       this.#letGo(leaving, failures);
-      if (failures.every(isOfTask)) this.#enforced(told, onInForce);
+      this.#trouble = failures.find((failure) => !isOfTask(failure))?.error;
+      if (this.#trouble === undefined) this.#enforced(told, onInForce);
       for (const waiter of waiters) settleWaiter(waiter, failures, facts);
       if (failures.length > 0) this.#again();
     } catch (error) {
+      this.#trouble = messageOf(error);
       log.error("network not applied", { error: messageOf(error) });
       for (const waiter of waiters) waiter.reject(error);
       this.#again();

@@ -14,6 +14,7 @@ export interface Config {
   readonly "exec-root": string;
   readonly hosts: readonly string[];
   readonly group: string;
+  readonly "health-addr"?: string | undefined;
   readonly containerd: string;
   readonly "containerd-namespace": string;
   readonly hostname: string;
@@ -78,6 +79,13 @@ const SETTINGS: { readonly [K in Key]-?: Setting } = {
     about: "where the Engine API listens",
   },
   group: { schema: z.string().default("docker"), about: "group that may use the API's socket" },
+  "health-addr": {
+    schema: z
+      .string()
+      .regex(/^.+:\d+$/, "must be address:port like 0.0.0.0:2378")
+      .optional(),
+    about: "address:port at which load balancers may ask whether this node is ready; none if absent",
+  },
   containerd: { schema: z.string().default("/run/containerd/containerd.sock"), about: "containerd's socket" },
   "containerd-namespace": { schema: z.string().default("shoal"), about: "namespace of ours in containerd" },
   hostname: { schema: z.string().default(() => hostname()), about: "this node's name" },

@@ -9,6 +9,7 @@ import { checkMachine, claimData } from "./checks.ts";
 import type { Config } from "./config.ts";
 import { containerBackend, tellContainerEvents } from "./container-backend.ts";
 import { EventHub } from "./event-hub.ts";
+import { HealthDoor } from "./health-door.ts";
 import { imageBackend } from "./image-backend.ts";
 import { localNetworks } from "./local-networks.ts";
 import { managerBackend } from "./manager-backend.ts";
@@ -67,14 +68,17 @@ export async function runDaemon(
   const servers = config.hosts.map(
     () => new ApiServer({ backends, clock, log, version, group: config.group }),
   );
+  const health = new HealthDoor((port) => membership.readiness(port));
   const untell = tellContainerEvents(containers, events);
   try {
     for (const [i, server] of servers.entries()) await server.listen(config.hosts[i] ?? "");
+    if (config["health-addr"] !== undefined) await health.listen(config["health-addr"]);
     log.info("shoald serves", { api: config.hosts.join(" "), version });
     const serving = servers.map((server) => (s: AbortSignal) => server.run(s));
     await runGroup([(s) => membership.run(s), ...serving], signal);
   } finally {
     untell();
+    health.close();
     await containers.close();
     images.close();
     await registry.close();

@@ -1,5 +1,13 @@
 import { join } from "node:path";
-import { Agent, AssignmentsFile, DnsServer, describeNode, type Welcome } from "../agent/index.ts";
+import {
+  Agent,
+  AssignmentsFile,
+  DnsServer,
+  describeNode,
+  type PortName,
+  type Readiness,
+  type Welcome,
+} from "../agent/index.ts";
 import { gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
 import { type NodeIdentity, runRenewal } from "../identity/index.ts";
 import { aborted, type Run, runGroup } from "../lib/index.ts";
@@ -103,6 +111,11 @@ export class Member {
   /** What the node's network is built from. */
   facts(): NetworkFacts {
     return this.#agent.facts();
+  }
+
+  /** Whether this node may be sent connections from outside. */
+  readiness(port?: PortName): Readiness {
+    return this.#agent.readiness(port);
   }
 
   /** Ends all loops; containers and kernel state stay. */

@@ -1,4 +1,4 @@
-import { leaveNode } from "../agent/index.ts";
+import { leaveNode, type PortName, type Readiness } from "../agent/index.ts";
 import type { InitRequest, JoinRequest, SwarmBackend, SwarmState } from "../api/index.ts";
 import type { NetworkFacts } from "../dataplane/index.ts";
 import { IdentityFolder } from "../identity/index.ts";
@@ -61,6 +61,12 @@ export class Membership implements SwarmBackend {
   /** What this node's network is built from; undefined while it is in no swarm. */
   facts(): NetworkFacts | undefined {
     return this.#member?.facts();
+  }
+
+  /** Whether this node may be sent connections from outside: not from the moment on at which it is told to stop. */
+  readiness(port?: PortName): Readiness {
+    if (this.#stopped) return { ready: false, because: "shoald stops" };
+    return this.#member?.readiness(port) ?? { ready: false, because: "the node is in no swarm" };
   }
 
   state(): SwarmState {

@@ -74,8 +74,17 @@ describe("assignmentsFor()", () => {
       "network/net-front",
       "node/n1",
       "node/n2",
+      "self/n1",
       "task/web-1",
     ]);
+  });
+
+  test("tells each node what the cluster wants of it, and no other", () => {
+    const drained = aNode("n1", { attachments: {} });
+    const { spec } = drained;
+    const nodes = [{ ...drained, spec: { ...spec, availability: "drain" as const } }, aNode("n2")];
+    expect(told(viewOf({ node: nodes }), "n1")).toEqual({ "self/n1": { availability: "drain" } });
+    expect(told(viewOf({ node: nodes }), "n2")).toEqual({ "self/n2": { availability: "active" } });
   });
 
   test("says nothing of networks the node is not on, and no secret of tasks it does not run", () => {
@@ -117,7 +126,7 @@ describe("assignmentsFor()", () => {
       ],
       task: [aRunning(web, 2, "n2", on("net-front", "10.0.1.6"))],
     });
-    expect(Object.keys(told(down, "n1"))).toEqual(["network/net-front", "node/n1"]);
+    expect(Object.keys(told(down, "n1"))).toEqual(["network/net-front", "self/n1", "node/n1"]);
     expect(told(down, "n9")).toEqual({});
   });
 });

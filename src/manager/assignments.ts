@@ -1,6 +1,7 @@
 import type { AttachmentFact, EndpointFact, NetworkFact, NodeFact, ServiceFact } from "../dataplane/index.ts";
 import { parseIpv4 } from "../lib/index.ts";
 import {
+  type Availability,
   type FileKind,
   isServing,
   isTerminal,
@@ -23,7 +24,7 @@ export type TaskAssignment = Omit<Task, "version" | "updatedAt" | keyof Notes | 
 type Notes = Pick<Task, "notBefore" | "after" | "crashes" | "restarts" | "replaces">;
 type Reported = Pick<Task, "status" | "ranAt" | "endedAt">;
 
-/** Everything one node is told, by key: "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", "secret/<id>", … */
+/** Everything one node is told, by key: "self/<id>", "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", "secret/<id>", … */
 export type AssignmentSet = ReadonlyMap<string, string>;
 
 /** Whom the set is for, and the ids of the networks it is on. */
@@ -40,6 +41,11 @@ export interface FileAssignment {
   readonly id: string;
   /** base64. */
   readonly data: string;
+}
+
+/** What a node is told of itself. */
+interface SelfAssignment {
+  readonly availability: Availability;
 }
 
 type Row = readonly [key: string, value: unknown];
@@ -59,7 +65,7 @@ const ROWS: { readonly [K in Kind]: (reader: Reader, object: Kinds[K]) => Row[] 
 const KEYS: Readonly<Record<Kind, readonly string[]>> = {
   cluster: [],
   network: ["network"],
-  node: ["node"],
+  node: ["node", "self"],
   service: ["service"],
   task: ["task", "attachment", "endpoint"],
   secret: ["secret"],
@@ -132,12 +138,14 @@ function rowsOf<K extends Kind>(reader: Reader, kind: K, object: Kinds[K]): [str
   return ROWS[kind](reader, object).map(([key, value]) => [key, JSON.stringify(value)]);
 }
 
-function nodeRows({ on }: Reader, node: Node): Row[] {
+function nodeRows({ nodeId, on }: Reader, node: Node): Row[] {
+  const self: SelfAssignment = { availability: node.spec.availability };
+  const own: Row[] = node.id === nodeId ? [[`self/${node.id}`, self]] : [];
   const addresses = pick(Object.entries(node.attachments), on);
   // One without an IPv4 address cannot be reached, and a node's plan must not fail over it.
-  if (isEmpty(addresses) || parseIpv4(node.dataPathAddress) === undefined) return [];
+  if (isEmpty(addresses) || parseIpv4(node.dataPathAddress) === undefined) return own;
   const fact: NodeFact = { id: node.id, dataPathAddress: node.dataPathAddress, addresses };
-  return [[`node/${node.id}`, fact]];
+  return [...own, [`node/${node.id}`, fact]];
 }
 
 function serviceRows({ on }: Reader, service: Service): Row[] {
