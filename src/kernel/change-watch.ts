@@ -6,8 +6,11 @@ import type { Namespaces } from "./namespaces.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkListener } from "./netlink/socket.ts";
 import { isSuspicious } from "./suspicion.ts";
 
-/** linux/rtnetlink.h: LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE; linux/netfilter/nfnetlink.h: NFTABLES. */
-const ROUTE_GROUPS = [1, 3, 5, 7, 8];
+/**
+ * linux/rtnetlink.h: LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, IPV6_RULE;
+ * linux/netfilter/nfnetlink.h: NFTABLES.
+ */
+const ROUTE_GROUPS = [1, 3, 5, 7, 8, 9, 11, 19];
 const NFT_GROUPS = [7];
 /** How often the kernel's notes are fetched. They are kept meanwhile, and what comes together is looked at together. */
 const LISTEN_MS = 100;

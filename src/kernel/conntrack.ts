@@ -1,8 +1,8 @@
 import { release } from "node:os";
 import type { StaleConnections } from "../netstate/index.ts";
 import { attribute, be16, nested, u8, u32 } from "./netlink/codec.ts";
-import { ipv4Bytes } from "./netlink/formats.ts";
-import { AF_INET } from "./netlink/marks.ts";
+import { familyOf, ipBytes } from "./netlink/formats.ts";
+import { AF_INET, AF_INET6 } from "./netlink/marks.ts";
 import type { NetlinkSocket, Refusal } from "./netlink/socket.ts";
 
 /** linux/netfilter/nfnetlink.h, nfnetlink_conntrack.h; the flags: net/netfilter/nf_internals.h */
@@ -14,6 +14,8 @@ const CTA_TUPLE_IP = 1;
 const CTA_TUPLE_PROTO = 2;
 const CTA_IP_V4_SRC = 1;
 const CTA_IP_V4_DST = 2;
+const CTA_IP_V6_SRC = 3;
+const CTA_IP_V6_DST = 4;
 const CTA_PROTO_NUM = 1;
 const CTA_PROTO_DST_PORT = 3;
 const CTA_FILTER_ORIG_FLAGS = 1;
@@ -25,20 +27,24 @@ const BY_DESTINATION_PORT = 1 << 5;
 const UDP = 17;
 
 /** struct nfgenmsg: family, version, resource. */
-const NFGENMSG = Buffer.from([AF_INET, 0, 0, 0]);
+const nfgenmsg = (family: number): Buffer => Buffer.from([family, 0, 0, 0]);
 
 /** Connections to forget: those whose answers come from `source`, or whose first packet went to `destination` or `port`. */
 type Filter =
   | { readonly source: string; readonly udp: boolean }
   | { readonly destination: string }
-  | { readonly port: number };
+  | { readonly port: number; readonly family: number };
 
 /** Makes the kernel forget stale connections in the socket's namespace. Returns the first refusal. */
 export function forgetConnections(netfilter: NetlinkSocket, stale: StaleConnections): Refusal | undefined {
   const filters: Filter[] = [
     ...stale.gone.map((source) => ({ source, udp: false })),
     ...stale.left.map((source) => ({ source, udp: true })),
-    ...stale.opened.map((door) => (typeof door === "number" ? { port: door } : { destination: door })),
+    ...stale.opened.flatMap((door): Filter[] =>
+      typeof door === "number"
+        ? [AF_INET, AF_INET6].map((family) => ({ port: door, family }))
+        : [{ destination: door }],
+    ),
   ];
   if (filters.length === 0 || !kernelFilters()) return undefined;
   const refusals = filters.map((filter) => netfilter.request(IPCTNL_MSG_CT_DELETE, 0, forgetBody(filter)));
@@ -54,23 +60,28 @@ function kernelFilters(): boolean {
 function forgetBody(filter: Filter): Buffer {
   const protocol = attribute(CTA_PROTO_NUM, u8(UDP));
   if ("source" in filter) {
-    const address = nested(CTA_TUPLE_IP, attribute(CTA_IP_V4_SRC, ipv4Bytes(filter.source)));
+    const family = familyOf(filter.source);
+    const type = family === AF_INET6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC;
+    const address = nested(CTA_TUPLE_IP, attribute(type, ipBytes(filter.source)));
     const parts = filter.udp ? [address, nested(CTA_TUPLE_PROTO, protocol)] : [address];
-    return body(CTA_TUPLE_REPLY, parts, BY_SOURCE | (filter.udp ? BY_PROTOCOL : 0));
+    return body(family, CTA_TUPLE_REPLY, parts, BY_SOURCE | (filter.udp ? BY_PROTOCOL : 0));
   }
   if ("destination" in filter) {
-    const address = nested(CTA_TUPLE_IP, attribute(CTA_IP_V4_DST, ipv4Bytes(filter.destination)));
-    return body(CTA_TUPLE_ORIG, [address, nested(CTA_TUPLE_PROTO, protocol)], BY_DESTINATION | BY_PROTOCOL);
+    const family = familyOf(filter.destination);
+    const type = family === AF_INET6 ? CTA_IP_V6_DST : CTA_IP_V4_DST;
+    const address = nested(CTA_TUPLE_IP, attribute(type, ipBytes(filter.destination)));
+    const parts = [address, nested(CTA_TUPLE_PROTO, protocol)];
+    return body(family, CTA_TUPLE_ORIG, parts, BY_DESTINATION | BY_PROTOCOL);
   }
   const port = nested(CTA_TUPLE_PROTO, protocol, attribute(CTA_PROTO_DST_PORT, be16(filter.port)));
-  return body(CTA_TUPLE_ORIG, [port], BY_PROTOCOL | BY_DESTINATION_PORT);
+  return body(filter.family, CTA_TUPLE_ORIG, [port], BY_PROTOCOL | BY_DESTINATION_PORT);
 }
 
 /** A tuple, and which parts of it count. */
-function body(side: number, tuple: readonly Buffer[], flags: number): Buffer {
+function body(family: number, side: number, tuple: readonly Buffer[], flags: number): Buffer {
   const [original, reply] = side === CTA_TUPLE_ORIG ? [flags, 0] : [0, flags];
   return Buffer.concat([
-    NFGENMSG,
+    nfgenmsg(family),
     nested(side, ...tuple),
     nested(
       CTA_FILTER,

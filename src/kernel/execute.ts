@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { Fault, messageOf } from "../lib/index.ts";
 import {
   describeOperation,
@@ -37,6 +37,8 @@ import {
 import type { Refusal } from "./netlink/socket.ts";
 import { sysctlPath } from "./read-namespace.ts";
 
+const FORWARDING6 = "net.ipv6.conf.all.forwarding";
+
 /** What one round of changes has to know beyond the namespace at hand. */
 export interface Round {
   readonly wanted: NodeNetwork;
@@ -60,7 +62,11 @@ type Handler<K extends Operation["op"]> = (
 ) => Refusal | undefined;
 
 const HANDLERS: { readonly [K in Operation["op"]]: Handler<K> } = {
-  "set-sysctl": ({ key, value }, handle) => done(handle, () => writeFileSync(sysctlPath(key), value)),
+  "set-sysctl": ({ key, value }, handle) =>
+    done(handle, () => {
+      if (handle.shared && key === FORWARDING6 && value === "1") keepAdvertisements();
+      writeFileSync(sysctlPath(key), value);
+    }),
   "put-table": ({ table }, handle) => done(handle, () => handle.tables.put(table)),
   "change-table": ({ from, table }, handle) => done(handle, () => handle.tables.change(from, table)),
   "remove-table": ({ table }, handle) => done(handle, () => handle.tables.remove(table)),
@@ -144,6 +150,23 @@ function makePair(handle: NamespaceHandle, link: VethLink, round: Round): Refusa
   const refusal = handle.route.request(RTM_NEWLINK, NEW, newVeth(link, peer, other.fd));
   if (refusal === undefined) round.made.add(`${handle.name} ${link.name}`).add(`${namespace} ${name}`);
   return refusal;
+}
+
+/**
+ * A host that forwards IPv6 hears no router advertisements any more, and forgets the routes that it has from them, unless it is told to
+ * (ip-sysctl: accept_ra 2): so where they were heard, they are.
+ */
+function keepAdvertisements(): void {
+  const folder = "/proc/sys/net/ipv6/conf";
+  for (const link of readdirSync(folder)) {
+    if (link === "all" || link === "lo") continue;
+    const path = `${folder}/${link}/accept_ra`;
+    try {
+      if (readFileSync(path, "utf8").trim() === "1") writeFileSync(path, "2");
+    } catch {
+      // The link went away meanwhile.
+    }
+  }
 }
 
 /** The host's own default may be to give every link a link-local address; ours in there want none. */

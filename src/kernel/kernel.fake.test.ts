@@ -1,8 +1,9 @@
 import { HOST } from "../netstate/index.ts";
-import { describeKernel } from "./kernel.contract.ts";
+import { describeIpv6 } from "./ipv6.contract.ts";
+import { describeKernel, type KernelUnderTest } from "./kernel.contract.ts";
 import { FakeKernel } from "./kernel.fake.ts";
 
-describeKernel("FakeKernel", async () => {
+const fresh = async (): Promise<KernelUnderTest> => {
   const kernel = new FakeKernel();
   const { machine } = kernel;
   const ordered = (names: readonly string[]) => [...names].sort((a, b) => (a < b ? -1 : 1));
@@ -20,4 +21,7 @@ describeKernel("FakeKernel", async () => {
     namespaces: async () => ordered(machine.names().filter((name) => name !== HOST)),
     dispose: async () => {},
   };
-});
+};
+
+describeKernel("FakeKernel", fresh);
+describeIpv6("FakeKernel", fresh);

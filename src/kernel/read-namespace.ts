@@ -11,7 +11,7 @@ import type {
 import type { NamespaceHandle } from "./namespace-handle.ts";
 import { addressDump, RTM_GETADDR, readAddress } from "./netlink/ip-addresses.ts";
 import type { RawLink } from "./netlink/links.ts";
-import { AF_BRIDGE, AF_INET } from "./netlink/marks.ts";
+import { AF_BRIDGE, AF_INET, AF_INET6 } from "./netlink/marks.ts";
 import { fdbDump, neighbourDump, RTM_GETNEIGH, readNeighbour } from "./netlink/neighbours.ts";
 import { RTM_GETROUTE, RTM_GETRULE, readRoute, readRule, routeDump } from "./netlink/routes.ts";
 
@@ -87,9 +87,9 @@ function isPeer(link: RawLink, { peer }: VethLink, namespace: string, linksOf: L
 function readAddresses({ handle, want, names }: Reading): { link: string; address: string }[] {
   const wanted = new Set(want.addresses.map(({ link, address }) => `${link} ${address}`));
   return handle.route.dump(RTM_GETADDR, addressDump()).flatMap((message) => {
-    const { index, address, ours } = readAddress(message);
+    const { index, address, ours, kernels } = readAddress(message);
     const link = names.get(index);
-    if (link === undefined) return [];
+    if (link === undefined || kernels) return [];
     const counts = ours || (handle.shared && link !== "lo") || wanted.has(`${link} ${address}`);
     return counts ? [{ link, address }] : [];
   });
@@ -107,7 +107,7 @@ function readNeighbours({ handle, names }: Reading): Neighbour[] {
   return handle.route.dump(RTM_GETNEIGH, neighbourDump()).flatMap((message) => {
     const { index, permanent, family, address, mac } = readNeighbour(message);
     const link = names.get(index);
-    if (!permanent || family !== AF_INET || link === undefined) return [];
+    if (!permanent || (family !== AF_INET && family !== AF_INET6) || link === undefined) return [];
     return address === undefined || mac === undefined ? [] : [{ link, address, mac }];
   });
 }

@@ -49,7 +49,9 @@ function isAsMade({ name, mac, mtu }: RawLink, { applied }: Scene): boolean {
 }
 
 function judgeAddress(message: NetlinkMessage, scene: Scene): boolean {
-  const name = scene.handle.nameOf(readAddress(message).index);
+  const { index, kernels } = readAddress(message);
+  if (kernels) return false;
+  const name = scene.handle.nameOf(index);
   return name !== undefined && mayBeOurs(name, scene);
 }
 

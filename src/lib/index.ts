@@ -22,6 +22,19 @@ export {
   requireCidr,
   sizeOf,
 } from "./ipv4.ts";
+export {
+  type Cidr6,
+  contains6,
+  formatCidr6,
+  formatIpv6,
+  type Ipv6,
+  isIpv6,
+  overlaps6,
+  parseCidr6,
+  parseIpv6,
+  requireCidr6,
+  sizeOf6,
+} from "./ipv6.ts";
 export { addCount, LayeredMap } from "./layered-map.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
 export { Queue } from "./queue.ts";

@@ -69,3 +69,34 @@ test("of tables that nobody knows, nothing is known to be new", () => {
   const strange = { ...EMPTY_NAMESPACE, strange: [{ family: "ip" as const, name: "sh-lb" }] };
   expect(staleConnections(strange, sandbox(["10.0.1.7"], []))).toEqual(NOTHING);
 });
+
+test("IPv6 is judged apart, though its maps have the same names", () => {
+  const six = (backends: readonly string[]): Namespace => {
+    const v4 = sandbox(["10.0.1.7"], ["10.0.1.7"]);
+    const elements = Object.fromEntries(backends.map((address) => ["udp . 53", `${address} . 53`]));
+    const table = {
+      family: "ip6" as const,
+      name: "sh-lb",
+      sets: [],
+      maps: [{ name: "vips", key: "ipv6_addr", value: "verdict", elements: { "fd00:1::2": "goto vip-a" } }],
+      chains: [{ name: "vip-a", rules: backends.map((address) => `dnat to ${address}`) }],
+    };
+    const ports = { name: "host-ports", key: "inet_proto . inet_service", value: "ipv6_addr . inet_service" };
+    const routes = backends.map((address) => ({ destination: `${address}/128`, link: "sh-v" }));
+    return {
+      ...v4,
+      routes: [...v4.routes, ...routes],
+      tables: [...v4.tables, { ...table, maps: [...table.maps, { ...ports, elements }] }],
+    };
+  };
+  expect(staleConnections(six(["fd00:1::5"]), six(["fd00:1::a:6"]))).toEqual({
+    gone: ["fd00:1::5"],
+    left: ["fd00:1::5"],
+    opened: [],
+  });
+  expect(staleConnections(six([]), six(["fd00:1::5"]))).toEqual({
+    gone: [],
+    left: [],
+    opened: ["fd00:1::2", 53],
+  });
+});

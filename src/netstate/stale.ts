@@ -11,7 +11,9 @@ export interface StaleConnections {
   readonly opened: readonly (string | number)[];
 }
 
-const ADDRESS_REGEXP = /\b\d{1,3}(?:\.\d{1,3}){3}\b/g;
+/** IPv4, or IPv6 as RFC 5952 writes it (and not the colons of nft(8)). */
+const ADDRESS_REGEXP = /\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w:])[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])/g;
+const ONE_ADDRESS_REGEXP = new RegExp(`^(?:${ADDRESS_REGEXP.source})$`);
 
 /** What to forget of the connections of a namespace when it goes from `now` to `want`. */
 export function staleConnections(now: ObservedNamespace, want: Namespace): StaleConnections {
@@ -35,7 +37,7 @@ export function staleConnections(now: ObservedNamespace, want: Namespace): Stale
 }
 
 function hostRoutes({ routes }: Namespace): Set<string> {
-  return new Set(routes.flatMap((route) => /^(.*)\/32$/.exec(route.destination)?.[1] ?? []));
+  return new Set(routes.flatMap((route) => /^(.*)\/(?:32|128)$/.exec(route.destination)?.[1] ?? []));
 }
 
 /**
@@ -49,13 +51,13 @@ function destinations(tables: readonly NftTable[]): Map<string, Set<string>> {
     for (const map of table.maps) {
       for (const [key, value] of Object.entries(map.elements))
         found.set(
-          `${map.name} ${key}`,
+          `${table.family}/${map.name} ${key}`,
           chains.get(value.replace(/^goto /, "")) ?? addressesIn(map.value, value),
         );
     }
     for (const { name, base, rules } of table.chains)
       for (const rule of base === undefined ? [] : rules)
-        addSets(found, table, `${name} ${rule}`, targetsOf([rule]));
+        addSets(found, table, `${table.family}/${name} ${rule}`, targetsOf([rule]));
   }
   return found;
 }
@@ -63,13 +65,13 @@ function destinations(tables: readonly NftTable[]): Map<string, Set<string>> {
 /** A rule that translates whatever is in a set does so for each of its elements. */
 function addSets(
   found: Map<string, Set<string>>,
-  { sets }: NftTable,
+  { family, sets }: NftTable,
   key: string,
   targets: Set<string>,
 ): void {
   const set = sets.find(({ name }) => new RegExp(`@${name}\\b`).test(key));
   if (set === undefined) found.set(key, targets);
-  else for (const element of set.elements) found.set(`${set.name} ${element}`, targets);
+  else for (const element of set.elements) found.set(`${family}/${set.name} ${element}`, targets);
 }
 
 function targetsOf(rules: readonly string[]): Set<string> {
@@ -77,7 +79,7 @@ function targetsOf(rules: readonly string[]): Set<string> {
 }
 
 function addressesIn(type: string, value: string): Set<string> {
-  return new Set(type.startsWith("ipv4_addr") ? (value.match(ADDRESS_REGEXP) ?? []) : []);
+  return new Set(/^ipv[46]_addr/.test(type) ? (value.match(ADDRESS_REGEXP) ?? []) : []);
 }
 
 /** The address or UDP port at which a map's or set's element stands. */
@@ -85,5 +87,5 @@ function doorOf(from: string): (string | number)[] {
   const [, key = ""] = /^\S+ (.*)$/.exec(from) ?? [];
   const port = /^udp \. (\d+)$/.exec(key)?.[1];
   if (port !== undefined) return [Number(port)];
-  return /^\d{1,3}(?:\.\d{1,3}){3}$/.test(key) ? [key] : [];
+  return ONE_ADDRESS_REGEXP.test(key) ? [key] : [];
 }

@@ -1,5 +1,6 @@
 import { unlinkSync } from "node:fs";
-import { describeKernel } from "../../src/kernel/kernel.contract.ts";
+import { describeIpv6 } from "../../src/kernel/ipv6.contract.ts";
+import { describeKernel, type KernelUnderTest } from "../../src/kernel/kernel.contract.ts";
 import { listPinned } from "../../src/kernel/netns.ts";
 import { HOST } from "../../src/netstate/index.ts";
 import { execOk } from "../../src/sys/index.ts";
@@ -7,7 +8,7 @@ import { makeTestHost } from "../support/netns.ts";
 
 const ordered = (names: readonly string[]) => [...names].sort((a, b) => (a < b ? -1 : 1));
 
-describeKernel("LinuxKernel", async () => {
+const fresh = async (): Promise<KernelUnderTest> => {
   const host = await makeTestHost();
   const at = (namespace: string) => (namespace === HOST ? undefined : namespace);
   return {
@@ -33,4 +34,7 @@ describeKernel("LinuxKernel", async () => {
     namespaces: async () => ordered(listPinned(host.folder)),
     dispose: () => host.dispose(),
   };
-});
+};
+
+describeKernel("LinuxKernel", fresh);
+describeIpv6("LinuxKernel", fresh);

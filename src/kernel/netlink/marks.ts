@@ -9,6 +9,9 @@ export const DOOMED_GROUP = 0x5349;
 
 export const AF_INET = 2;
 export const AF_BRIDGE = 7;
+export const AF_INET6 = 10;
+/** Of a dump: all families. */
+export const AF_UNSPEC = 0;
 
 /** linux/netlink.h */
 export const NLM_F_REPLACE = 0x100;

@@ -1,7 +1,7 @@
 import type { FdbEntry, Neighbour } from "../../netstate/index.ts";
 import { attribute, decodeAttributes, type NetlinkMessage } from "./codec.ts";
-import { ipv4Bytes, macBytes, readIpv4, readMac } from "./formats.ts";
-import { AF_BRIDGE, AF_INET } from "./marks.ts";
+import { familyOf, ipBytes, ipv4Bytes, macBytes, readIp, readMac } from "./formats.ts";
+import { AF_BRIDGE, AF_UNSPEC } from "./marks.ts";
 
 /** linux/rtnetlink.h, neighbour.h */
 export const RTM_NEWNEIGH = 28;
@@ -33,8 +33,8 @@ function header(family: number, index: number, state: number, flags: number): Bu
 /** Body of the requests that put and remove a neighbour. */
 export function neighbourBody(index: number, { address, mac }: Neighbour): Buffer {
   return Buffer.concat([
-    header(AF_INET, index, NUD_PERMANENT, 0),
-    attribute(NDA_DST, ipv4Bytes(address)),
+    header(familyOf(address), index, NUD_PERMANENT, 0),
+    attribute(NDA_DST, ipBytes(address)),
     attribute(NDA_LLADDR, macBytes(mac)),
   ]);
 }
@@ -48,7 +48,7 @@ export function fdbBody(index: number, { mac, destination }: FdbEntry): Buffer {
   ]);
 }
 
-export const neighbourDump = (): Buffer => header(AF_INET, 0, 0, 0);
+export const neighbourDump = (): Buffer => header(AF_UNSPEC, 0, 0, 0);
 export const fdbDump = (): Buffer => header(AF_BRIDGE, 0, 0, 0);
 
 export function readNeighbour({ body }: NetlinkMessage): RawNeighbour {
@@ -57,7 +57,7 @@ export function readNeighbour({ body }: NetlinkMessage): RawNeighbour {
     family: body.readUInt8(0),
     index: body.readInt32LE(4),
     permanent: (body.readUInt16LE(8) & NUD_PERMANENT) !== 0,
-    address: readIpv4(attributes.get(NDA_DST)),
+    address: readIp(attributes.get(NDA_DST)),
     mac: readMac(attributes.get(NDA_LLADDR)),
   };
 }

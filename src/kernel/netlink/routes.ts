@@ -1,7 +1,7 @@
 import type { Route, RouteRule } from "../../netstate/index.ts";
 import { attribute, decodeAttributes, type NetlinkMessage, readU8, readU32, u8, u32 } from "./codec.ts";
-import { ipv4Bytes, readIpv4, splitPrefix } from "./formats.ts";
-import { AF_INET, OUR_PROTOCOL } from "./marks.ts";
+import { familyOf, ipBytes, readIp, splitPrefix } from "./formats.ts";
+import { AF_INET, AF_INET6, AF_UNSPEC, OUR_PROTOCOL } from "./marks.ts";
 
 /** linux/rtnetlink.h, fib_rules.h */
 export const RTM_NEWROUTE = 24;
@@ -28,6 +28,8 @@ const FRA_FWMARK = 10;
 const FRA_TABLE = 15;
 const FRA_PROTOCOL = 21;
 const FR_ACT_TO_TBL = 1;
+/** What routes and rules of everything are about, in IPv6; in IPv4 it is the word "default", or none. */
+const ALL6 = "::/0";
 
 export interface RawRoute {
   /** Index of the link it leads to; undefined for several, or none. */
@@ -38,7 +40,20 @@ export interface RawRoute {
 
 /** struct rtmsg: family, dst length, src length, tos, table, protocol, scope, type, flags. */
 function routeHeader(route: Route, bits: number, scope: number, type: number): Buffer {
-  const header = Buffer.from([AF_INET, bits, 0, 0, 0, OUR_PROTOCOL, scope, type, 0, 0, 0, 0]);
+  const header = Buffer.from([
+    familyOf(route.destination),
+    bits,
+    0,
+    0,
+    0,
+    OUR_PROTOCOL,
+    scope,
+    type,
+    0,
+    0,
+    0,
+    0,
+  ]);
   header.writeUInt32LE(route.onlink ? RTNH_F_ONLINK : 0, 8);
   return header;
 }
@@ -51,8 +66,8 @@ export function putRouteBody(index: number, route: Route): Buffer {
     routeHeader(route, bits, scope, RTN_UNICAST),
     ...routeTarget(route, address, bits),
     attribute(RTA_OIF, u32(index)),
-    ...(route.via === undefined ? [] : [attribute(RTA_GATEWAY, ipv4Bytes(route.via))]),
-    ...(route.source === undefined ? [] : [attribute(RTA_PREFSRC, ipv4Bytes(route.source))]),
+    ...(route.via === undefined ? [] : [attribute(RTA_GATEWAY, ipBytes(route.via))]),
+    ...(route.source === undefined ? [] : [attribute(RTA_PREFSRC, ipBytes(route.source))]),
   ]);
 }
 
@@ -69,7 +84,7 @@ export function removeRouteBody(index: number, route: Route): Buffer {
 function routeTarget(route: Route, address: string, bits: number): Buffer[] {
   return [
     attribute(RTA_TABLE, u32(route.table ?? MAIN)),
-    ...(bits === 0 ? [] : [attribute(RTA_DST, ipv4Bytes(address))]),
+    ...(bits === 0 ? [] : [attribute(RTA_DST, ipBytes(address))]),
   ];
 }
 
@@ -77,19 +92,21 @@ function destinationOf({ destination }: Route): { readonly address: string; read
   return splitPrefix(destination === "default" ? "0.0.0.0/0" : destination);
 }
 
-export const routeDump = (): Buffer => Buffer.from([AF_INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+export const routeDump = (): Buffer => Buffer.from([AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
 export function readRoute({ body }: NetlinkMessage): RawRoute {
   const attributes = decodeAttributes(body.subarray(12));
   const table = readU32(attributes.get(RTA_TABLE)) ?? body.readUInt8(4);
-  const via = readIpv4(attributes.get(RTA_GATEWAY));
-  const source = readIpv4(attributes.get(RTA_PREFSRC));
+  const via = readIp(attributes.get(RTA_GATEWAY));
+  const source = readIp(attributes.get(RTA_PREFSRC));
+  const family = body.readUInt8(0);
   const bits = body.readUInt8(1);
+  const everything = family === AF_INET6 ? ALL6 : "default";
   return {
     index: readU32(attributes.get(RTA_OIF)),
-    ours: body.readUInt8(5) === OUR_PROTOCOL && body.readUInt8(7) === RTN_UNICAST,
+    ours: isIp(family) && body.readUInt8(5) === OUR_PROTOCOL && body.readUInt8(7) === RTN_UNICAST,
     route: {
-      destination: bits === 0 ? "default" : `${readIpv4(attributes.get(RTA_DST)) ?? "0.0.0.0"}/${bits}`,
+      destination: bits === 0 ? everything : `${readIp(attributes.get(RTA_DST)) ?? ""}/${bits}`,
       ...(via !== undefined && { via }),
       ...(source !== undefined && { source }),
       ...((body.readUInt32LE(8) & RTNH_F_ONLINK) !== 0 && { onlink: true }),
@@ -98,15 +115,17 @@ export function readRoute({ body }: NetlinkMessage): RawRoute {
   };
 }
 
+const isIp = (family: number): boolean => family === AF_INET || family === AF_INET6;
+
 /** struct fib_rule_hdr, laid out as rtmsg. Body of the requests that add and remove a policy rule. */
 export function ruleBody({ priority, from, mark, table }: RouteRule): Buffer {
-  const source = from === undefined ? undefined : splitPrefix(from);
+  const source = from === undefined || from === ALL6 ? undefined : splitPrefix(from);
   return Buffer.concat([
-    Buffer.from([AF_INET, 0, source?.bits ?? 0, 0, 0, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0]),
+    Buffer.from([familyOf(from ?? ""), 0, source?.bits ?? 0, 0, 0, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0]),
     attribute(FRA_PRIORITY, u32(priority)),
     attribute(FRA_TABLE, u32(table)),
     attribute(FRA_PROTOCOL, u8(OUR_PROTOCOL)),
-    ...(source === undefined ? [] : [attribute(FRA_SRC, ipv4Bytes(source.address))]),
+    ...(source === undefined ? [] : [attribute(FRA_SRC, ipBytes(source.address))]),
     ...(mark === undefined ? [] : [attribute(FRA_FWMARK, u32(mark))]),
   ]);
 }
@@ -114,13 +133,16 @@ export function ruleBody({ priority, from, mark, table }: RouteRule): Buffer {
 /** The rule, when it is ours. */
 export function readRule({ body }: NetlinkMessage): RouteRule | undefined {
   const attributes = decodeAttributes(body.subarray(12));
-  if (readU8(attributes.get(FRA_PROTOCOL)) !== OUR_PROTOCOL) return undefined;
-  const from = readIpv4(attributes.get(FRA_SRC));
+  const family = body.readUInt8(0);
+  if (!isIp(family) || readU8(attributes.get(FRA_PROTOCOL)) !== OUR_PROTOCOL) return undefined;
+  const source = readIp(attributes.get(FRA_SRC));
+  const all = family === AF_INET6 ? ALL6 : undefined;
+  const from = source === undefined ? all : `${source}/${body.readUInt8(2)}`;
   const mark = readU32(attributes.get(FRA_FWMARK));
   return {
     priority: readU32(attributes.get(FRA_PRIORITY)) ?? 0,
     table: readU32(attributes.get(FRA_TABLE)) ?? body.readUInt8(4),
-    ...(from !== undefined && { from: `${from}/${body.readUInt8(2)}` }),
+    ...(from !== undefined && { from }),
     ...(mark !== undefined && { mark }),
   };
 }

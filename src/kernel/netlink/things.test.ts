@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatIpv4, messageOf } from "../../lib/index.ts";
+import { formatIpv4, formatIpv6, messageOf } from "../../lib/index.ts";
 import type { Route, RouteRule } from "../../netstate/index.ts";
 import type { NetlinkMessage } from "./codec.ts";
 import { splitPrefix } from "./formats.ts";
@@ -13,23 +13,26 @@ import { putRouteBody, readRoute, readRule, ruleBody } from "./routes.ts";
 
 const told = (body: Buffer): NetlinkMessage => ({ type: 0, flags: 0, sequence: 0, port: 0, body });
 const ip = fc.integer({ min: 1, max: 0xffffffff }).map(formatIpv4);
+const ip6 = fc.bigInt(1n, (1n << 128n) - 1n).map(formatIpv6);
 const index = fc.integer({ min: 1, max: 0x7fffffff });
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
 const present = <T extends object>(value: T): T =>
   Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T;
 
-const route = fc
-  .record({
-    destination: fc.oneof(
-      fc.constant("default"),
-      fc.tuple(ip, fc.integer({ min: 1, max: 32 })).map(([address, bits]) => `${address}/${bits}`),
-    ),
-    via: maybe(ip),
-    source: maybe(ip),
-    onlink: maybe(fc.constant(true)),
-    table: maybe(fc.integer({ min: 256, max: 0xffffffff })),
-  })
-  .map((value) => present(value) as Omit<Route, "link">);
+const routeIn = (all: string, address: fc.Arbitrary<string>, bits: number) =>
+  fc
+    .record({
+      destination: fc.oneof(
+        fc.constant(all),
+        fc.tuple(address, fc.integer({ min: 1, max: bits })).map(([to, length]) => `${to}/${length}`),
+      ),
+      via: maybe(address),
+      source: maybe(address),
+      onlink: maybe(fc.constant(true)),
+      table: maybe(fc.integer({ min: 256, max: 0xffffffff })),
+    })
+    .map((value) => present(value) as Omit<Route, "link">);
+const route = fc.oneof(routeIn("default", ip, 32), routeIn("::/0", ip6, 128));
 
 test("routes", () => {
   fc.assert(
@@ -45,7 +48,13 @@ test("rules", () => {
     .record({
       priority: fc.integer({ min: 1, max: 32765 }),
       table: fc.integer({ min: 1, max: 0xffffffff }),
-      from: maybe(ip.map((address) => `${address}/32`)),
+      from: maybe(
+        fc.oneof(
+          ip.map((address) => `${address}/32`),
+          ip6.map((address) => `${address}/128`),
+          fc.constant("::/0"),
+        ),
+      ),
       mark: maybe(fc.integer({ min: 1, max: 0xffffffff })),
     })
     .map((value) => present(value) as RouteRule);
@@ -64,6 +73,7 @@ test("addresses, neighbours, forwarding entries", () => {
         index: link,
         address: text,
         ours: true,
+        kernels: false,
       });
       const mac = "02:42:0a:00:01:03";
       const permanent = { index: link, permanent: true, address, mac };
@@ -74,6 +84,25 @@ test("addresses, neighbours, forwarding entries", () => {
       expect(readNeighbour(told(fdbBody(link, { link: "", mac, destination: address })))).toEqual({
         ...permanent,
         family: 7,
+      });
+    }),
+  );
+});
+
+test("addresses and neighbours of IPv6; the kernel's own are known by their prefix", () => {
+  fc.assert(
+    fc.property(index, ip6, fc.integer({ min: 0, max: 128 }), (link, address, bits) => {
+      const text = `${address}/${bits}`;
+      const kernels = /^fe[89ab].:/.test(address);
+      const told6 = told(addressBody(link, { link: "", address: text }));
+      expect(readAddress(told6)).toEqual({ index: link, address: text, ours: true, kernels });
+      const mac = "02:42:0a:00:01:03";
+      expect(readNeighbour(told(neighbourBody(link, { link: "", address, mac })))).toEqual({
+        index: link,
+        permanent: true,
+        family: 10,
+        address,
+        mac,
       });
     }),
   );
@@ -114,9 +143,10 @@ test("says what it cannot encode", () => {
     }
     return undefined;
   };
-  expect(refused(() => splitPrefix("fd00::1/64"))).toBe(
-    "cannot use fd00::1/64: it is not an IPv4 address with a prefix length",
-  );
+  for (const text of ["fd00::1/129", "fd00::g/64", "10.0.0.1/33"])
+    expect(refused(() => splitPrefix(text))).toBe(
+      `cannot use ${text}: it is not an IP address with a prefix length`,
+    );
   expect(refused(() => splitPrefix("10.0.0.1"))).toContain("cannot use 10.0.0.1");
   expect(refused(() => neighbourBody(1, { link: "", address: "10.0.0.1", mac: "nonsense" }))).toBe(
     "invalid MAC address: nonsense",
