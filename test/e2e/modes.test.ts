@@ -56,7 +56,7 @@ test("a global service runs once on each node, follows its constraint, and leave
     const left = await Promise.all(["2", "3"].map((host) => runs("agent", host)));
     return left.flat().length === 0;
   });
-  expect(await shown("agent")).toBe("global 1/1");
+  await eventually(10_000, "its end is known", async () => (await shown("agent")) === "global 1/1");
   await docker("node", "update", "--label-rm", "off", nameOf("2"));
   await docker("node", "update", "--availability", "active", nameOf("3"));
   await swarm.replicas("agent", 3);
