@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Shoal needs that is not there yet, and builds. Safe to run again. Root, Debian 12 or newer, Node 20.19 or newer.
-#   setup.sh [run|test|bench]   what for: `run` is enough for a node; `test` and `bench` need more programs
+#   setup.sh [run|demo|test|bench|vm]   what for: `run` is enough for a node; the others need more programs
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 purpose=${1:-run}
@@ -41,12 +41,18 @@ ping|iputils-ping
 wrk|wrk"
 bench_needs="$test_needs
 iperf3|iperf3"
+vm_needs="$test_needs
+qemu-system-x86_64|qemu-system-x86
+cpio|cpio
+depmod|kmod
+ipvsadm|ipvsadm"
 
 case $purpose in
   run) needs=$run_needs ;;
   demo) needs="$run_needs"$'\n'"$demo_needs" ;;
   test) needs="$run_needs"$'\n'"$test_needs" ;;
   bench) needs="$run_needs"$'\n'"$bench_needs" ;;
+  vm) needs="$run_needs"$'\n'"$vm_needs" ;;
   *) stop "no such purpose: $purpose" ;;
 esac
 
