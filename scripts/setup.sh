@@ -38,7 +38,8 @@ pgrep|procps
 openssl|openssl
 ping|iputils-ping
 /usr/sbin/dockerd|docker.io
-wrk|wrk"
+wrk|wrk
+haproxy|haproxy"
 bench_needs="$test_needs
 iperf3|iperf3"
 vm_needs="$test_needs
