@@ -5,6 +5,8 @@ import type { PortFact } from "./facts.ts";
 export interface Balancing {
   /** Name for an nft table, when it needs one. */
   readonly table: string;
+  /** Of all addresses here; IPv4 when absent. */
+  readonly family?: "ip6";
   /** The sandbox's own address on the network: source of a task's call to itself through its service. */
   readonly address: string;
   readonly virtual: readonly VirtualService[];

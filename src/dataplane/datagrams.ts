@@ -12,11 +12,12 @@ export function datagramTable(
   name: string,
   leg: { readonly ethernet: string; readonly address: string },
   gatewayAddress: string,
+  family: "ip" | "ip6" = "ip",
 ): NftTable {
   const mark = `0x${DATAGRAM_MARK.toString(16).padStart(8, "0")}`;
-  const arrived = `iifname "${leg.ethernet}" ip daddr ${leg.address} meta l4proto udp`;
+  const arrived = `iifname "${leg.ethernet}" ${family} daddr ${leg.address} meta l4proto udp`;
   return {
-    family: "ip",
+    family,
     name,
     sets: [],
     maps: [],

@@ -1,7 +1,7 @@
 import { requireCidr } from "../lib/index.ts";
 import type { Link, Namespace, NftTable, Route } from "../netstate/index.ts";
 import { type GatewayLayout, macOf } from "./addresses.ts";
-import type { NetworkFacts, PortFact } from "./facts.ts";
+import type { NetworkFacts, PortFact, TaskFact } from "./facts.ts";
 import { hostChains } from "./host-chains.ts";
 import { type Names, netnsNameOf, sandboxNameOf } from "./names.ts";
 import { byPort, type Survey, sortBy } from "./survey.ts";
@@ -118,14 +118,14 @@ function hostTable(names: Names, plan: HostPlan): NftTable {
         type: "ipv4_addr . ipv4_addr",
         elements: publishing.map(address).map((a) => `${a} . ${a}`),
       },
-      { name: "published", type: "inet_proto . inet_service", elements: publishedPorts(plan).map(portKey) },
+      { name: "published", type: "inet_proto . inet_service", elements: publishedPorts(plan) },
     ],
     maps: [
       {
         name: "host-ports",
         key: "inet_proto . inet_service",
         value: "ipv4_addr . inet_service",
-        elements: Object.fromEntries(publishing.flatMap(hostPorts)),
+        elements: Object.fromEntries(publishing.flatMap(({ task }) => hostPorts(task, task.gatewayAddress))),
       },
     ],
     chains: hostChains(names, plan),
@@ -138,15 +138,14 @@ function peersOf({ self, nodes }: NetworkFacts): string[] {
   return sortBy([...new Set(others)], String);
 }
 
-function publishedPorts({ ingress }: HostPlan): PortFact[] {
-  return sortBy(ingress?.services.flatMap((service) => service.ports) ?? [], byPort);
+/** Ports of the mesh as elements of a set. */
+export function publishedPorts({ ingress }: HostPlan): string[] {
+  return sortBy(ingress?.services.flatMap((service) => service.ports) ?? [], byPort).map(portKey);
 }
 
-function hostPorts({ task }: TaskPlan): [string, string][] {
-  return sortBy(task.hostPorts, byPort).map((port) => [
-    portKey(port),
-    `${task.gatewayAddress} . ${port.target}`,
-  ]);
+/** The task's ports in host mode as elements of a map, to its address on the gateway leg. */
+export function hostPorts({ hostPorts: ports }: TaskFact, address: string): [string, string][] {
+  return sortBy(ports, byPort).map((port) => [portKey(port), `${address} . ${port.target}`]);
 }
 
 const portKey = (port: PortFact): string => `${port.protocol} . ${port.published}`;

@@ -4,7 +4,7 @@ import { type GatewayLayout, macOf, markOf } from "./addresses.ts";
 import type { Names } from "./names.ts";
 import type { Survey } from "./survey.ts";
 
-const RULE_PRIORITY = 100;
+export const RULE_PRIORITY = 100;
 
 /**
  * What the ingress sandbox has beyond every sandbox: a leg up to the host, whence published connections come; the way
@@ -32,16 +32,17 @@ export function meshPart(names: Names, survey: Survey, gateway: GatewayLayout, h
     neighbours: [{ link: names.hostLeg, address: gateway.meshHost, mac: macOf(gateway.meshHost) }],
     fdb: [],
     sysctls: { [`net.ipv4.conf.${names.hostLeg}.rp_filter`]: "0" },
-    tables: [meshTable(names, vxlan, marks)],
+    tables: [{ family: "ip", ...meshChains(names, vxlan, marks, "icmp") }],
   };
 }
 
-interface EntryMark {
+/** The node by which a connection came, by its address on the network. */
+export interface EntryMark {
   readonly address: string;
   readonly mark: number;
 }
 
-function entryMarks({ network, peers }: Survey): EntryMark[] {
+export function entryMarks({ network, peers }: Survey): EntryMark[] {
   const subnet = requireCidr(network.subnet);
   return peers.map(({ address }) => ({ address, mark: markOf(address, subnet) }));
 }
@@ -57,10 +58,15 @@ function entryRoutes(marks: readonly EntryMark[], link: string): Route[] {
   }));
 }
 
-function meshTable(names: Names, vxlan: string, marks: readonly EntryMark[]): NftTable {
+/** The table without its family: the rules speak of none, but for the words of the refusal. */
+export function meshChains(
+  names: Names,
+  vxlan: string,
+  marks: readonly EntryMark[],
+  refusal: "icmp" | "icmpv6",
+): Omit<NftTable, "family"> {
   const elements = Object.fromEntries(marks.map(({ address, mark }) => [macOf(address), hexMark(mark)]));
   return {
-    family: "ip",
     name: names.table("mesh"),
     sets: [],
     maps: [{ name: "entries", key: "ether_addr", value: "mark", elements }],
@@ -80,7 +86,7 @@ function meshTable(names: Names, vxlan: string, marks: readonly EntryMark[]): Nf
           "ct state established,related accept",
           `iifname "${names.hostLeg}" ct status dnat accept`,
           `iifname "${vxlan}" oifname ${names.anyTaskLeg} accept`,
-          "reject with icmp admin-prohibited",
+          `reject with ${refusal} admin-prohibited`,
         ],
       },
     ],

@@ -8,52 +8,68 @@ import type { Balancer, Balancing, PublishedService, VirtualService } from "./ba
  * VIPs are addresses of `lo`: the sandbox answers ARP for them by itself, and what no chain has translated is for
  * the sandbox, where nobody listens, so that the kernel refuses it (TCP reset, ICMP port unreachable).
  */
-export const nftBalancer: Balancer = (wanted) => ({
-  addresses: wanted.virtual.map(({ vip }) => ({ link: "lo", address: `${vip}/32` })),
-  sysctls: {},
-  tables: [
-    {
-      family: "ip",
-      name: wanted.table,
-      sets: [selfPairs(wanted.tasks)],
-      maps: [vipMap(wanted.virtual), ...portMap(wanted.published)],
-      chains: [
-        ...wanted.virtual.map(vipChain),
-        ...wanted.published.map(portChain),
-        prerouting(wanted),
-        postrouting(wanted.address),
-      ],
-    },
-  ],
-});
+export const nftBalancer: Balancer = (wanted) => {
+  const family = FAMILIES[wanted.family ?? "ip"];
+  return {
+    addresses: wanted.virtual.map(({ vip }) => ({ link: "lo", address: `${vip}/${family.bits}` })),
+    sysctls: {},
+    tables: [
+      {
+        family: family.word,
+        name: wanted.table,
+        sets: [selfPairs(family, wanted.tasks)],
+        maps: [vipMap(family, wanted.virtual), ...portMap(wanted.published)],
+        chains: [
+          ...wanted.virtual.map(vipChain),
+          ...wanted.published.map((service) => portChain(family, service)),
+          prerouting(family, wanted),
+          postrouting(family, wanted.address),
+        ],
+      },
+    ],
+  };
+};
 
-function prerouting({ published }: Balancing): NftChain {
+/** What nft calls a family and its addresses, the length of an address, and an address with a port behind it. */
+interface Family {
+  readonly word: "ip" | "ip6";
+  readonly type: string;
+  readonly bits: number;
+  at(address: string, port: number): string;
+}
+
+const FAMILIES: Readonly<Record<"ip" | "ip6", Family>> = {
+  ip: { word: "ip", type: "ipv4_addr", bits: 32, at: (address, port) => `${address}:${port}` },
+  ip6: { word: "ip6", type: "ipv6_addr", bits: 128, at: (address, port) => `[${address}]:${port}` },
+};
+
+function prerouting({ word }: Family, { published }: Balancing): NftChain {
   const entry = published[0];
   const portRule =
-    entry && `iifname "${entry.link}" ip daddr ${entry.address} meta l4proto . th dport vmap @ports`;
+    entry && `iifname "${entry.link}" ${word} daddr ${entry.address} meta l4proto . th dport vmap @ports`;
   return {
     name: "prerouting",
     base: { type: "nat", hook: "prerouting", priority: "dstnat", policy: "accept" },
-    rules: [...(portRule === undefined ? [] : [portRule]), "ip daddr vmap @vips"],
+    rules: [...(portRule === undefined ? [] : [portRule]), `${word} daddr vmap @vips`],
   };
 }
 
 /** A task that drew itself would answer itself directly, past the translation: so it sees the sandbox's address. */
-function postrouting(address: string): NftChain {
+function postrouting({ word }: Family, address: string): NftChain {
   return {
     name: "postrouting",
     base: { type: "nat", hook: "postrouting", priority: "srcnat", policy: "accept" },
-    rules: [`ip saddr . ip daddr @self snat to ${address}`],
+    rules: [`${word} saddr . ${word} daddr @self snat to ${address}`],
   };
 }
 
-function selfPairs(tasks: readonly string[]): NftSet {
-  return { name: "self", type: "ipv4_addr . ipv4_addr", elements: tasks.map((task) => `${task} . ${task}`) };
+function selfPairs({ type }: Family, tasks: readonly string[]): NftSet {
+  return { name: "self", type: `${type} . ${type}`, elements: tasks.map((task) => `${task} . ${task}`) };
 }
 
-function vipMap(services: readonly VirtualService[]): NftMap {
+function vipMap({ type }: Family, services: readonly VirtualService[]): NftMap {
   const elements = Object.fromEntries(services.map((s) => [s.vip, `goto ${vipName(s)}`]));
-  return { name: "vips", key: "ipv4_addr", value: "verdict", elements };
+  return { name: "vips", key: type, value: "verdict", elements };
 }
 
 function portMap(services: readonly PublishedService[]): NftMap[] {
@@ -69,9 +85,9 @@ function vipChain(service: VirtualService): NftChain {
   return { name: vipName(service), rules: target === undefined ? [] : [`dnat to ${target}`] };
 }
 
-function portChain(service: PublishedService): NftChain {
+function portChain(family: Family, service: PublishedService): NftChain {
   const { protocol, target: port } = service.port;
-  const rules = drawPort(service.backends, port).map((to) => `meta l4proto ${protocol} dnat ${to}`);
+  const rules = drawPort(family, service.backends, port).map((to) => `meta l4proto ${protocol} dnat ${to}`);
   return { name: portName(service), rules };
 }
 
@@ -79,9 +95,10 @@ function draw(backends: readonly string[]): string | undefined {
   return backends.length > 1 ? numgen(backends) : backends[0];
 }
 
-function drawPort(backends: readonly string[], port: number): string[] {
-  if (backends.length > 1) return [`ip to ${numgen(backends.map((address) => `${address} . ${port}`))}`];
-  return backends.map((address) => `to ${address}:${port}`);
+function drawPort(family: Family, backends: readonly string[], port: number): string[] {
+  if (backends.length > 1)
+    return [`${family.word} to ${numgen(backends.map((address) => `${address} . ${port}`))}`];
+  return backends.map((address) => `to ${family.at(address, port)}`);
 }
 
 function numgen(values: readonly string[]): string {

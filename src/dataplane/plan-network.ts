@@ -1,15 +1,20 @@
 import { HOST, type Namespace, type NodeNetwork } from "../netstate/index.ts";
 import { type GatewayLayout, gatewayLayout } from "./addresses.ts";
+import { embed } from "./addresses6.ts";
 import type { Balancer, Balancing, PublishedService } from "./balancer.ts";
 import type { NetworkFacts } from "./facts.ts";
 import { hostPart } from "./host.ts";
+import { hostPart6 } from "./host6.ts";
 import { meshPart } from "./mesh.ts";
+import { meshPart6 } from "./mesh6.ts";
 import { type Names, namesFor, netnsNameOf, sandboxNameOf } from "./names.ts";
 import { networkSandbox } from "./network-sandbox.ts";
+import { networkSandbox6 } from "./network-sandbox6.ts";
 import { nftBalancer } from "./nft-balancer.ts";
-import { type Survey, surveyNetworks } from "./survey.ts";
+import { type Side, type Survey, surveyNetworks } from "./survey.ts";
 import { planTasks } from "./task-plan.ts";
 import { taskSandbox } from "./task-sandbox.ts";
+import { taskSandbox6 } from "./task-sandbox6.ts";
 
 export interface PlanSettings {
   /** Marks everything of one swarm in the kernel: 1 to 5 lowercase letters and digits, a letter first. */
@@ -38,38 +43,61 @@ export function planNetwork(facts: NetworkFacts, settings: PlanSettings): NodeNe
   const surveys = surveyNetworks(facts, tasks);
   const ingress = surveys.find((survey) => survey.network.ingress);
   const sandboxes = surveys.map((survey) => {
-    const balancing = (settings.balancer ?? nftBalancer)(balancingOf(names, survey, gateway));
-    const sandbox = networkSandbox(names, facts.self, survey, balancing);
-    const mesh = survey === ingress ? [meshPart(names, survey, gateway, HOST)] : [];
-    return [sandboxNameOf(survey.network.id), merge([sandbox, ...mesh])] as const;
+    const parts = sandboxParts(names, facts, survey, gateway, settings.balancer ?? nftBalancer);
+    return [sandboxNameOf(survey.network.id), merge(parts)] as const;
   });
-  const own = tasks.map(
-    (task) =>
-      [netnsNameOf(task.task.taskId), taskSandbox(names, task, gateway, { host: HOST, ...common })] as const,
-  );
-  const host = hostPart(names, { facts, tasks, ingress, gateway, ...common });
+  const own = tasks.map((task) => {
+    const four = taskSandbox(names, task, gateway, { host: HOST, ...common });
+    return [netnsNameOf(task.task.taskId), merge([four, taskSandbox6(names, task, gateway)])] as const;
+  });
+  const plan = { facts, tasks, ingress, gateway, ...common };
+  const host = merge([hostPart(names, plan), hostPart6(names, plan)]);
   return { namespaces: { [HOST]: host, ...Object.fromEntries(sandboxes), ...Object.fromEntries(own) } };
 }
 
-function balancingOf(names: Names, survey: Survey, gateway: GatewayLayout): Balancing {
+/** The shares of a network's sandbox; IPv6 is balanced by nftables, whoever balances IPv4. */
+function sandboxParts(
+  names: Names,
+  { self }: NetworkFacts,
+  survey: Survey,
+  gateway: GatewayLayout,
+  balancer: Balancer,
+): Namespace[] {
+  const { network, address, six } = survey;
+  const inside = gateway.meshSandbox;
+  const four = balancer(balancingOf(names, survey, { address, inside }));
+  const parts = [networkSandbox(names, self, survey, four)];
+  if (network.ingress) parts.push(meshPart(names, survey, gateway, HOST));
+  if (six === undefined) return parts;
+  const at = { address: six.gateway, inside: embed("gateway", inside), family: "ip6" } as const;
+  parts.push(networkSandbox6(names, survey, six, nftBalancer(balancingOf(names, six, at))));
+  if (network.ingress) parts.push(meshPart6(names, survey, gateway));
+  return parts;
+}
+
+/** `inside`: the sandbox's address on its link to the host, for which published connections come. */
+function balancingOf(
+  names: Names,
+  side: Side,
+  { address, inside, family }: { readonly address: string; readonly inside: string; readonly family?: "ip6" },
+): Balancing {
   return {
     table: names.table("lb"),
-    address: survey.address,
-    virtual: survey.services.flatMap(({ id: serviceId, vip, backends }) =>
+    ...(family !== undefined && { family }),
+    address,
+    virtual: side.services.flatMap(({ id: serviceId, vip, backends }) =>
       vip === undefined ? [] : [{ serviceId, vip, backends }],
     ),
-    published: survey.services.flatMap(({ id: serviceId, ports, backends }) =>
+    published: side.services.flatMap(({ id: serviceId, ports, backends }) =>
       ports.map(
         (port): PublishedService => ({
-          serviceId,
-          port,
+          ...{ serviceId, port, backends },
           link: names.hostLeg,
-          address: gateway.meshSandbox,
-          backends,
+          address: inside,
         }),
       ),
     ),
-    tasks: survey.legs.filter((leg) => leg.routed).map((leg) => leg.address),
+    tasks: side.legs.filter((leg) => leg.routed).map((leg) => leg.address),
   };
 }
 

@@ -88,6 +88,24 @@ function factsOf(
   };
 }
 
+/** The same on nodes with IPv6, where tasks have these addresses too. */
+function withIpv6(
+  facts: NetworkFacts,
+  addresses: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): NetworkFacts {
+  const also = <T extends { readonly taskId: string }>(row: T) => {
+    const addresses6 = addresses[row.taskId];
+    return addresses6 === undefined ? row : { ...row, addresses6 };
+  };
+  return {
+    ...facts,
+    self: { ...facts.self, ipv6: true },
+    endpoints: facts.endpoints.map(also),
+    attachments: facts.attachments.map(also),
+    tasks: facts.tasks.map(also),
+  };
+}
+
 const http: PortFact = { protocol: "tcp", published: 8080, target: 80 };
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -209,6 +227,33 @@ no neighbour and no name of \`back\`. Each network is a sandbox of its own: thei
         { task: "worker1", on: 1, addresses: { front: "10.0.1.8", back: "10.0.2.7" } },
         { task: "db1", on: 2, addresses: { back: "10.0.2.8" } },
       ],
+    ),
+  },
+  {
+    name: "ipv6",
+    title: "IPv6 beside IPv4",
+    prose: `\`web\` runs on both nodes, publishes 8080 and is on \`front\`, which has IPv6 (\`fd00:1::/64\`). Everything of IPv4 is as
+in [two nodes](two-nodes.md); what comes on top is in tables of family \`ip6\` and in routes, rules and neighbours with colons.
+Addresses that begin with \`fd53:686f:616c:1:\` are those of the gateway subnet, \`fd53:686f:616c:2:\` those of the ingress network,
+each with the IPv4 address in its last 32 bits. Node 2 is \`fe80::\` and its IPv4 address on the network: one neighbour per node, one
+route per task, and nothing that is asked or learned.`,
+    facts: withIpv6(
+      factsOf(
+        [ingress, { ...front, v6: { subnet: "fd00:1::/64", gateway: "fd00:1::1" } }],
+        [node(1, ingress, front), node(2, ingress, front)],
+        [
+          service("web", {
+            vips: { ingress: "10.0.0.5", front: "10.0.1.5" },
+            vips6: { front: "fd00:1::2" },
+            ports: [http],
+          }),
+        ],
+        [
+          { task: "web1", on: 1, addresses: { ingress: "10.0.0.7", front: "10.0.1.7" } },
+          { task: "web2", on: 2, addresses: { ingress: "10.0.0.8", front: "10.0.1.8" } },
+        ],
+      ),
+      { web1: { front: "fd00:1::3" }, web2: { front: "fd00:1::4" } },
     ),
   },
 ];

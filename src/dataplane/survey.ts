@@ -1,12 +1,20 @@
+import { macOf } from "./addresses.ts";
+import { address6Of, embed, sideOf } from "./addresses6.ts";
 import type { EndpointFact, NetworkFact, NetworkFacts, PortFact, ServiceFact, TaskFact } from "./facts.ts";
 import type { TaskPlan } from "./task-sandbox.ts";
 
 /** One network as this node sees it: what its sandbox there is built from. Lists are in a stable order. */
-export interface Survey {
+export interface Survey extends Side {
   readonly network: NetworkFact;
   /** This node's address there: its sandbox's. */
   readonly address: string;
   readonly peers: readonly Peer[];
+  /** The same network in IPv6, when it has that. */
+  readonly six?: Side & { readonly subnet: string; readonly gateway: string };
+}
+
+/** Who is on a network, by addresses of one family. */
+export interface Side {
   /** Tasks of this node with a leg there. */
   readonly legs: readonly Leg[];
   /** Tasks of other nodes. */
@@ -24,13 +32,14 @@ export interface Leg {
   /** The device at the task's end. */
   readonly ethernet: string;
   readonly address: string;
+  readonly mac: string;
   /** False when the address has gone to another task already, and this one only waits to be removed. */
   readonly routed: boolean;
 }
 
 export interface Remote {
   readonly address: string;
-  /** Address on the network of the node that the task runs on. */
+  /** Of the node that the task runs on: its address on the network, or in IPv6 its link-local one there. */
   readonly via: string;
 }
 
@@ -58,24 +67,56 @@ interface Ground {
   readonly endpoints: ReadonlyMap<string, readonly EndpointFact[]>;
 }
 
-function survey({ facts, tasks, endpoints }: Ground, network: NetworkFact, address: string): Survey {
-  const peers = peersOf(facts, network.id);
-  const owners = ownersOf(facts, network.id);
-  const legs = legsOf(tasks, network.id, owners);
-  const local = new Set(legs.map((leg) => leg.taskId));
-  const remotes = [...owners].flatMap(([taken, owner]) => {
-    const via = peers.get(owner.nodeId)?.address;
-    return via === undefined || local.has(owner.taskId) ? [] : [{ address: taken, via }];
-  });
-  const routed = legs.filter((leg) => leg.routed);
-  const reachable = new Set([...remotes, ...routed].map((to) => to.address));
-  const services = facts.services.flatMap((service) =>
-    serviceOn(network, service, endpoints.get(service.id) ?? [], reachable),
-  );
+function survey(ground: Ground, network: NetworkFact, address: string): Survey {
+  const peers = peersOf(ground.facts, network.id);
+  const four: Family = {
+    addressOf: ({ addresses }) => addresses[network.id],
+    viaOf: (peer) => peer.address,
+    vipOf: ({ vips }) => vips[network.id],
+  };
+  const six: Family = {
+    addressOf: (row) => address6Of(row, network),
+    viaOf: (peer) => embed("node", peer.address),
+    vipOf: ({ vips6 }) => vips6?.[network.id],
+  };
+  const words = sideOf(ground.facts.self, network);
   return {
     network,
     address,
     peers: sortBy([...peers.values()], (peer) => peer.address),
+    ...sideIn(four, ground, network, peers),
+    ...(words !== undefined && { six: { ...words, ...sideIn(six, ground, network, peers) } }),
+  };
+}
+
+type Row = Pick<TaskFact, "taskId" | "addresses" | "addresses6">;
+
+/** Where the addresses of one family are found. */
+interface Family {
+  addressOf(row: Row): string | undefined;
+  viaOf(peer: Peer): string;
+  vipOf(service: ServiceFact): string | undefined;
+}
+
+function sideIn(
+  family: Family,
+  { facts, tasks, endpoints }: Ground,
+  network: NetworkFact,
+  peers: ReadonlyMap<string, Peer>,
+): Side {
+  const owners = ownersOf(facts, family);
+  const legs = legsOf(tasks, network.id, owners, family);
+  const local = new Set(legs.map((leg) => leg.taskId));
+  const remotes = [...owners].flatMap(([taken, owner]) => {
+    const peer = peers.get(owner.nodeId);
+    return peer === undefined || local.has(owner.taskId) ? [] : [{ address: taken, via: family.viaOf(peer) }];
+  });
+  const routed = legs.filter((leg) => leg.routed);
+  const reachable = new Set([...remotes, ...routed].map((to) => to.address));
+  const services = facts.services.flatMap((service) =>
+    serviceOn(family, network, service, endpoints.get(service.id) ?? [], reachable),
+  );
+  return {
     legs,
     remotes: sortBy(remotes, (remote) => remote.address),
     services: sortBy(services, (service) => service.id),
@@ -102,42 +143,52 @@ interface Owner {
  * Address -> the one task that has it. A manager's word counts more than the agent's: a task that it lists no
  * more may linger here for a moment beside the next owner of its address.
  */
-function ownersOf(facts: NetworkFacts, networkId: string): Map<string, Owner> {
+function ownersOf(facts: NetworkFacts, { addressOf }: Family): Map<string, Owner> {
   const owners = new Map<string, Owner>();
   const own = facts.tasks.map((task) => ({ ...task, nodeId: facts.self.nodeId }));
   for (const rows of [own, facts.endpoints, facts.attachments]) {
-    for (const { taskId, nodeId, addresses } of sortBy<Owner & Pick<TaskFact, "addresses">>(rows, byTask)) {
-      const address = addresses[networkId];
-      if (address !== undefined) owners.set(address, { taskId, nodeId });
+    for (const row of sortBy<Owner & Row>(rows, byTask)) {
+      const address = addressOf(row);
+      if (address !== undefined) owners.set(address, { taskId: row.taskId, nodeId: row.nodeId });
     }
   }
   return owners;
 }
 
-function legsOf(tasks: readonly TaskPlan[], networkId: string, owners: ReadonlyMap<string, Owner>): Leg[] {
-  return tasks.flatMap(({ task: { taskId }, legs }) =>
-    legs
+function legsOf(
+  tasks: readonly TaskPlan[],
+  networkId: string,
+  owners: ReadonlyMap<string, Owner>,
+  { addressOf }: Family,
+): Leg[] {
+  return tasks.flatMap(({ task, legs }) => {
+    const address = addressOf(task);
+    if (address === undefined) return [];
+    const { taskId } = task;
+    return legs
       .filter(({ network }) => network.id === networkId)
-      .map(({ ethernet, address }) => ({
+      .map((leg) => ({
         taskId,
-        ethernet,
+        ethernet: leg.ethernet,
         address,
+        mac: macOf(leg.address),
         routed: owners.get(address)?.taskId === taskId,
-      })),
-  );
+      }));
+  });
 }
 
 /** The service's presence on the network: by VIP, by published ports (ingress), or not at all. */
 function serviceOn(
+  { addressOf, vipOf }: Family,
   network: NetworkFact,
   service: ServiceFact,
   endpoints: readonly EndpointFact[],
   reachable: ReadonlySet<string>,
 ): Service[] {
-  const vip = network.ingress ? undefined : service.vips[network.id];
+  const vip = network.ingress ? undefined : vipOf(service);
   const ports = network.ingress ? service.ports : [];
   if (vip === undefined && ports.length === 0) return [];
-  const backends = endpoints.flatMap((endpoint) => endpoint.addresses[network.id] ?? []);
+  const backends = endpoints.flatMap((endpoint) => addressOf(endpoint) ?? []);
   const unique = [...new Set(backends.filter((address) => reachable.has(address)))];
   return [{ id: service.id, vip, ports: sortBy(ports, byPort), backends: sortBy(unique, String) }];
 }

@@ -1,6 +1,7 @@
-import type { NetworkFact, NetworkFacts, TaskFact } from "./facts.ts";
+import { address6Of, embed, sideOf } from "./addresses6.ts";
+import type { NetworkFact, NetworkFacts, NodeSettings, TaskFact } from "./facts.ts";
 import { sortBy } from "./survey.ts";
-import type { TaskPlan } from "./task-sandbox.ts";
+import type { TaskLeg, TaskPlan } from "./task-sandbox.ts";
 
 /**
  * The local tasks with their devices named: eth0 up, in order of network id, the ingress network after the others,
@@ -9,21 +10,38 @@ import type { TaskPlan } from "./task-sandbox.ts";
 export function planTasks(facts: NetworkFacts): TaskPlan[] {
   const onNode = facts.nodes.find((node) => node.id === facts.self.nodeId)?.addresses ?? {};
   const networks = new Map(facts.networks.map((network) => [network.id, network]));
-  return sortBy(facts.tasks, (task) => task.taskId).map((task) => planTask(task, networks, onNode));
+  const ground = { self: facts.self, networks, onNode };
+  return sortBy(facts.tasks, (task) => task.taskId).map((task) => planTask(task, ground));
 }
 
-function planTask(
-  task: TaskFact,
-  networks: ReadonlyMap<string, NetworkFact>,
-  onNode: Readonly<Record<string, string>>,
-): TaskPlan {
+interface Ground {
+  readonly self: NodeSettings;
+  readonly networks: ReadonlyMap<string, NetworkFact>;
+  readonly onNode: Readonly<Record<string, string>>;
+}
+
+function planTask(task: TaskFact, { self, networks, onNode }: Ground): TaskPlan {
   const ids = sortBy(Object.keys(task.addresses), (id) => `${networks.get(id)?.ingress ? 1 : 0}${id}`);
-  const legs = ids.flatMap((id, i) => {
+  const legs = ids.flatMap((id, i): TaskLeg[] => {
     const network = networks.get(id);
     const address = task.addresses[id];
     if (network === undefined || address === undefined || onNode[id] === undefined) return [];
-    return [{ ethernet: `eth${i}`, address, network }];
+    const six = sixOf(self, task, network);
+    return [{ ethernet: `eth${i}`, address, network, ...(six !== undefined && { six }) }];
   });
   const isolated = ids.length > 0 && ids.every((id) => networks.get(id)?.internal ?? false);
-  return { task, legs, gatewayEthernet: `eth${ids.length}`, isolated };
+  const isDual = legs.some(({ six }) => six !== undefined) || (self.ipv6 && task.hostPorts.length > 0);
+  return {
+    task,
+    legs,
+    gatewayEthernet: `eth${ids.length}`,
+    isolated,
+    ...(isDual && !isolated && { gatewayAddress6: embed("gateway", task.gatewayAddress) }),
+  };
+}
+
+function sixOf(self: NodeSettings, task: TaskFact, network: NetworkFact): TaskLeg["six"] {
+  const side = sideOf(self, network);
+  const address = address6Of(task, network);
+  return side === undefined || address === undefined ? undefined : { address, ...side };
 }

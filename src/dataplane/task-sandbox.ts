@@ -8,14 +8,16 @@ import { type Names, sandboxNameOf } from "./names.ts";
 /** Where Docker's containers expect their resolver; images and stacks hard-code it. */
 export const DNS_ADDRESS = "127.0.0.11";
 
-const PUBLISHED_TABLE = 100;
-const RULE_PRIORITY = 100;
+export const PUBLISHED_TABLE = 100;
+export const RULE_PRIORITY = 100;
 
 /** One leg of a task on one overlay network: its device in the task's namespace. */
 export interface TaskLeg {
   readonly ethernet: string;
   readonly address: string;
   readonly network: NetworkFact;
+  /** The leg's IPv6 side, when it has one. */
+  readonly six?: { readonly address: string; readonly subnet: string; readonly gateway: string };
 }
 
 export interface TaskPlan {
@@ -25,6 +27,8 @@ export interface TaskPlan {
   readonly gatewayEthernet: string;
   /** All networks are internal: no way out, only names. */
   readonly isolated: boolean;
+  /** IPv6 address of the gateway leg: of a task that has IPv6 anywhere, or publishes a port, and is not isolated. */
+  readonly gatewayAddress6?: string;
 }
 
 /** The namespace of a task: a leg per network, the gateway leg, and the way to the resolver. */

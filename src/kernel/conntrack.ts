@@ -1,7 +1,9 @@
 import { release } from "node:os";
+import { isIpv6 } from "../lib/index.ts";
 import type { StaleConnections } from "../netstate/index.ts";
+import { forgetConnections6 } from "./conntrack6.ts";
 import { attribute, be16, nested, u8, u32 } from "./netlink/codec.ts";
-import { familyOf, ipBytes } from "./netlink/formats.ts";
+import { ipv4Bytes } from "./netlink/formats.ts";
 import { AF_INET, AF_INET6 } from "./netlink/marks.ts";
 import type { NetlinkSocket, Refusal } from "./netlink/socket.ts";
 
@@ -14,8 +16,6 @@ const CTA_TUPLE_IP = 1;
 const CTA_TUPLE_PROTO = 2;
 const CTA_IP_V4_SRC = 1;
 const CTA_IP_V4_DST = 2;
-const CTA_IP_V6_SRC = 3;
-const CTA_IP_V6_DST = 4;
 const CTA_PROTO_NUM = 1;
 const CTA_PROTO_DST_PORT = 3;
 const CTA_FILTER_ORIG_FLAGS = 1;
@@ -37,18 +37,26 @@ type Filter =
 
 /** Makes the kernel forget stale connections in the socket's namespace. Returns the first refusal. */
 export function forgetConnections(netfilter: NetlinkSocket, stale: StaleConnections): Refusal | undefined {
-  const filters: Filter[] = [
-    ...stale.gone.map((source) => ({ source, udp: false })),
-    ...stale.left.map((source) => ({ source, udp: true })),
-    ...stale.opened.flatMap((door): Filter[] =>
-      typeof door === "number"
-        ? [AF_INET, AF_INET6].map((family) => ({ port: door, family }))
-        : [{ destination: door }],
-    ),
-  ];
-  if (filters.length === 0 || !kernelFilters()) return undefined;
+  const filters = kernelFilters() ? filtersOf(stale) : [];
   const refusals = filters.map((filter) => netfilter.request(IPCTNL_MSG_CT_DELETE, 0, forgetBody(filter)));
-  return refusals.find((refusal) => refusal !== undefined);
+  return [...refusals, forgetConnections6(netfilter, stale)].find((refusal) => refusal !== undefined);
+}
+
+/** Not for addresses of IPv6: the kernel's filter does not find those. */
+function filtersOf({ gone, left, opened }: StaleConnections): Filter[] {
+  const doors = opened.flatMap((door): Filter[] =>
+    typeof door === "number"
+      ? [AF_INET, AF_INET6].map((family) => ({ port: door, family }))
+      : [{ destination: door }],
+  );
+  const filters: Filter[] = [
+    ...gone.map((source) => ({ source, udp: false })),
+    ...left.map((source) => ({ source, udp: true })),
+    ...doors,
+  ];
+  return filters.filter(
+    (filter) => "port" in filter || !isIpv6("source" in filter ? filter.source : filter.destination),
+  );
 }
 
 /** Before Linux 5.8 the filter is not read, and the request would forget everything. */
@@ -60,18 +68,14 @@ function kernelFilters(): boolean {
 function forgetBody(filter: Filter): Buffer {
   const protocol = attribute(CTA_PROTO_NUM, u8(UDP));
   if ("source" in filter) {
-    const family = familyOf(filter.source);
-    const type = family === AF_INET6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC;
-    const address = nested(CTA_TUPLE_IP, attribute(type, ipBytes(filter.source)));
+    const address = nested(CTA_TUPLE_IP, attribute(CTA_IP_V4_SRC, ipv4Bytes(filter.source)));
     const parts = filter.udp ? [address, nested(CTA_TUPLE_PROTO, protocol)] : [address];
-    return body(family, CTA_TUPLE_REPLY, parts, BY_SOURCE | (filter.udp ? BY_PROTOCOL : 0));
+    return body(AF_INET, CTA_TUPLE_REPLY, parts, BY_SOURCE | (filter.udp ? BY_PROTOCOL : 0));
   }
   if ("destination" in filter) {
-    const family = familyOf(filter.destination);
-    const type = family === AF_INET6 ? CTA_IP_V6_DST : CTA_IP_V4_DST;
-    const address = nested(CTA_TUPLE_IP, attribute(type, ipBytes(filter.destination)));
+    const address = nested(CTA_TUPLE_IP, attribute(CTA_IP_V4_DST, ipv4Bytes(filter.destination)));
     const parts = [address, nested(CTA_TUPLE_PROTO, protocol)];
-    return body(family, CTA_TUPLE_ORIG, parts, BY_DESTINATION | BY_PROTOCOL);
+    return body(AF_INET, CTA_TUPLE_ORIG, parts, BY_DESTINATION | BY_PROTOCOL);
   }
   const port = nested(CTA_TUPLE_PROTO, protocol, attribute(CTA_PROTO_DST_PORT, be16(filter.port)));
   return body(filter.family, CTA_TUPLE_ORIG, [port], BY_PROTOCOL | BY_DESTINATION_PORT);

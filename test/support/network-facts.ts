@@ -16,6 +16,8 @@ export interface ClusterSketch {
   readonly dataPathPort?: number;
   /** First two bytes of the gateway subnet, "172.18" when absent. */
   readonly gateway?: string;
+  /** Nodes have IPv6, and front has fd00:1::/64 with the same last bytes, in decimal digits. */
+  readonly dual?: boolean;
 }
 
 export interface TaskSketch {
@@ -42,7 +44,7 @@ export interface ServiceSketch {
 const NETWORKS = ["ingress", "front", "back"] as const;
 type NetworkName = (typeof NETWORKS)[number];
 
-const network = (name: NetworkName): NetworkFact => {
+const network = (name: NetworkName, dual: boolean): NetworkFact => {
   const third = NETWORKS.indexOf(name);
   return {
     id: `${name}-network`,
@@ -53,6 +55,7 @@ const network = (name: NetworkName): NetworkFact => {
     mtu: 1450,
     ingress: name === "ingress",
     internal: false,
+    ...(dual && name === "front" && { v6: { subnet: "fd00:1::/64", gateway: "fd00:1::1" } }),
   };
 };
 
@@ -65,16 +68,22 @@ const node = (index: number): NodeFact => ({
   addresses: addressesOf(NETWORKS, 200 + index),
 });
 
-const service = ({ id, vip, networks, ports }: ServiceSketch): ServiceFact => ({
+/** On front only: "fd00:1::21". */
+const addresses6Of = (names: readonly NetworkName[], last: number): Record<string, string> =>
+  names.includes("front") ? { "front-network": `fd00:1::${last}` } : {};
+
+const service = ({ id, vip, networks, ports }: ServiceSketch, dual: boolean): ServiceFact => ({
   id,
   name: id,
   vips: addressesOf(networks, vip),
+  ...(dual && { vips6: addresses6Of(networks, vip) }),
   aliases: {},
   ports: ports ?? [],
 });
 
 /** What node number `self` (from 1) would be told. */
 export function factsOf(sketch: ClusterSketch, self: number): NetworkFacts {
+  const dual = sketch.dual ?? false;
   const rows = sketch.tasks.map((task) => ({
     task,
     taskId: task.id,
@@ -82,6 +91,7 @@ export function factsOf(sketch: ClusterSketch, self: number): NetworkFacts {
     name: task.id,
     nodeId: `node-${task.node}`,
     addresses: addressesOf(task.networks, task.number),
+    ...(dual && { addresses6: addresses6Of(task.networks, task.number) }),
   }));
   return {
     self: {
@@ -89,20 +99,19 @@ export function factsOf(sketch: ClusterSketch, self: number): NetworkFacts {
       dataPathAddress: `192.168.7.${self}`,
       gatewaySubnet: `${sketch.gateway ?? "172.18"}.0.0/16`,
       dataPathPort: sketch.dataPathPort ?? 4789,
+      ipv6: dual,
     },
-    networks: NETWORKS.map(network),
+    networks: NETWORKS.map((name) => network(name, dual)),
     nodes: Array.from({ length: sketch.nodes }, (_, i) => node(i + 1)),
-    services: (sketch.services ?? []).map(service),
+    services: (sketch.services ?? []).map((row) => service(row, dual)),
     endpoints: rows
       .filter(({ task }) => task.takes !== false)
       .map(({ task: _, ...row }): EndpointFact => row),
-    attachments: rows.map(({ taskId, nodeId, addresses }): AttachmentFact => ({ taskId, nodeId, addresses })),
+    attachments: rows.map(({ task: _, serviceId: _s, name: _n, ...row }): AttachmentFact => row),
     tasks: rows
       .filter(({ task }) => task.node === self)
-      .map(({ task, taskId, serviceId, addresses }) => ({
-        taskId,
-        serviceId,
-        addresses,
+      .map(({ task, name: _, nodeId: _n, ...row }) => ({
+        ...row,
         gatewayAddress: `${sketch.gateway ?? "172.18"}.0.${task.number}`,
         hostPorts: task.hostPorts ?? [],
       })),

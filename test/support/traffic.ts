@@ -3,15 +3,16 @@ import { execOk } from "../../src/sys/index.ts";
 
 /** Answers every TCP connection and UDP datagram with its name and the address that it sees the caller come from. */
 const SERVER = `
-const [name, port] = process.argv.slice(1);
+const [name, port, host] = process.argv.slice(1);
+const plain = (address) => address.replace(/^::ffff:/, "");
 const tcp = require("node:net").createServer({ allowHalfOpen: true }, (socket) => {
   socket.on("error", () => {});
   if (name.startsWith("echo")) return socket.pipe(socket);
-  socket.end(name + " " + socket.remoteAddress);
+  socket.end(name + " " + plain(socket.remoteAddress));
 });
-const udp = require("node:dgram").createSocket("udp4");
-udp.on("message", (text, from) => udp.send(name + " " + from.address, from.port, from.address));
-tcp.listen(Number(port), "0.0.0.0", () => udp.bind(Number(port), "0.0.0.0", () => console.log("ready")));
+const udp = require("node:dgram").createSocket(host === "::" ? "udp6" : "udp4");
+udp.on("message", (text, from) => udp.send(name + " " + plain(from.address), from.port, from.address));
+tcp.listen(Number(port), host, () => udp.bind(Number(port), host, () => console.log("ready")));
 `;
 
 /** Connects so many times, one after the other, and prints the answers as JSON; "refused" and the like when there is none. */
@@ -33,7 +34,7 @@ const once = () => new Promise((resolve) => {
 /** Sends every line of its input as a datagram, always from one port; prints a line per answer, or "timeout" after a second. */
 const ASKER = `
 const [host, port] = process.argv.slice(1);
-const udp = require("node:dgram").createSocket("udp4");
+const udp = require("node:dgram").createSocket(host.includes(":") ? "udp6" : "udp4");
 let timer;
 const say = (text) => { clearTimeout(timer); timer = undefined; console.log(text); };
 udp.on("message", (text) => timer && say(String(text)));
@@ -58,7 +59,7 @@ require("node:readline").createInterface({ input: process.stdin }).on("line", (l
 /** Prints what every datagram says. */
 const SINK = `
 const [port] = process.argv.slice(1);
-const udp = require("node:dgram").createSocket("udp4");
+const udp = require("node:dgram").createSocket("udp6");
 udp.on("message", (text) => console.log(String(text)));
 udp.bind(Number(port), () => console.log("ready"));
 `;
@@ -66,7 +67,7 @@ udp.bind(Number(port), () => console.log("ready"));
 /** Sends one datagram, from an address that the namespace has. */
 const SENDER = `
 const [host, port, text, from] = process.argv.slice(1);
-const udp = require("node:dgram").createSocket("udp4");
+const udp = require("node:dgram").createSocket(host.includes(":") ? "udp6" : "udp4");
 udp.bind({ address: from }, () => udp.send(text, Number(port), host, () => udp.close()));
 `;
 
@@ -79,9 +80,12 @@ export interface Talk {
   stop(): void;
 }
 
-/** Starts a server on TCP and UDP; resolves when it listens. A name that begins with "echo" makes it echo. */
-export async function serve(netns: string, name: string, port: number): Promise<Talk> {
-  return start(netns, [SERVER, name, String(port)]);
+/**
+ * Starts a server on TCP and UDP; resolves when it listens. A name that begins with "echo" makes it echo. At "::" it takes
+ * callers of both families.
+ */
+export async function serve(netns: string, name: string, port: number, host = "0.0.0.0"): Promise<Talk> {
+  return start(netns, [SERVER, name, String(port), host]);
 }
 
 export async function askOverUdp(netns: string, host: string, port: number): Promise<Talk> {

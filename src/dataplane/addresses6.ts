@@ -1,0 +1,66 @@
+import { Fault, formatCidr6, formatIpv6, parseIpv4, requireCidr } from "../lib/index.ts";
+import type { NetworkFact, NodeSettings } from "./facts.ts";
+
+/**
+ * IPv6 addresses that nobody has to hand out: an IPv4 address in the last 32 bits of a prefix of ours, which is the unique
+ * local one whose global id spells "Shoal" (RFC 4193). They are known inside of nodes and of the ingress network only.
+ */
+const PREFIXES: Readonly<Record<Prefix, bigint>> = {
+  /** Of the gateway subnet: the host's side of tasks. */
+  gateway: 0xfd53_686f_616c_0001n << 64n,
+  /** Of the ingress network, which is told to be IPv4 alone, as Swarm's is. */
+  ingress: 0xfd53_686f_616c_0002n << 64n,
+  /** Of nodes on a network's tunnel: the next hop to their tasks. */
+  node: 0xfe80n << 112n,
+};
+
+type Prefix = "gateway" | "ingress" | "node";
+
+const EMBEDDED_BITS = 96;
+/** Below it the kernel takes IPv6 off a link (RFC 8200, 5). */
+const LEAST_MTU = 1280;
+
+/** "fd53:686f:616c:1::ac12:10" of 172.18.0.16. */
+export function embed(prefix: Prefix, address: string): string {
+  const value = parseIpv4(address);
+  if (value === undefined) throw new Fault("invalid", `invalid IP address: ${address}`);
+  return formatIpv6(PREFIXES[prefix] + BigInt(value));
+}
+
+/** "fd53:686f:616c:1::ac12:0/112" of 172.18.0.0/16. */
+export function embedSubnet(prefix: Prefix, subnet: string): string {
+  const { base, bits } = requireCidr(subnet);
+  return formatCidr6({ base: PREFIXES[prefix] + BigInt(base), bits: EMBEDDED_BITS + bits });
+}
+
+/** A network's IPv6 side as this node carries it: handed out, or on ingress ours. Undefined when it has none here. */
+export function sideOf(
+  { ipv6 = false }: NodeSettings,
+  network: NetworkFact,
+): { readonly subnet: string; readonly gateway: string } | undefined {
+  if (!ipv6 || network.mtu < LEAST_MTU) return undefined;
+  if (!network.ingress) return network.v6;
+  return { subnet: embedSubnet("ingress", network.subnet), gateway: embed("ingress", network.gateway) };
+}
+
+/** The IPv6 address on a network of whoever the row is about. */
+export function address6Of(
+  row: {
+    readonly addresses: Readonly<Record<string, string>>;
+    readonly addresses6?: Readonly<Record<string, string>>;
+  },
+  network: NetworkFact,
+): string | undefined {
+  if (!network.ingress) return row.addresses6?.[network.id];
+  const address = row.addresses[network.id];
+  return address === undefined ? undefined : embed("ingress", address);
+}
+
+/** What lets a link have IPv6, with no address but those that are listed. The order counts. */
+export function linkSysctls6(links: readonly string[]): Record<string, string> {
+  const rows = links.flatMap((link): [string, string][] => [
+    [`net.ipv6.conf.${link}.addr_gen_mode`, "1"],
+    [`net.ipv6.conf.${link}.disable_ipv6`, "0"],
+  ]);
+  return Object.fromEntries(rows);
+}

@@ -1,0 +1,36 @@
+import { EMPTY_NAMESPACE, type Namespace, type NftTable } from "../netstate/index.ts";
+import { type GatewayLayout, macOf } from "./addresses.ts";
+import { embed, linkSysctls6 } from "./addresses6.ts";
+import { type EntryMark, entryMarks, meshChains, RULE_PRIORITY } from "./mesh.ts";
+import type { Names } from "./names.ts";
+import type { Survey } from "./survey.ts";
+
+/** The mesh for IPv6 clients: the same leg, marks and doors as for IPv4 (`meshPart`). */
+export function meshPart6(names: Names, survey: Survey, gateway: GatewayLayout): Namespace {
+  const vxlan = names.vxlan(survey.network.vni);
+  const marks = entryMarks(survey);
+  const link = names.hostLeg;
+  const host = embed("gateway", gateway.meshHost);
+  return {
+    ...EMPTY_NAMESPACE,
+    addresses: [{ link, address: `${embed("gateway", gateway.meshSandbox)}/128` }],
+    routes: [
+      { destination: `${host}/128`, link },
+      { destination: "::/0", link, via: host, onlink: true },
+      ...marks.map(({ address, mark }) => ({
+        destination: "::/0",
+        link: vxlan,
+        via: embed("node", address),
+        table: mark,
+      })),
+    ],
+    rules: marks.map(({ mark }) => ({ priority: RULE_PRIORITY, from: "::/0", mark, table: mark })),
+    neighbours: [{ link, address: host, mac: macOf(gateway.meshHost) }],
+    sysctls: linkSysctls6([link]),
+    tables: [meshTable6(names, vxlan, marks)],
+  };
+}
+
+function meshTable6(names: Names, vxlan: string, marks: readonly EntryMark[]): NftTable {
+  return { family: "ip6", ...meshChains(names, vxlan, marks, "icmpv6") };
+}

@@ -1,0 +1,103 @@
+import {
+  type Address,
+  EMPTY_NAMESPACE,
+  type Namespace,
+  type Neighbour,
+  type NftTable,
+  type Route,
+  type RouteRule,
+} from "../netstate/index.ts";
+import { type GatewayLayout, macOf } from "./addresses.ts";
+import { embed, linkSysctls6 } from "./addresses6.ts";
+import { datagramRule, datagramTable } from "./datagrams.ts";
+import type { Names } from "./names.ts";
+import { PUBLISHED_TABLE, RULE_PRIORITY, type TaskLeg, type TaskPlan } from "./task-sandbox.ts";
+
+interface SixLeg {
+  readonly ethernet: string;
+  readonly network: TaskLeg["network"];
+  readonly address: string;
+  readonly subnet: string;
+  readonly gateway: string;
+}
+
+/** What a task's namespace has beside its IPv4: the same legs and ways, each with its router as a known neighbour. */
+export function taskSandbox6(names: Names, plan: TaskPlan, gateway: GatewayLayout): Namespace {
+  const legs = plan.legs.flatMap(({ ethernet, network, six }): SixLeg[] =>
+    six === undefined ? [] : [{ ethernet, network, ...six }],
+  );
+  const out = plan.gatewayAddress6 === undefined ? [] : [plan.gatewayEthernet];
+  const links = [...legs.map((leg) => leg.ethernet), ...out];
+  if (links.length === 0) return EMPTY_NAMESPACE;
+  const ingress = legs.find((leg) => leg.network.ingress);
+  return {
+    ...EMPTY_NAMESPACE,
+    addresses: [...legs.map(legAddress), ...gatewayAddresses(plan)],
+    routes: [...legs.map(legRoute), ...gatewayRoutes(plan, gateway), ...publishedRoutes(ingress)],
+    rules: publishedRules(ingress),
+    neighbours: [...legs.map(legRouter), ...gatewayNeighbours(plan, gateway)],
+    sysctls: linkSysctls6(links),
+    tables: datagramTables(names, plan, ingress),
+  };
+}
+
+function legAddress({ ethernet, address, subnet }: SixLeg): Address {
+  return { link: ethernet, address: `${address}/${subnet.split("/")[1]}` };
+}
+
+/** The whole network lies behind the sandbox. */
+function legRoute({ ethernet, subnet, gateway }: SixLeg): Route {
+  return { destination: subnet, link: ethernet, via: gateway, onlink: true };
+}
+
+function legRouter({ ethernet, gateway, network }: SixLeg): Neighbour {
+  return { link: ethernet, address: gateway, mac: macOf(network.gateway) };
+}
+
+function gatewayAddresses({ gatewayAddress6, gatewayEthernet: link }: TaskPlan): Address[] {
+  return gatewayAddress6 === undefined ? [] : [{ link, address: `${gatewayAddress6}/128` }];
+}
+
+function gatewayRoutes(
+  { gatewayAddress6, gatewayEthernet: link }: TaskPlan,
+  gateway: GatewayLayout,
+): Route[] {
+  if (gatewayAddress6 === undefined) return [];
+  const bridge = embed("gateway", gateway.bridge);
+  return [
+    { destination: `${bridge}/128`, link },
+    { destination: "::/0", link, via: bridge, onlink: true },
+  ];
+}
+
+function gatewayNeighbours(
+  { gatewayAddress6, gatewayEthernet: link }: TaskPlan,
+  { bridge }: GatewayLayout,
+): Neighbour[] {
+  if (gatewayAddress6 === undefined) return [];
+  return [{ link, address: embed("gateway", bridge), mac: macOf(bridge) }];
+}
+
+/** Answers from the ingress address go back the way the client's packets came, whatever the client's address is. */
+function publishedRoutes(ingress: SixLeg | undefined): Route[] {
+  if (ingress === undefined) return [];
+  const { ethernet: link, gateway: via } = ingress;
+  return [{ destination: "::/0", link, via, onlink: true, table: PUBLISHED_TABLE }];
+}
+
+function publishedRules(ingress: SixLeg | undefined): RouteRule[] {
+  if (ingress === undefined) return [];
+  return [
+    { priority: RULE_PRIORITY, from: `${ingress.address}/128`, table: PUBLISHED_TABLE },
+    { ...datagramRule(RULE_PRIORITY, PUBLISHED_TABLE), from: "::/0" },
+  ];
+}
+
+function datagramTables(
+  names: Names,
+  { gatewayAddress6 }: TaskPlan,
+  ingress: SixLeg | undefined,
+): NftTable[] {
+  if (ingress === undefined || gatewayAddress6 === undefined) return [];
+  return [datagramTable(names.table("udp"), ingress, gatewayAddress6, "ip6")];
+}
