@@ -79,6 +79,7 @@ export class Agent {
       search: parts.dns.search,
       upstreams: parts.dns.upstreams,
       address: parts.settings.dataPathAddress,
+      ipv6: parts.settings.ipv6 ?? false,
     });
     const report = (taskId: string, status: TaskStatus) => {
       this.#session.send({ kind: "statuses", statuses: [{ taskId, status }] });

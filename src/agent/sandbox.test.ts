@@ -25,6 +25,7 @@ beforeEach(() => {
   sandboxes = new TaskSandboxes({
     ...{ network, kernel, gateway: new GatewayAddresses(GATEWAY), hostPorts: new HostPorts() },
     ...{ nodeId: "n1", netnsDir: "/netns", search: [], upstreams: ["192.0.2.53"], address: "192.0.2.1" },
+    ipv6: true,
     describe: () => ({ hostname: "one", platform: { architecture: "x86_64", os: "linux" } }),
   });
 });

@@ -30,6 +30,8 @@ export interface SandboxParts {
   /** Of the node: what a task on its network is told. */
   readonly upstreams: readonly string[];
   readonly address: string;
+  /** Whether the node has IPv6. */
+  readonly ipv6: boolean;
 }
 
 type Place = Omit<TaskPlace, "containerId" | "image">;
@@ -61,7 +63,9 @@ export class TaskSandboxes {
   }
 
   async #sandboxFor(task: AssignedTask): Promise<Place> {
-    const { network, gateway, hostPorts, nodeId, netnsDir, search } = this.#parts;
+    const { network, gateway, hostPorts, nodeId, netnsDir, search, ipv6 } = this.#parts;
+    if (!ipv6 && addresses6Of(task).length > 0)
+      throw new Fault("unsupported", "cannot attach task: its network has IPv6, and this node has none");
     const ports = await this.#portsFor(task);
     const gatewayAddress = gateway.give(task.id);
     await network.attach(factOf(task, gatewayAddress, ports));
@@ -120,12 +124,21 @@ function factOf(task: AssignedTask, gatewayAddress: string, ports: readonly Port
     ({ protocol, published, target }): PortFact => ({ protocol, published, target }),
   );
   const { nameservers } = task.spec.container.dns;
+  const addresses6 = addresses6Of(task);
   return {
     taskId: task.id,
     serviceId: task.serviceId,
     addresses: Object.fromEntries(task.attachments.map((a) => [a.networkId, a.address])),
+    ...(addresses6.length > 0 && { addresses6: Object.fromEntries(addresses6) }),
     gatewayAddress,
     hostPorts,
     ...(nameservers.length > 0 && { nameservers }),
   };
+}
+
+/** Network id to IPv6 address. */
+function addresses6Of({ attachments }: AssignedTask): [string, string][] {
+  return attachments.flatMap(({ networkId, address6 }) =>
+    address6 === undefined ? [] : [[networkId, address6] as [string, string]],
+  );
 }

@@ -14,6 +14,7 @@ import {
   type Service,
   type Task,
   type TaskSpec,
+  type Vip,
 } from "../model/index.ts";
 import { type Derived, tallyOf, type View } from "../store/index.ts";
 import { Ledger } from "./ledger.ts";
@@ -180,14 +181,16 @@ function allocateService(service: Service, ledger: Ledger): Service {
   }
   const granted = grantPorts(service, ledger.books);
   if ("error" in granted) return { ...service, allocationError: granted.error };
-  const held = new Map(service.endpoint?.vips.map((v) => [v.networkId, v.address]));
+  const held = new Map(service.endpoint?.vips.map((vip) => [vip.networkId, vip]));
   const networks = vipNetworks(service, ledger);
   // All or none: half a service must not use addresses up.
   const refusal = firstOf(networks, (id) => (held.has(id) ? undefined : ledger.refusal(id)));
   if (refusal !== undefined) return { ...service, allocationError: refusal };
-  const vips = networks.flatMap((networkId) => {
-    const address = held.get(networkId) ?? ledger.give(networkId);
-    return address === undefined ? [] : [{ networkId, address }];
+  const vips = networks.flatMap((networkId): Vip[] => {
+    const known = held.get(networkId);
+    if (known !== undefined) return [known];
+    const place = ledger.give(networkId);
+    return place === undefined ? [] : [{ networkId, ...place }];
   });
   const endpoint: Endpoint = { spec: service.spec.endpoint, ports: granted.ports, vips };
   return served(service, { endpoint });
@@ -210,8 +213,8 @@ function allocateTask(
     return task.status.error === error ? undefined : { ...task, status: { ...task.status, error } };
   }
   const attachments = targets.flatMap((networkId) => {
-    const address = ledger.next(networkId);
-    return address === undefined ? [] : [{ networkId, address }];
+    const place = ledger.place(networkId);
+    return place === undefined ? [] : [{ networkId, ...place }];
   });
   const status = { at: now, state: "pending", message: "pending task scheduling" } as const;
   const allocated = { ...task, attachments, status };

@@ -8,12 +8,17 @@ import { BOOKS, type Books } from "./books.ts";
 const NODES = ["n1", "n2"] as const;
 const NETWORKS = ["a", "b"] as const;
 const ADDRESSES = ["10.0.0.2", "10.0.0.3", "10.0.0.4"] as const;
+const ADDRESSES6 = ["fd00:1::2", "fd00:1::3"] as const;
 const PORTS = [80, 81] as const;
 
-const attachments = fc.uniqueArray(
-  fc.record({ networkId: fc.constantFrom(...NETWORKS), address: fc.constantFrom(...ADDRESSES) }),
-  { selector: (a) => a.networkId },
-);
+const place = fc
+  .record({
+    networkId: fc.constantFrom(...NETWORKS),
+    address: fc.constantFrom(...ADDRESSES),
+    address6: fc.constantFrom(undefined, ...ADDRESSES6),
+  })
+  .map(({ address6, ...rest }) => ({ ...rest, ...(address6 !== undefined && { address6 }) }));
+const attachments = fc.uniqueArray(place, { selector: (a) => a.networkId });
 const task: fc.Arbitrary<Change> = fc
   .record({
     id: fc.integer({ min: 1, max: 5 }),
@@ -75,7 +80,10 @@ function write(view: LiveView, changes: readonly Change[]): void {
 /** All that the books say, as plain data. */
 function sayings(books: Books): unknown {
   return {
-    held: NETWORKS.map((id) => [books.used(id), ...ADDRESSES.map((address) => books.isHeld(id, address))]),
+    held: NETWORKS.map((id) => [
+      ...[books.used(id), books.used(id, 6)],
+      ...[...ADDRESSES, ...ADDRESSES6].map((address) => books.isHeld(id, address)),
+    ]),
     ports: PORTS.map((p) => books.publishers(`tcp/${p}`).toSorted()),
     nodes: NODES.map((id) => [books.networksOf(id).toSorted(), books.isStranding(id)]),
     air: NETWORKS.map((id) => [books.strangers(id), books.airborne(id)]),
@@ -92,7 +100,7 @@ function walked(view: LiveView): unknown {
   const services = [...view.all("service")];
   const holders = (networkId: string, address: string) => [
     ...[...living.flatMap((t) => t.attachments), ...services.flatMap((s) => s.endpoint?.vips ?? [])].filter(
-      (a) => a.networkId === networkId && a.address === address,
+      (a) => a.networkId === networkId && (a.address === address || a.address6 === address),
     ),
     ...nodes.filter((n) => n.attachments[networkId] === address),
   ];
@@ -104,8 +112,9 @@ function walked(view: LiveView): unknown {
     NETWORKS.some((net) => onNet(net).some((t) => t.nodeId === id && lacks(t, net)));
   return {
     held: NETWORKS.map((id) => {
-      const held = ADDRESSES.map((address) => holders(id, address).length > 0);
-      return [held.filter(Boolean).length, ...held];
+      const [held, held6] = [ADDRESSES, ADDRESSES6].map((all) => all.map((a) => holders(id, a).length > 0));
+      const counts = [held, held6].map((of) => of?.filter(Boolean).length);
+      return [...counts, ...(held ?? []), ...(held6 ?? [])];
     }),
     ports: PORTS.map((p) =>
       services

@@ -11,13 +11,14 @@ interface Station {
 interface Held {
   readonly networkId: string;
   readonly address: string;
+  readonly address6?: string;
 }
 
 /** Keys join a network's id and another word; a count of nothing is not there. */
 interface Tables {
   /** "network address" to how many hold it: more than one is a mistake that must not free it. */
   readonly holders: LayeredMap<number>;
-  /** Network id to how many addresses of it are held. */
+  /** Network id to how many addresses of it are held, of IPv6 with " 6" behind the id. */
   readonly used: LayeredMap<number>;
   /** "tcp/80" to ids of services that publish it. */
   readonly ports: LayeredMap<readonly string[]>;
@@ -48,8 +49,8 @@ export class Books {
     return this.#tables.holders.get(`${networkId} ${address}`) !== undefined;
   }
 
-  used(networkId: string): number {
-    return this.#tables.used.get(networkId) ?? 0;
+  used(networkId: string, family: 4 | 6 = 4): number {
+    return this.#tables.used.get(usedKey(networkId, family)) ?? 0;
   }
 
   /** Services that publish the port. */
@@ -81,10 +82,15 @@ export class Books {
     return this.#tables.stranded.get(nodeId) !== undefined;
   }
 
-  hold({ networkId, address }: Held, step: 1 | -1): void {
+  hold({ networkId, address, address6 }: Held, step: 1 | -1): void {
+    this.#hold(networkId, address, 4, step);
+    if (address6 !== undefined) this.#hold(networkId, address6, 6, step);
+  }
+
+  #hold(networkId: string, address: string, family: 4 | 6, step: 1 | -1): void {
     const holders = addCount(this.#tables.holders, `${networkId} ${address}`, step);
     const isTurn = step === 1 ? holders === 1 : holders === 0;
-    if (isTurn) addCount(this.#tables.used, networkId, step);
+    if (isTurn) addCount(this.#tables.used, usedKey(networkId, family), step);
   }
 
   publish(port: string, serviceId: string, step: 1 | -1): void {
@@ -168,6 +174,8 @@ export const BOOKS: Derived<Books> = {
     }
   },
 };
+
+const usedKey = (networkId: string, family: 4 | 6): string => (family === 4 ? networkId : `${networkId} 6`);
 
 export function portKey(port: { readonly protocol: string; readonly published: number }): string {
   return `${port.protocol}/${port.published}`;

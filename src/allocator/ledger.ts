@@ -1,13 +1,21 @@
-import type { Network, NetworkState } from "../model/index.ts";
+import { equal } from "../lib/index.ts";
+import { ipamOf, type Network, type NetworkState } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { BOOKS, type Books } from "./books.ts";
 import { AddressRange } from "./range.ts";
+import { AddressRange6 } from "./range6.ts";
 
 interface Page {
   readonly name: string;
-  readonly range: AddressRange;
+  readonly range: Pick<AddressRange, "size" | "next">;
   /** The address given last. */
   cursor: string | undefined;
+}
+
+/** Addresses on one network. */
+export interface Place {
+  readonly address: string;
+  readonly address6?: string;
 }
 
 /** One pass's hand over the numbers: what is held (the view's books, and what this pass gave), and what is next. */
@@ -15,6 +23,8 @@ export class Ledger {
   readonly books: Books;
   readonly ingress: Network | undefined;
   readonly #pages = new Map<string, Page | undefined>();
+  /** Of networks with IPv6. */
+  readonly #pages6 = new Map<string, Page | undefined>();
   readonly #networks: ReadonlyMap<string, Network>;
 
   constructor(view: View, networks: ReadonlyMap<string, Network>) {
@@ -23,16 +33,27 @@ export class Ledger {
     this.ingress = [...networks.values()].find((n) => n.spec.ingress && n.state !== undefined);
   }
 
-  /** A free address of the network for one who holds it from now on; undefined when there is none. */
-  give(networkId: string): string | undefined {
-    const address = this.next(networkId);
-    if (address !== undefined) this.books.hold({ networkId, address }, 1);
-    return address;
+  /** A free place on the network for one who holds it from now on; undefined when there is none. */
+  give(networkId: string): Place | undefined {
+    const place = this.place(networkId);
+    if (place !== undefined) this.books.hold({ networkId, ...place }, 1);
+    return place;
   }
 
-  /** The address whose turn it is; the next one goes on after it. Whoever takes it enters it into the books. */
+  /** The place whose turn it is: an address, and one of IPv6 where the network has that. Whoever takes it enters it into the books. */
+  place(networkId: string): Place | undefined {
+    const address = this.next(networkId);
+    if (address === undefined) return undefined;
+    const address6 = this.#turn(networkId, this.#page6Of(networkId));
+    return { address, ...(address6 !== undefined && { address6 }) };
+  }
+
+  /** The IPv4 address whose turn it is; the next one goes on after it. */
   next(networkId: string): string | undefined {
-    const page = this.#pageOf(networkId);
+    return this.#turn(networkId, this.#pageOf(networkId));
+  }
+
+  #turn(networkId: string, page: Page | undefined): string | undefined {
     const address = page?.range.next(page.cursor, (text) => this.books.isHeld(networkId, text));
     if (page !== undefined && address !== undefined) page.cursor = address;
     return address;
@@ -56,18 +77,37 @@ export class Ledger {
     const page = this.#pageOf(networkId);
     if (page === undefined) return `network ${networkId} is not allocated`;
     const free = page.range.size - this.books.used(networkId);
-    return free <= reserve ? `network ${page.name} has no free address` : undefined;
+    if (free <= reserve) return `network ${page.name} has no free address`;
+    const page6 = this.#page6Of(networkId);
+    if (page6 === undefined || page6.range.size > this.books.used(networkId, 6)) return undefined;
+    return `network ${page.name} has no free IPv6 address`;
   }
 
   /** The networks' states that giving has moved on. */
   moved(): Map<string, NetworkState> {
     const states = new Map<string, NetworkState>();
-    for (const [id, page] of this.#pages) {
+    for (const id of new Set([...this.#pages.keys(), ...this.#pages6.keys()])) {
       const state = this.#networks.get(id)?.state;
-      if (state === undefined || page?.cursor === undefined || page.cursor === state.cursor) continue;
-      states.set(id, { ...state, cursor: page.cursor });
+      if (state === undefined) continue;
+      const next = withCursors(state, this.#pages.get(id)?.cursor, this.#pages6.get(id)?.cursor);
+      if (!equal(next, state)) states.set(id, next);
     }
     return states;
+  }
+
+  #page6Of(networkId: string): Page | undefined {
+    if (this.#pages6.has(networkId)) return this.#pages6.get(networkId);
+    const { spec, state } = this.#networks.get(networkId) ?? {};
+    const page =
+      spec === undefined || state?.v6 === undefined
+        ? undefined
+        : {
+            name: spec.name,
+            range: new AddressRange6(state.v6, ipamOf(spec, 6)),
+            cursor: state.v6.cursor,
+          };
+    this.#pages6.set(networkId, page);
+    return page;
   }
 
   #pageOf(networkId: string): Page | undefined {
@@ -84,4 +124,16 @@ export class Ledger {
     this.#pages.set(networkId, page);
     return page;
   }
+}
+
+function withCursors(
+  state: NetworkState,
+  cursor: string | undefined,
+  cursor6: string | undefined,
+): NetworkState {
+  return {
+    ...state,
+    ...(cursor !== undefined && { cursor }),
+    ...(state.v6 !== undefined && cursor6 !== undefined && { v6: { ...state.v6, cursor: cursor6 } }),
+  };
 }

@@ -1,5 +1,5 @@
 import { type Cidr, contains, formatIpv4, type Ipv4, parseIpv4, requireCidr, sizeOf } from "../lib/index.ts";
-import type { NetworkSpec, NetworkState } from "../model/index.ts";
+import { ipamOf, type NetworkSpec, type NetworkState } from "../model/index.ts";
 
 /**
  * The addresses of one network that may be given. Next-fit: the search goes on after the one given last, so an address
@@ -14,7 +14,7 @@ export class AddressRange {
   constructor(state: NetworkState, spec: NetworkSpec) {
     const whole = requireCidr(state.subnet);
     this.#range = requireCidr(state.ipRange ?? state.subnet);
-    const words = [state.gateway, ...Object.values(spec.ipam[0]?.auxAddresses ?? {})];
+    const words = [state.gateway, ...Object.values(ipamOf(spec, 4)?.auxAddresses ?? {})];
     const named = words.map(parseIpv4).filter((address) => address !== undefined);
     const reserved = [whole.base, whole.base + sizeOf(whole) - 1, ...named];
     this.#reserved = new Set(reserved.filter((address) => contains(this.#range, address)));

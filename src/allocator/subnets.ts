@@ -1,6 +1,14 @@
 import { type Cidr, formatCidr, formatIpv4, overlaps, parseCidr, requireCidr, sizeOf } from "../lib/index.ts";
-import { FIRST_VNI, LAST_VNI, type Network, type NetworkSpec, type NetworkState } from "../model/index.ts";
+import {
+  FIRST_VNI,
+  ipamOf,
+  LAST_VNI,
+  type Network,
+  type NetworkSpec,
+  type NetworkState,
+} from "../model/index.ts";
 import type { View } from "../store/index.ts";
+import { grantSide6 } from "./subnets6.ts";
 
 /** A network's state, or the sentence why it cannot have one now. */
 export type NetworkGrant = { readonly state: NetworkState } | { readonly error: string };
@@ -10,7 +18,7 @@ export function grantNetwork(view: View, spec: NetworkSpec, others: readonly Net
   const taken = others.flatMap((n) =>
     n.state ? [{ name: n.spec.name, cidr: requireCidr(n.state.subnet) }] : [],
   );
-  const asked = spec.ipam[0];
+  const asked = ipamOf(spec, 4);
   const subnet = asked?.subnet === undefined ? nextSubnet(view, taken) : parseCidr(asked.subnet);
   if (subnet === undefined) return { error: "no free subnet is left in the default address pools" };
   const clash = taken.find((t) => overlaps(t.cidr, subnet));
@@ -18,12 +26,15 @@ export function grantNetwork(view: View, spec: NetworkSpec, others: readonly Net
     return { error: `subnet ${formatCidr(subnet)} overlaps with network ${clash.name}` };
   const vni = nextVni(others);
   if (vni === undefined) return { error: "no free VNI is left" };
+  const six = spec.ipv6 ? grantSide6(view.cluster()?.id ?? "", ipamOf(spec, 6), others) : undefined;
+  if (six !== undefined && "error" in six) return six;
   return {
     state: {
       subnet: formatCidr(subnet),
       gateway: asked?.gateway ?? formatIpv4(subnet.base + 1),
       ...(asked?.ipRange !== undefined && { ipRange: asked.ipRange }),
       vni,
+      ...six,
     },
   };
 }

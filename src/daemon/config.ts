@@ -25,6 +25,7 @@ export interface Config {
   readonly dns: readonly string[];
   readonly "dns-search": readonly string[];
   readonly "gateway-subnet": string;
+  readonly ipv6: "auto" | "off";
   readonly "kernel-tag": string;
   readonly "default-addr-pools": readonly string[];
   readonly "default-addr-pool-size"?: number | undefined;
@@ -105,6 +106,11 @@ const SETTINGS: { readonly [K in Key]-?: Setting } = {
     about: "search domains for tasks; the machine's if absent",
   },
   "gateway-subnet": { schema: cidr.default("172.18.0.0/16"), about: "addresses of the node's own bridge" },
+  ipv6: {
+    schema: z.enum(["auto", "off"]).default("auto"),
+    about:
+      "auto: published ports take IPv6 clients and networks may have IPv6, if the kernel has it; off: neither",
+  },
   "kernel-tag": {
     schema: tag.default("sh"),
     about: "begins the name of every device and table of ours; two shoalds in one network namespace need two",

@@ -1,6 +1,6 @@
 import type { ContainerBackend, ContainerInfo, EngineEvent } from "../api/index.ts";
 import { macOf, type NetworkFacts } from "../dataplane/index.ts";
-import { Fault, requireCidr } from "../lib/index.ts";
+import { Fault, requireCidr, requireCidr6 } from "../lib/index.ts";
 import { HOST_NETWORK } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
 import type { EventHub } from "./event-hub.ts";
@@ -58,8 +58,17 @@ function placesOf(
     const network = facts?.networks.find((n) => n.id === networkId);
     if (network === undefined) return [];
     const bits = requireCidr(network.subnet).bits;
-    const { name, gateway } = network;
-    return [{ name, networkId, address: `${address}/${bits}`, gateway, mac: macOf(address) }];
+    const { name, gateway, v6 } = network;
+    const address6 = task?.addresses6?.[networkId];
+    return [
+      {
+        ...{ name, networkId, address: `${address}/${bits}`, gateway, mac: macOf(address) },
+        ...(v6 !== undefined &&
+          address6 !== undefined && {
+            v6: { address: `${address6}/${requireCidr6(v6.subnet).bits}`, gateway: v6.gateway },
+          }),
+      },
+    ];
   });
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
   Agent,
@@ -15,6 +16,7 @@ import { Manager } from "../manager/index.ts";
 import { connectDispatcher, RpcServer, renewCertificate } from "../rpc/index.ts";
 import { splitAddress } from "./addresses.ts";
 import { ClusterStore } from "./cluster-store.ts";
+import type { Config } from "./config.ts";
 import { parseGenericResources } from "./generic-resources.ts";
 import { hostResolver } from "./host-resolver.ts";
 import type { NodeParts } from "./node-parts.ts";
@@ -196,7 +198,7 @@ export class Member {
     const resolver = { address: gatewayLayout(gatewaySubnet).bridge, upstreams, clock, log };
     return new Agent({
       ...this.#parts,
-      settings: { nodeId, dataPathAddress, gatewaySubnet, dataPathPort },
+      settings: { nodeId, dataPathAddress, gatewaySubnet, dataPathPort, ipv6: hasIpv6(config) },
       plan: { tag: config["kernel-tag"] },
       advertiseAddress,
       managers: this.#managers(),
@@ -232,4 +234,9 @@ function labelsOf(lines: readonly string[]): Record<string, string> {
       return [key, value.join("=")];
     }),
   );
+}
+
+/** The kernel lists IPv6 addresses when it has IPv6 at all, be it that no link has any. */
+function hasIpv6({ ipv6 }: Config): boolean {
+  return ipv6 === "auto" && existsSync("/proc/net/if_inet6");
 }

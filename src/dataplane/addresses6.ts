@@ -16,9 +16,12 @@ const PREFIXES: Readonly<Record<Prefix, bigint>> = {
 
 type Prefix = "gateway" | "ingress" | "node";
 
+/** All of them but the link-local ones: no network of a user may lie there. */
+export const OWN_BLOCK6 = "fd53:686f:616c::/48";
+
 const EMBEDDED_BITS = 96;
 /** Below it the kernel takes IPv6 off a link (RFC 8200, 5). */
-const LEAST_MTU = 1280;
+export const LEAST_MTU6 = 1280;
 
 /** "fd53:686f:616c:1::ac12:10" of 172.18.0.16. */
 export function embed(prefix: Prefix, address: string): string {
@@ -38,7 +41,7 @@ export function sideOf(
   { ipv6 = false }: NodeSettings,
   network: NetworkFact,
 ): { readonly subnet: string; readonly gateway: string } | undefined {
-  if (!ipv6 || network.mtu < LEAST_MTU) return undefined;
+  if (!ipv6 || network.mtu < LEAST_MTU6) return undefined;
   if (!network.ingress) return network.v6;
   return { subnet: embedSubnet("ingress", network.subnet), gateway: embed("ingress", network.gateway) };
 }

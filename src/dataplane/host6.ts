@@ -11,10 +11,10 @@ interface Guest {
   readonly mac: string;
 }
 
-/** The host's side for IPv6: empty as long as no port is published and no task has IPv6. */
+/** The host's side for IPv6: empty as long as no port is published and no task has IPv6, for a host that forwards is another host. */
 export function hostPart6(names: Names, plan: HostPlan): Namespace {
   const guests = guestsOf(names, plan);
-  const mesh = plan.ingress?.six === undefined ? [] : [names.meshLeg];
+  const mesh = meshPorts(plan).length === 0 ? [] : [names.meshLeg];
   if (guests.length + mesh.length === 0) return EMPTY_NAMESPACE;
   const at = (address: string) => embed("gateway", address);
   const bridge = at(plan.gateway.bridge);
@@ -52,11 +52,14 @@ function guestsOf(names: Names, { tasks }: HostPlan): Guest[] {
   );
 }
 
+function meshPorts(plan: HostPlan): string[] {
+  return plan.ingress?.six === undefined ? [] : publishedPorts(plan);
+}
+
 function hostTable6(names: Names, plan: HostPlan): NftTable {
   const publishing = plan.tasks.flatMap(({ task, gatewayAddress6: address }) =>
     address === undefined || task.hostPorts.length === 0 ? [] : [{ task, address }],
   );
-  const ports = plan.ingress?.six === undefined ? [] : publishedPorts(plan);
   return {
     family: "ip6",
     name: names.table("host"),
@@ -66,7 +69,7 @@ function hostTable6(names: Names, plan: HostPlan): NftTable {
         type: "ipv6_addr . ipv6_addr",
         elements: publishing.map(({ address }) => `${address} . ${address}`),
       },
-      { name: "published", type: "inet_proto . inet_service", elements: ports },
+      { name: "published", type: "inet_proto . inet_service", elements: meshPorts(plan) },
     ],
     maps: [
       {

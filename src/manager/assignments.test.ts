@@ -56,6 +56,28 @@ describe("assignmentsFor()", () => {
     ],
   });
 
+  test("IPv6 is told beside IPv4, where there is any", () => {
+    const v6 = { subnet: "fd00:1::/64", gateway: "fd00:1::1", cursor: "fd00:1::9" };
+    const dual = aNetwork("front", {}, { state: { ...state, v6 } });
+    const vips = [{ networkId: "net-front", address: "10.0.1.2", address6: "fd00:1::2" }];
+    const service = aService("web", {}, { endpoint: { spec: base.spec.endpoint, ports: [], vips } });
+    const place = { networkId: "net-front", address: "10.0.1.5", address6: "fd00:1::5" };
+    const set = told(
+      viewOf({
+        ...{ network: [dual, back], service: [service], node: viewOfNodes.node },
+        task: [aRunning(service, 1, "n1", { attachments: [place] })],
+      }),
+      "n1",
+    );
+    expect(set["network/net-front"]).toMatchObject({ v6: { subnet: "fd00:1::/64", gateway: "fd00:1::1" } });
+    expect(set["network/net-front"]).not.toHaveProperty("v6.cursor");
+    expect(set[`service/${service.id}`]).toMatchObject({ vips6: { "net-front": "fd00:1::2" } });
+    const addresses6 = { "net-front": "fd00:1::5" };
+    expect(set["attachment/web-1"]).toMatchObject({ addresses6 });
+    expect(set["endpoint/web-1"]).toMatchObject({ addresses6 });
+    expect(told(view, "n1")["attachment/web-1"]).not.toHaveProperty("addresses6");
+  });
+
   test("a peer without an IPv4 tunnel end is nobody's peer: one node's word must not break the others' plans", () => {
     const bad = aNode("n3", { attachments: { "net-front": "10.0.1.9" }, dataPathAddress: "10.0.0.1 }" });
     const nodes = { ...viewOfNodes, node: [...viewOfNodes.node, bad] };

@@ -1,6 +1,7 @@
 import type { AttachmentFact, EndpointFact, NetworkFact, NodeFact, ServiceFact } from "../dataplane/index.ts";
 import { parseIpv4 } from "../lib/index.ts";
 import {
+  type Attachment,
   type Availability,
   type FileKind,
   isServing,
@@ -150,6 +151,7 @@ function nodeRows({ nodeId, on }: Reader, node: Node): Row[] {
 
 function serviceRows({ on }: Reader, service: Service): Row[] {
   const vips = pick(service.endpoint?.vips.map((v) => [v.networkId, v.address] as const) ?? [], on);
+  const vips6 = pick(sixths(service.endpoint?.vips ?? []), on);
   const aliases = pick(
     service.spec.task.networks.map((n) => [n.target, n.aliases] as const),
     on,
@@ -160,6 +162,7 @@ function serviceRows({ on }: Reader, service: Service): Row[] {
     id: service.id,
     name: service.spec.name,
     vips,
+    ...(isEmpty(vips6) ? {} : { vips6 }),
     aliases,
     ports: ports.map(({ protocol, published, target }) => ({ protocol, published, target })),
   };
@@ -178,7 +181,11 @@ function taskRows({ view, nodeId, on }: Reader, task: Task): Row[] {
   );
   if (task.nodeId === undefined || isTerminal(task) || isEmpty(addresses) || isAway(view, task.nodeId))
     return own;
-  const place: AttachmentFact = { taskId: task.id, nodeId: task.nodeId, addresses };
+  const addresses6 = pick(sixths(task.attachments), on);
+  const place: AttachmentFact = {
+    ...{ taskId: task.id, nodeId: task.nodeId, addresses },
+    ...(isEmpty(addresses6) ? {} : { addresses6 }),
+  };
   const placed: Row[] = [...own, [`attachment/${task.id}`, place]];
   if (!isServing(task)) return placed;
   const fact: EndpointFact = { ...place, serviceId: task.serviceId, name: taskName(task) };
@@ -193,6 +200,13 @@ export function isAway(view: View, nodeId: string): boolean {
 
 function pick<V>(entries: Iterable<readonly [string, V]>, on: ReadonlySet<string>): Record<string, V> {
   return Object.fromEntries([...entries].filter(([id]) => on.has(id)));
+}
+
+/** Network id to IPv6 address, where there is one. */
+function sixths(places: readonly Attachment[]): [string, string][] {
+  return places.flatMap(({ networkId, address6 }) =>
+    address6 === undefined ? [] : [[networkId, address6] as [string, string]],
+  );
 }
 
 function isEmpty(record: Readonly<Record<string, unknown>>): boolean {
@@ -217,6 +231,7 @@ function assignmentOf(task: Task): TaskAssignment {
 }
 
 function networkFact(network: Network): NetworkFact {
+  const { v6 } = network.state ?? {};
   const mtu = Number(network.spec.driverOptions["com.docker.network.driver.mtu"] ?? 1500);
   return {
     id: network.id,
@@ -227,5 +242,6 @@ function networkFact(network: Network): NetworkFact {
     mtu: mtu - (1500 - OVERLAY_MTU),
     ingress: network.spec.ingress,
     internal: network.spec.internal,
+    ...(v6 !== undefined && { v6: { subnet: v6.subnet, gateway: v6.gateway } }),
   };
 }

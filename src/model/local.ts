@@ -148,6 +148,8 @@ export interface ContainerInfo {
     readonly address: string;
     readonly gateway: string;
     readonly mac: string;
+    /** On a network with IPv6: "fd00:1::5/64". */
+    readonly v6?: { readonly address: string; readonly gateway: string };
   }[];
   /** Ports of the host that lead to it alone (published in host mode). */
   readonly hostPorts: readonly {

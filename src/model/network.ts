@@ -1,4 +1,4 @@
-import { equal } from "../lib/index.ts";
+import { equal, isIpv6 } from "../lib/index.ts";
 import type { Meta } from "./object.ts";
 
 /** An overlay network of the cluster (docker_gwbridge and the like are the node's own and not here). */
@@ -18,7 +18,9 @@ export interface NetworkSpec {
   readonly attachable: boolean;
   readonly internal: boolean;
   readonly ingress: boolean;
-  /** Asked-for address spaces; at most one IPv4 entry is served today. */
+  /** IPv6 beside IPv4. The ingress network says no: it takes IPv6 clients by itself. */
+  readonly ipv6?: boolean;
+  /** Asked-for address spaces: at most one of IPv4, and one of IPv6. */
   readonly ipam: readonly IpamConfig[];
   readonly ipamDriver: string;
   readonly ipamOptions: Readonly<Record<string, string>>;
@@ -30,6 +32,11 @@ export interface IpamConfig {
   readonly ipRange?: string;
   /** Names to addresses that nobody may get. */
   readonly auxAddresses?: Readonly<Record<string, string>>;
+}
+
+/** What was asked for in one family; an entry without a subnet is of IPv4. */
+export function ipamOf({ ipam }: Pick<NetworkSpec, "ipam">, family: 4 | 6): IpamConfig | undefined {
+  return ipam.find(({ subnet = "" }) => isIpv6(subnet) === (family === 6));
 }
 
 export interface NetworkState {

@@ -165,8 +165,9 @@ function networksToWire({ networks }: ContainerInfo): Record<string, unknown> {
   return Object.fromEntries(
     networks.map((place) => {
       const [address = "", bits = "0"] = place.address.split("/");
+      const [address6 = "", bits6 = "0"] = place.v6?.address.split("/") ?? [];
       const endpoint = {
-        IPAMConfig: { IPv4Address: address },
+        IPAMConfig: { IPv4Address: address, ...(address6 !== "" && { IPv6Address: address6 }) },
         Links: null,
         Aliases: null,
         MacAddress: place.mac,
@@ -176,9 +177,9 @@ function networksToWire({ networks }: ContainerInfo): Record<string, unknown> {
         Gateway: place.gateway,
         IPAddress: address,
         IPPrefixLen: Number(bits),
-        IPv6Gateway: "",
-        GlobalIPv6Address: "",
-        GlobalIPv6PrefixLen: 0,
+        IPv6Gateway: place.v6?.gateway ?? "",
+        GlobalIPv6Address: address6,
+        GlobalIPv6PrefixLen: Number(bits6),
         DNSNames: null,
       };
       return [place.name, endpoint];

@@ -1,6 +1,12 @@
 import { z } from "zod";
-import { Fault } from "../lib/index.ts";
-import type { IpamConfig, LocalNetwork, Network, NetworkSpec } from "../model/index.ts";
+import { Fault, isIpv6 } from "../lib/index.ts";
+import {
+  type IpamConfig,
+  ipamOf,
+  type LocalNetwork,
+  type Network,
+  type NetworkSpec,
+} from "../model/index.ts";
 import { dict, flag, listOf, maybe, omitEmpty, readJson, text, unserved } from "./json.ts";
 import { checkName } from "./service-check.ts";
 import { formatTime } from "./time.ts";
@@ -8,7 +14,7 @@ import { formatTime } from "./time.ts";
 /** Where Docker shows a network's VNI. */
 const VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list";
 
-const V6 = "cannot use --ipv6: overlay networks carry IPv4 only so far";
+const V4 = "cannot use --ipv4=false: overlay networks have IPv4, and IPv6 beside it";
 
 const ipamConfig = z
   .strictObject({ Subnet: text, IPRange: text, Gateway: text, AuxiliaryAddresses: dict })
@@ -28,7 +34,7 @@ const createSchema = z.strictObject({
   Driver: text,
   Scope: text,
   EnableIPv4: maybe(z.boolean()),
-  EnableIPv6: unserved(V6),
+  EnableIPv6: flag,
   IPAM: maybe(z.strictObject({ Driver: text, Options: dict, Config: listOf(ipamConfig) })),
   Internal: flag,
   Attachable: flag,
@@ -54,11 +60,8 @@ export function networkSpecFromWire(json: unknown): NetworkSpec {
   checkDriver(wire.Driver, wire.Scope);
   checkName(wire.Name);
   const ipam = wire.IPAM?.Config ?? [];
-  if (wire.EnableIPv4 === false) throw new Fault("unsupported", `cannot use --ipv4=false: ${V6}`);
-  if (ipam.length > 1) {
-    throw new Fault("unsupported", "cannot use more than one --subnet: one IPv4 subnet per network so far");
-  }
-  checkIpam(wire.IPAM?.Driver ?? "", ipam[0]);
+  if (wire.EnableIPv4 === false) throw new Fault("unsupported", V4);
+  checkIpam(wire.IPAM?.Driver ?? "", ipam, wire.EnableIPv6);
   const strange = Object.keys(wire.Options).find((key) => !DRIVER_OPTIONS.includes(key));
   if (strange !== undefined) {
     throw new Fault(
@@ -70,6 +73,10 @@ export function networkSpecFromWire(json: unknown): NetworkSpec {
     const what = "ingress network cannot be attachable";
     throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
   }
+  if (wire.Ingress && wire.EnableIPv6) {
+    const what = "the ingress network takes IPv6 clients by itself";
+    throw new Fault("unsupported", `cannot use --ipv6 with --ingress: ${what}`);
+  }
   return {
     name: wire.Name,
     labels: wire.Labels,
@@ -78,6 +85,7 @@ export function networkSpecFromWire(json: unknown): NetworkSpec {
     attachable: wire.Attachable,
     internal: wire.Internal,
     ingress: wire.Ingress,
+    ...(wire.EnableIPv6 && { ipv6: true }),
     ipam,
     ipamDriver: wire.IPAM?.Driver || "default",
     ipamOptions: wire.IPAM?.Options ?? {},
@@ -104,12 +112,21 @@ function checkDriver(driver: string, scope: string): void {
   }
 }
 
-function checkIpam(driver: string, config: IpamConfig | undefined): void {
+function checkIpam(driver: string, configs: readonly IpamConfig[], ipv6: boolean): void {
   if (driver !== "" && driver !== "default") {
     const what = `invalid ipam driver ${driver}: only the default one is served`;
     throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
   }
-  if (config?.subnet?.includes(":")) throw new Fault("unsupported", V6);
+  const [six, four] = [true, false].map((is) => configs.filter(({ subnet = "" }) => isIpv6(subnet) === is));
+  for (const [name, of = []] of [["IPv4", four] as const, ["IPv6", six] as const]) {
+    if (of.length > 1) {
+      const what = `one ${name} subnet per network so far`;
+      throw new Fault("unsupported", `cannot use more than one --subnet: ${what}`);
+    }
+  }
+  const [stray] = six ?? [];
+  if (stray !== undefined && !ipv6)
+    throw new Fault("invalid", `cannot use subnet ${stray.subnet}: it is IPv6, and --ipv6 is not said`);
 }
 
 /** A cluster network in Docker's JSON (NetworkResource). `verbose` adds what `network inspect --verbose` shows. */
@@ -122,7 +139,7 @@ export function networkToWire(network: Network): Record<string, unknown> {
     Scope: "swarm",
     Driver: spec.driver,
     EnableIPv4: true,
-    EnableIPv6: false,
+    EnableIPv6: spec.ipv6 ?? false,
     IPAM: {
       Driver: spec.ipamDriver,
       Options: Object.keys(spec.ipamOptions).length > 0 ? spec.ipamOptions : null,
@@ -141,18 +158,19 @@ export function networkToWire(network: Network): Record<string, unknown> {
 
 /** What was handed out, or as long as nothing was, what was asked for. */
 function ipamToWire({ spec, state }: Network): Record<string, unknown>[] {
-  const [wanted] = spec.ipam;
   if (state === undefined) return spec.ipam.map(ipamConfigToWire);
-  const { auxAddresses } = wanted ?? {};
-  const { subnet, gateway, ipRange } = state;
-  return [
+  const families = [
+    { words: state, asked: ipamOf(spec, 4) },
+    ...(state.v6 === undefined ? [] : [{ words: state.v6, asked: ipamOf(spec, 6) }]),
+  ];
+  return families.map(({ words: { subnet, gateway, ipRange }, asked }) =>
     ipamConfigToWire({
       subnet,
       gateway,
       ...(ipRange !== undefined && { ipRange }),
-      ...(auxAddresses !== undefined && { auxAddresses }),
+      ...(asked?.auxAddresses !== undefined && { auxAddresses: asked.auxAddresses }),
     }),
-  ];
+  );
 }
 
 function ipamConfigToWire(config: IpamConfig): Record<string, unknown> {
@@ -203,7 +221,12 @@ export function attachedNetworkToWire(network: Network): Record<string, unknown>
       Name: spec.name,
       Labels: spec.labels,
       DriverConfiguration: omitEmpty({ Name: spec.driver, Options: spec.driverOptions }),
-      ...omitEmpty({ Internal: spec.internal, Attachable: spec.attachable, Ingress: spec.ingress }),
+      ...omitEmpty({
+        IPv6Enabled: spec.ipv6,
+        Internal: spec.internal,
+        Attachable: spec.attachable,
+        Ingress: spec.ingress,
+      }),
       IPAMOptions: {
         Driver: { Name: spec.ipamDriver },
         ...omitEmpty({ Configs: spec.ipam.map(ipamConfigToWire) }),

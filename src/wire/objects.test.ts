@@ -11,7 +11,7 @@ import {
   T0,
 } from "../model/objects.fake.ts";
 import { clusterToWire, initFromWire, swarmInspectToWire } from "./cluster.ts";
-import { localNetworkToWire, networkToWire } from "./network.ts";
+import { localNetworkToWire, networkSpecFromWire, networkToWire } from "./network.ts";
 import { nodeSpecFromWire, nodeToWire } from "./node.ts";
 import { serviceStatus, serviceToWire } from "./service.ts";
 import { taskToWire } from "./task.ts";
@@ -287,6 +287,52 @@ describe("a network", () => {
       },
       Options: { "com.docker.network.driver.overlay.vxlanid_list": "4100" },
     });
+  });
+
+  test("with IPv6 shows both of its families", () => {
+    const ipam = [{ subnet: "fd00:1::/64" }, { subnet: "10.0.1.0/24" }];
+    const v6 = { subnet: "fd00:1::/64", gateway: "fd00:1::1", cursor: "fd00:1::7" };
+    const state = { subnet: "10.0.1.0/24", gateway: "10.0.1.1", vni: 4100, v6 };
+    expect(networkToWire(aNetwork("dual", { ipv6: true, ipam }, { state }))).toMatchObject({
+      EnableIPv4: true,
+      EnableIPv6: true,
+      IPAM: {
+        Config: [
+          { Subnet: "10.0.1.0/24", Gateway: "10.0.1.1" },
+          { Subnet: "fd00:1::/64", Gateway: "fd00:1::1" },
+        ],
+      },
+    });
+  });
+
+  test.each<[Record<string, unknown>, string]>([
+    [{ EnableIPv4: false }, "cannot use --ipv4=false"],
+    [{ IPAM: { Config: [{ Subnet: "fd00:1::/64" }] } }, "cannot use subnet fd00:1::/64: it is IPv6"],
+    [
+      { EnableIPv6: true, IPAM: { Config: [{ Subnet: "fd00:1::/64" }, { Subnet: "fd00:2::/64" }] } },
+      "one IPv6 subnet per network",
+    ],
+    [
+      { IPAM: { Config: [{ Subnet: "10.0.1.0/24" }, { Subnet: "10.0.2.0/24" }] } },
+      "one IPv4 subnet per network",
+    ],
+    [{ EnableIPv6: true, Ingress: true }, "cannot use --ipv6 with --ingress"],
+  ])("asked for by %j is refused", (words, refusal) => {
+    expect(() => networkSpecFromWire({ Name: "net", Driver: "overlay", ...words })).toThrow(refusal);
+  });
+
+  test("asked for with IPv6, with and without subnets", () => {
+    const ask = (...subnets: string[]) =>
+      networkSpecFromWire({
+        ...{ Name: "net", Driver: "overlay", EnableIPv6: true },
+        IPAM: { Driver: "", Options: {}, Config: subnets.map((Subnet) => ({ Subnet })) },
+      });
+    expect(ask()).toMatchObject({ ipv6: true, ipam: [] });
+    expect(ask("fd00:1::/64", "10.0.1.0/24")).toMatchObject({
+      ipv6: true,
+      ipam: [{ subnet: "fd00:1::/64" }, { subnet: "10.0.1.0/24" }],
+    });
+    expect(networkSpecFromWire({ Name: "net", Driver: "overlay" })).not.toHaveProperty("ipv6");
   });
 
   test("that nobody served yet shows what was asked for", () => {

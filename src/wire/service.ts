@@ -1,4 +1,12 @@
-import type { JobStatus, Network, Service, ServiceMode, Task, UpdateStatus } from "../model/index.ts";
+import type {
+  Attachment,
+  JobStatus,
+  Network,
+  Service,
+  ServiceMode,
+  Task,
+  UpdateStatus,
+} from "../model/index.ts";
 import { omitEmpty } from "./json.ts";
 import { endpointSpecToWire, portToWire, serviceSpecToWire } from "./service-spec.ts";
 import { formatTime } from "./time.ts";
@@ -53,17 +61,22 @@ function endpointToWire(service: Service, networks: ReadonlyMap<string, Network>
     Spec: endpointSpecToWire(endpoint.spec),
     ...omitEmpty({
       Ports: endpoint.ports.map(portToWire),
-      VirtualIPs: endpoint.vips.map((vip) => ({
-        NetworkID: vip.networkId,
-        Addr: withPrefix(vip.address, networks.get(vip.networkId)),
-      })),
+      VirtualIPs: endpoint.vips.flatMap((vip) =>
+        addressesOf(vip, networks.get(vip.networkId)).map((Addr) => ({ NetworkID: vip.networkId, Addr })),
+      ),
     }),
   };
 }
 
-/** "10.0.1.2/24": an address with its network's prefix length; bare when the network is gone. */
-export function withPrefix(address: string, network: Network | undefined): string {
-  const bits = network?.state?.subnet.split("/")[1];
+/** A place's addresses: "10.0.1.2/24", and "fd00:1::2/64" where it has IPv6; bare when the network is gone. */
+export function addressesOf(place: Attachment, network: Network | undefined): string[] {
+  const { address, address6 } = place;
+  const four = withPrefix(address, network?.state?.subnet);
+  return address6 === undefined ? [four] : [four, withPrefix(address6, network?.state?.v6?.subnet)];
+}
+
+function withPrefix(address: string, subnet: string | undefined): string {
+  const bits = subnet?.split("/")[1];
   return bits === undefined ? address : `${address}/${bits}`;
 }
 

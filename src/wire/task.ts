@@ -2,7 +2,7 @@ import { explainWait, type Network, type Task } from "../model/index.ts";
 import { omitEmpty } from "./json.ts";
 import { attachedNetworkToWire } from "./network.ts";
 import { genericToWire } from "./resources.ts";
-import { withPrefix } from "./service.ts";
+import { addressesOf } from "./service.ts";
 import { portToWire } from "./service-spec.ts";
 import { taskSpecToWire } from "./task-spec.ts";
 import { formatTime } from "./time.ts";
@@ -51,9 +51,10 @@ function statusToWire(task: Task): Record<string, unknown> {
 
 /** Attachments to networks that are gone are left out: Docker's shape needs the network. */
 function attachmentsToWire(task: Task, networks: ReadonlyMap<string, Network>): Record<string, unknown>[] {
-  return task.attachments.flatMap(({ networkId, address }) => {
+  return task.attachments.flatMap((place) => {
+    const { networkId } = place;
     const network = networks.get(networkId);
     if (network === undefined) return [];
-    return [{ Network: attachedNetworkToWire(network), Addresses: [withPrefix(address, network)] }];
+    return [{ Network: attachedNetworkToWire(network), Addresses: addressesOf(place, network) }];
   });
 }

@@ -285,6 +285,37 @@ describe("networks", () => {
       "Pool overlaps with other one on this address space (network front",
     ],
     [
+      "an overlap in IPv6",
+      { ipv6: true, ipam: [{ subnet: "fd00:40::/80" }] },
+      "forbidden",
+      "Pool overlaps with other one on this address space (network dual, fd00:40::/64)",
+    ],
+    [
+      "an overlap with what nodes use",
+      { ipv6: true, ipam: [{ subnet: "fd53:686f::/32" }] },
+      "forbidden",
+      "(Shoal's own, fd53:686f:616c::/48)",
+    ],
+    [
+      "no IPv6 subnet",
+      { ipv6: true, ipam: [{ subnet: "fd00::g/64" }] },
+      "invalid",
+      "fd00::g/64: invalid CIDR",
+    ],
+    ["a tiny IPv6 subnet", { ipv6: true, ipam: [{ subnet: "fd00:50::/126" }] }, "invalid", "too small"],
+    [
+      "a stray IPv6 gateway",
+      { ipv6: true, ipam: [{ subnet: "fd00:50::/64", gateway: "fd00:51::1" }] },
+      "invalid",
+      "no matching subnet for gateway fd00:51::1",
+    ],
+    [
+      "packets too small for IPv6",
+      { ipv6: true, driverOptions: { "com.docker.network.driver.mtu": "1329" } },
+      "invalid",
+      "must be a number from 1330 to 65535",
+    ],
+    [
       "a stray gateway",
       { ipam: [{ subnet: "10.50.0.0/24", gateway: "10.51.0.1" }] },
       "invalid",
@@ -318,6 +349,7 @@ describe("networks", () => {
     ],
   ])("%s is refused", async (_, rest, kind, words) => {
     await networks.create(overlay("front", { ipam: [{ subnet: "10.40.0.0/24" }] }));
+    await networks.create(overlay("dual", { ipv6: true, ipam: [{ subnet: "fd00:40::/64" }] }));
     await refused(() => networks.create({ ...overlay("other"), ...rest }), kind, words);
   });
 

@@ -1,10 +1,24 @@
 import { grantNetwork } from "../../allocator/index.ts";
-import { contains, Fault, newId, overlaps, parseCidr, parseIpv4 } from "../../lib/index.ts";
+import { LEAST_MTU6, OWN_BLOCK6 } from "../../dataplane/index.ts";
+import {
+  contains,
+  contains6,
+  Fault,
+  type Ipv4,
+  type Ipv6,
+  isIpv6,
+  newId,
+  parseCidr,
+  parseCidr6,
+  parseIpv4,
+  parseIpv6,
+} from "../../lib/index.ts";
 import {
   type IpamConfig,
   isWanted,
   type Network,
   type NetworkSpec,
+  type NetworkState,
   newMeta,
   put,
   remove,
@@ -85,10 +99,11 @@ function holds(view: View, task: Task): boolean {
 const PREDEFINED: ReadonlySet<string> = new Set(["bridge", "host", "none", "default"]);
 
 const MTU_OPTION = "com.docker.network.driver.mtu";
-/** The least that IPv4 must carry (RFC 791) with the envelope around it; the most that a device can be told. */
-const MTU_RANGE = { least: 68 + 50, most: 65_535 } as const;
+/** The least that IPv4 must carry (RFC 791; IPv6 more) with the envelope around it; the most that a device can be told. */
+const ENVELOPE = 50;
+const MTU_RANGE = { least: 68 + ENVELOPE, most: 65_535 } as const;
 
-function checkOptions({ name, driverOptions }: NetworkSpec): void {
+function checkOptions({ name, driverOptions, ipv6 = false }: NetworkSpec): void {
   if ("encrypted" in driverOptions) {
     throw new Fault(
       "unsupported",
@@ -97,8 +112,10 @@ function checkOptions({ name, driverOptions }: NetworkSpec): void {
   }
   const mtu = driverOptions[MTU_OPTION];
   if (mtu === undefined) return;
-  if (!/^\d+$/.test(mtu) || Number(mtu) < MTU_RANGE.least || Number(mtu) > MTU_RANGE.most) {
-    const what = `must be a number from ${MTU_RANGE.least} to ${MTU_RANGE.most}`;
+  const { most } = MTU_RANGE;
+  const least = ipv6 ? LEAST_MTU6 + ENVELOPE : MTU_RANGE.least;
+  if (!/^\d+$/.test(mtu) || Number(mtu) < least || Number(mtu) > most) {
+    const what = `must be a number from ${least} to ${most}`;
     throw new Fault("invalid", `invalid value "${mtu}" for ${MTU_OPTION}: ${what}`);
   }
 }
@@ -117,40 +134,78 @@ function checkNetwork(view: View, spec: NetworkSpec): void {
     const what = `ingress network (${ingress.id}) is already present`;
     throw new Fault("exists", `rpc error: code = AlreadyExists desc = ${what}`);
   }
-  for (const config of spec.ipam) checkIpam(config);
-  for (const { subnet } of spec.ipam) if (subnet !== undefined) checkOverlap(view, subnet);
+  for (const config of spec.ipam) checkIpam(view, config);
 }
 
-function checkIpam({ subnet, gateway, ipRange, auxAddresses = {} }: IpamConfig): void {
-  const block = subnet === undefined ? undefined : parseCidr(subnet);
+function checkIpam(view: View, config: IpamConfig): void {
+  if (isIpv6(config.subnet ?? "")) checkIpamIn(SPACES[6], view, config);
+  else checkIpamIn(SPACES[4], view, config);
+}
+
+/** The addresses of one family, for checks that are the same in both. */
+interface Space<A> {
+  block(text: string): { readonly base: A; readonly bits: number } | undefined;
+  address(text: string): A | undefined;
+  contains(block: { readonly base: A; readonly bits: number }, address: A): boolean;
+  /** A subnet's longest prefix. */
+  readonly longest: number;
+  subnetOf(state: NetworkState): string | undefined;
+}
+
+const SPACES: { readonly 4: Space<Ipv4>; readonly 6: Space<Ipv6> } = {
+  4: { block: parseCidr, address: parseIpv4, contains, longest: 29, subnetOf: ({ subnet }) => subnet },
+  6: {
+    block: parseCidr6,
+    address: parseIpv6,
+    contains: contains6,
+    longest: 125,
+    subnetOf: ({ v6 }) => v6?.subnet,
+  },
+};
+
+function checkIpamIn<A>(space: Space<A>, view: View, config: IpamConfig): void {
+  const { subnet, gateway, ipRange, auxAddresses = {} } = config;
+  const block = subnet === undefined ? undefined : space.block(subnet);
   if (subnet !== undefined && block === undefined)
     throw new Fault("invalid", `invalid subnet ${subnet}: invalid CIDR`);
-  if (block !== undefined && block.bits > 29)
+  if (block !== undefined && block.bits > space.longest)
     throw new Fault("invalid", `invalid subnet ${subnet}: too small`);
   const isInside = (text: string) => {
-    const address = parseIpv4(text);
-    return address !== undefined && block !== undefined && contains(block, address);
+    const address = space.address(text);
+    return address !== undefined && block !== undefined && space.contains(block, address);
   };
   if (gateway !== undefined && !isInside(gateway)) {
     throw new Fault("invalid", `no matching subnet for gateway ${gateway}`);
   }
   const stray = Object.values(auxAddresses).find((address) => !isInside(address));
   if (stray !== undefined) throw new Fault("invalid", `no matching subnet for aux-address ${stray}`);
-  if (ipRange === undefined) return;
-  const range = parseCidr(ipRange);
-  if (range === undefined || block === undefined || range.bits < block.bits || !contains(block, range.base)) {
-    throw new Fault("invalid", `no matching subnet for range ${ipRange}`);
-  }
+  const range = ipRange === undefined ? undefined : space.block(ipRange);
+  const isPart = range && block && range.bits >= block.bits && space.contains(block, range.base);
+  if (ipRange !== undefined && !isPart) throw new Fault("invalid", `no matching subnet for range ${ipRange}`);
+  if (block !== undefined) checkOverlap(space, view, block);
 }
 
 /** Docker's own words, then the name of the other, which Docker leaves out. */
-function checkOverlap(view: View, subnet: string): void {
-  const block = parseCidr(subnet);
-  if (block === undefined) return;
-  for (const other of view.all("network")) {
-    const taken = other.state === undefined ? undefined : parseCidr(other.state.subnet);
-    if (taken === undefined || !overlaps(taken, block)) continue;
-    const what = `Pool overlaps with other one on this address space (network ${other.spec.name}, ${other.state?.subnet})`;
+function checkOverlap<A>(
+  space: Space<A>,
+  view: View,
+  block: { readonly base: A; readonly bits: number },
+): void {
+  const clashes = (text: string | undefined) => {
+    const other = text === undefined ? undefined : space.block(text);
+    return other !== undefined && (space.contains(other, block.base) || space.contains(block, other.base));
+  };
+  const refuse = (whose: string) => {
+    const what = `Pool overlaps with other one on this address space (${whose})`;
     throw new Fault("forbidden", `invalid pool request: ${what}`);
+  };
+  for (const { spec, state } of view.all("network")) {
+    const taken = state === undefined ? undefined : space.subnetOf(state);
+    if (clashes(taken)) refuse(`network ${spec.name}, ${taken}`);
   }
+  const own = OWN_BLOCKS6.find(clashes);
+  if (own !== undefined) refuse(`Shoal's own, ${own}`);
 }
+
+/** What nodes use inside of themselves, link-local and multicast addresses. */
+const OWN_BLOCKS6 = [OWN_BLOCK6, "fe80::/10", "ff00::/8"];
