@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
 import type { Clock } from "../lib/index.ts";
@@ -16,7 +17,8 @@ export interface Upstream {
 
 /**
  * What the upstreams say, asked one after the other: the first real answer, or else the first refusal; undefined when none
- * answers. The message goes and comes as it is, with the asker's EDNS.
+ * answers. The message goes and comes as it is, with the asker's EDNS, but for its id: outside it is one that nobody can guess, since
+ * the asker's own may be.
  */
 export async function forwardQuery(
   message: Uint8Array,
@@ -26,8 +28,10 @@ export async function forwardQuery(
 ): Promise<Buffer | undefined> {
   let refusal: Buffer | undefined;
   for (const upstream of upstreams) {
-    const answer = await (over === "udp" ? askUdp : askTcp)(message, upstream, clock);
-    if (answer === undefined) continue;
+    const asked = withId(message, randomInt(0x1_0000));
+    const said = await (over === "udp" ? askUdp : askTcp)(asked, upstream, clock);
+    if (said === undefined) continue;
+    const answer = withId(said, Buffer.from(message).readUInt16BE(0));
     if (!WORTH_ANOTHER.has((answer[3] ?? 0) & 0x0f)) return answer;
     refusal ??= answer;
   }
@@ -36,7 +40,7 @@ export async function forwardQuery(
 
 /** A socket, and so a random port, for each question: answers are hard to forge (RFC 5452). */
 function askUdp(
-  message: Uint8Array,
+  message: Buffer,
   { address, port = DNS_PORT }: Upstream,
   clock: Clock,
 ): Promise<Buffer | undefined> {
@@ -65,7 +69,7 @@ function askUdp(
 }
 
 function askTcp(
-  message: Uint8Array,
+  message: Buffer,
   { address, port = DNS_PORT }: Upstream,
   clock: Clock,
 ): Promise<Buffer | undefined> {
@@ -87,8 +91,25 @@ function askTcp(
   });
 }
 
-/** Same id, and a response. */
-function answers(answer: Uint8Array, query: Uint8Array): boolean {
-  const isResponse = ((answer[2] ?? 0) & 0x80) !== 0;
-  return answer.length >= 12 && isResponse && answer[0] === query[0] && answer[1] === query[1];
+function withId(message: Uint8Array, id: number): Buffer {
+  const bytes = Buffer.from(message);
+  bytes.writeUInt16BE(id, 0);
+  return bytes;
+}
+
+const HEADER_BYTES = 12;
+
+/** A response with the same id and, unless it repeats none, the same question but for case (RFC 5452, 9.1). */
+function answers(answer: Buffer, query: Buffer): boolean {
+  if (answer.length < HEADER_BYTES || ((answer[2] ?? 0) & 0x80) === 0) return false;
+  if (answer.readUInt16BE(0) !== query.readUInt16BE(0)) return false;
+  return answer.readUInt16BE(4) === 0 || questionOf(answer) === questionOf(query);
+}
+
+/** The first question, as text to compare: its name, uncompressed as the first of a message is, in lowercase, type and class. */
+function questionOf(message: Buffer): string {
+  let at = HEADER_BYTES;
+  while ((message[at] ?? 0) !== 0) at += (message[at] ?? 0) + 1;
+  const name = message.toString("latin1", HEADER_BYTES, at).toLowerCase();
+  return name + message.toString("latin1", at, at + 5);
 }

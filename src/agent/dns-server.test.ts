@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { type DecodedPacket, decode, encode, RECURSION_DESIRED, type RecordType } from "dns-packet";
 import { afterEach, expect, test } from "vitest";
 import type { NetworkFacts } from "../dataplane/index.ts";
@@ -241,6 +241,30 @@ test("many questions on one connection are answered in order, however late the a
     if (answered.length === ids.length) break;
   }
   expect(answered).toEqual(ids);
+});
+
+test("who waits for the outside holds up no other question of his connection", async () => {
+  const mute = createServer((socket) => socket.on("error", () => undefined)).listen(0, "127.0.0.1");
+  ends.push(() => mute.close());
+  await once(mute, "listening");
+  const place = mute.address();
+  const port = await startServer(factsOf(1), typeof place === "object" ? (place?.port ?? 0) : 0);
+  const socket = connect(port.tcp, "127.0.0.1");
+  ends.push(() => socket.destroy());
+  for (const name of ["example.org", "web"]) socket.write(withLength(question(name)));
+  const [chunk] = (await once(socket, "data")) as [Buffer];
+  expect(data(decode(new TcpFrames().take(chunk)[0] ?? Buffer.alloc(0)))).toEqual(["10.0.1.2"]);
+});
+
+test("who has said that he asks no more still gets his answers, and then the end", async () => {
+  const port = await startServer(factsOf(60));
+  const socket = connect({ port: port.tcp, host: "127.0.0.1", allowHalfOpen: true });
+  ends.push(() => socket.destroy());
+  socket.end(withLength(question("tasks.web")));
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  const [answer] = new TcpFrames().take(Buffer.concat(chunks));
+  expect(data(decode(answer ?? Buffer.alloc(0))).length).toBe(60);
 });
 
 test("one asker cannot take all connections", async () => {

@@ -30,6 +30,8 @@ type Over = "udp" | "tcp";
 const DNS_PORT = 53;
 const BIND_RETRY_MS = 100;
 const TCP_IDLE_MS = 10_000;
+/** Questions of one connection that are being answered at once. */
+const PIPELINED = 16;
 /** Of the node, and of one asker: more at once are a flood, and one task's flood leaves room for the others. */
 const TCP_CONNECTIONS = { all: 512, each: 32 } as const;
 /** Docker's bound on questions to the outside under way (moby libnetwork/resolver.go, maxConcurrent). */
@@ -75,7 +77,8 @@ export class DnsServer {
   async #serve(signal: AbortSignal): Promise<void> {
     const { address, port = DNS_PORT, log, onListening } = this.#parts;
     const udp = createSocket("udp4");
-    const tcp = createServer();
+    // Half open: who has asked all he wants to and said so still gets his answers.
+    const tcp = createServer({ allowHalfOpen: true });
     const open = new Set<Socket>();
     tcp.on("connection", (socket) => this.#accept(socket, open));
     udp.on("message", (message, asker) => {
@@ -120,22 +123,34 @@ export class DnsServer {
     socket.setTimeout(TCP_IDLE_MS, () => socket.destroy());
     this.#serveTcp(socket, asker)
       .catch((error: unknown) => this.#notAnswered(error))
-      .finally(() => socket.destroy());
+      .finally(() => socket.destroySoon());
   }
 
-  /** One question after the other: who sends many at once, or does not take his answers, waits and makes no heap. */
+  /**
+   * Several questions of a connection at once, answered as they are ready (RFC 7766, 6.2.1.1): one that waits for the outside holds
+   * up no other. Who sends more, or does not take his answers, waits and makes no heap.
+   */
   async #serveTcp(socket: Socket, asker: string): Promise<void> {
     const frames = new TcpFrames();
-    for await (const chunk of socket) {
+    const underWay = new Set<Promise<void>>();
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
       for (const frame of frames.take(chunk as Buffer)) {
         const query = readQuery(frame);
         if (query === undefined || socket.destroyed) return;
-        const answer = await this.#answer(query, frame, asker, "tcp");
-        if (!socket.write(withLength(answer)) && !socket.destroyed) {
-          await Promise.race([once(socket, "drain"), once(socket, "close")]);
-        }
+        const work = this.#answerTcp(socket, query, frame, asker)
+          .catch((error: unknown) => this.#notAnswered(error))
+          .finally(() => underWay.delete(work));
+        underWay.add(work);
+        if (underWay.size >= PIPELINED) await Promise.race(underWay);
       }
     }
+    await Promise.all(underWay);
+  }
+
+  async #answerTcp(socket: Socket, query: Query, frame: Buffer, asker: string): Promise<void> {
+    const answer = await this.#answer(query, frame, asker, "tcp");
+    if (socket.destroyed || socket.write(withLength(answer)) || socket.destroyed) return;
+    await Promise.race([once(socket, "drain"), once(socket, "close")]);
   }
 
   async #answer(query: Query, message: Buffer, asker: string, over: Over): Promise<Buffer> {

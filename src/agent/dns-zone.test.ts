@@ -135,6 +135,49 @@ test("addresses have names in reverse", () => {
   expect(front?.names.get("10.2.0.10")).toBeUndefined();
 });
 
+/** The same with IPv6 on one network: a service with both VIPs, one whose VIP is older than that, and tasks without a VIP. */
+const dual: NetworkFacts = {
+  ...facts,
+  self: { ...facts.self, ipv6: true },
+  networks: facts.networks.map((n) =>
+    n.id === "front" ? { ...n, v6: { subnet: "fd00:1::/64", gateway: "fd00:1::1" } } : n,
+  ),
+  services: [
+    ...facts.services.map((s) => (s.id === "web" ? { ...s, vips6: { front: "fd00:1::2" } } : s)),
+    { id: "rr", name: "rr", vips: {}, aliases: { front: ["www"] }, ports: [] },
+    { id: "www", name: "www", vips: { front: "10.1.0.9" }, aliases: {}, ports: [] },
+  ],
+  endpoints: [
+    ...facts.endpoints.map((e) => (e.taskId === "w1" ? { ...e, addresses6: { front: "fd00:1::10" } } : e)),
+    { ...endpoint("r1", "rr", { front: "10.1.0.30" }), addresses6: { front: "fd00:1::30" } },
+    { ...endpoint("b1", "blog", { front: "10.1.0.31" }), addresses6: { front: "fd00:1::31" } },
+  ],
+};
+
+test("IPv6 stands beside IPv4: VIPs, tasks, reverse names; a name is of the same service in both families", () => {
+  const [front] = zoneFor(dual, "172.18.0.16")?.networks ?? [];
+  const six = (name: string) => front?.addresses6?.get(name);
+  expect([six("web"), six("tasks.web"), six("web.1.w1")]).toEqual([
+    ["fd00:1::2"],
+    ["fd00:1::10"],
+    ["fd00:1::10"],
+  ]);
+  expect([six("rr"), six("blog"), six("tasks.blog")]).toEqual([["fd00:1::30"], [], ["fd00:1::31"]]);
+  // "www" is a service now, and it has no IPv6: the alias's addresses are not its.
+  expect([front?.addresses.get("www"), six("www")]).toEqual([["10.1.0.9"], []]);
+  expect(front?.names.get("fd00:1::2")).toBe("Web.front-name");
+  expect(front?.names.get("fd00:1::10")).toBe("web.1.w1.front-name");
+  expect(front?.addresses).toEqual(
+    zoneFor({ ...dual, self: facts.self }, "172.18.0.16")?.networks[0]?.addresses,
+  );
+});
+
+test("a node that carries no IPv6 tells nobody of it", () => {
+  const [front] = zoneFor({ ...dual, self: facts.self }, "172.18.0.16")?.networks ?? [];
+  expect([front?.addresses6, front?.subnet6]).toEqual([undefined, undefined]);
+  expect(front?.names.has("fd00:1::2")).toBe(false);
+});
+
 const ids = ["front", "back", "mesh"] as const;
 const prefix = { front: "10.1.", back: "10.2.", mesh: "10.9." };
 const places = fc.subarray([...ids]);

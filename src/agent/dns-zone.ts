@@ -1,6 +1,13 @@
-import type { EndpointFact, NetworkFact, NetworkFacts, ServiceFact, TaskFact } from "../dataplane/index.ts";
+import {
+  type EndpointFact,
+  type NetworkFact,
+  type NetworkFacts,
+  type ServiceFact,
+  sideOf,
+  type TaskFact,
+} from "../dataplane/index.ts";
 import { type NetworkNames, plainName, type Zone } from "../dns/index.ts";
-import { parseCidr } from "../lib/index.ts";
+import { parseCidr, requireCidr6 } from "../lib/index.ts";
 
 /** What each task of this node may know of names, as one value of the facts has it. Built as it is asked for. */
 export class Zones {
@@ -45,37 +52,59 @@ export class Zones {
   #namesOn(network: NetworkFact): NetworkNames {
     const known = this.#names.get(network.id);
     if (known !== undefined) return known;
-    const members = this.facts.services.flatMap((service) => membersOf(service, this.#endpoints, network.id));
+    const side = sideOf(this.facts.self, network);
+    const members = this.facts.services.flatMap((s) => membersOf(s, this.#endpoints, network.id));
+    const members6 = side === undefined ? [] : members.map((m) => member6(m, this.#endpoints, network.id));
     const names = {
       name: plainName(network.name),
       subnet: parseCidr(network.subnet),
       addresses: addressesByName(members, network.id),
-      names: namesByAddress(members, network),
+      names: namesByAddress([...members, ...members6], network),
+      ...(side !== undefined && {
+        addresses6: addressesByName(members6, network.id),
+        subnet6: requireCidr6(side.subnet),
+      }),
     };
     this.#names.set(network.id, names);
     return names;
   }
 }
 
-/** A service on one network: its front is its VIP there, or its tasks. */
+/** A service on one network, by its addresses of one family there. Its front is its VIP, or its tasks where it has none by its own wish. */
 interface Member {
   readonly service: ServiceFact;
   readonly vip: string | undefined;
+  readonly front: readonly string[];
   readonly tasks: readonly { readonly name: string; readonly address: string }[];
 }
 
-function membersOf(
-  service: ServiceFact,
-  endpoints: ReadonlyMap<string, readonly EndpointFact[]>,
-  network: string,
-): Member[] {
+type Endpoints = ReadonlyMap<string, readonly EndpointFact[]>;
+
+function membersOf(service: ServiceFact, endpoints: Endpoints, network: string): Member[] {
   const vip = service.vips[network];
-  const tasks = (endpoints.get(service.id) ?? []).flatMap(({ name, addresses }) => {
-    const address = addresses[network];
-    return address === undefined ? [] : [{ name, address }];
-  });
+  const tasks = tasksOf(service, endpoints, ({ addresses }) => addresses[network]);
   const isOn = vip !== undefined || service.aliases[network] !== undefined || tasks.length > 0;
-  return isOn ? [{ service, vip, tasks }] : [];
+  const front = vip === undefined ? tasks.map(({ address }) => address) : [vip];
+  return isOn ? [{ service, vip, front, tasks }] : [];
+}
+
+/** The same member by IPv6, so that a name is of the same service in both families. A VIP of IPv4 alone has no IPv6 front. */
+function member6({ service, vip }: Member, endpoints: Endpoints, network: string): Member {
+  const vip6 = service.vips6?.[network];
+  const tasks = tasksOf(service, endpoints, ({ addresses6 }) => addresses6?.[network]);
+  const own = vip === undefined ? tasks.map(({ address }) => address) : [];
+  return { service, vip: vip6, front: vip6 === undefined ? own : [vip6], tasks };
+}
+
+function tasksOf(
+  service: ServiceFact,
+  endpoints: Endpoints,
+  addressOf: (endpoint: EndpointFact) => string | undefined,
+): Member["tasks"] {
+  return (endpoints.get(service.id) ?? []).flatMap((endpoint) => {
+    const address = addressOf(endpoint);
+    return address === undefined ? [] : [{ name: endpoint.name, address }];
+  });
 }
 
 /** A name given first stands: services before aliases, which services may share, before tasks. */
@@ -86,14 +115,13 @@ function addressesByName(members: readonly Member[], network: string): Map<strin
     if (!names.has(key)) names.set(key, addresses);
   };
   const all = ({ tasks }: Member) => tasks.map(({ address }) => address);
-  const front = (member: Member) => (member.vip === undefined ? all(member) : [member.vip]);
-  for (const member of members) add(member.service.name, front(member));
+  for (const member of members) add(member.service.name, member.front);
   for (const member of members) add(`tasks.${member.service.name}`, all(member));
   const shared = new Map<string, { readonly fronts: readonly string[]; readonly tasks: readonly string[] }>();
   for (const member of members) {
     for (const alias of new Set(member.service.aliases[network]?.map(plainName))) {
       const { fronts, tasks } = shared.get(alias) ?? { fronts: [], tasks: [] };
-      shared.set(alias, { fronts: [...fronts, ...front(member)], tasks: [...tasks, ...all(member)] });
+      shared.set(alias, { fronts: [...fronts, ...member.front], tasks: [...tasks, ...all(member)] });
     }
   }
   for (const [alias, { fronts, tasks }] of shared) {

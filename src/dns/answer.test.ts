@@ -1,7 +1,7 @@
 import { type Answer, decode, encode, type RecordType } from "dns-packet";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseCidr } from "../lib/index.ts";
+import { parseCidr, requireCidr6 } from "../lib/index.ts";
 import { answerQuery, type NetworkNames, type Query, readQuery, writeAnswer, type Zone } from "./index.ts";
 
 const front: NetworkNames = {
@@ -13,8 +13,17 @@ const front: NetworkNames = {
     ["both", []],
     ["idle", []],
   ]),
-  names: new Map([["10.0.1.5", "web.1.abc.front"]]),
+  names: new Map([
+    ["10.0.1.5", "web.1.abc.front"],
+    ["fd00:1::5", "web.1.abc.front"],
+  ]),
+  subnet6: requireCidr6("fd00:1::/64"),
+  addresses6: new Map([
+    ["web", ["fd00:1::2"]],
+    ["tasks.web", ["fd00:1::5", "fd00:1::6"]],
+  ]),
 };
+const REVERSE6 = "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.d.f.ip6.arpa";
 const back: NetworkNames = {
   name: "back",
   subnet: parseCidr("10.0.2.0/24"),
@@ -54,8 +63,12 @@ function ask(
 test.each([
   ["web", "A", { rcode: 0, data: ["10.0.1.2"] }],
   ["WEB.", "A", { rcode: 0, data: ["10.0.1.2"] }],
-  ["web", "ANY", { rcode: 0, data: ["10.0.1.2"] }],
-  ["web", "AAAA", { rcode: 0, data: [] }],
+  ["web", "ANY", { rcode: 0, data: [] }],
+  ["web", "AAAA", { rcode: 0, data: ["fd00:1::2"] }],
+  ["Tasks.Web.front", "AAAA", { rcode: 0, data: ["fd00:1::5", "fd00:1::6"] }],
+  ["both", "AAAA", { rcode: 0, data: [] }],
+  ["web.back", "AAAA", { rcode: 0, data: [] }],
+  ["web.other", "AAAA", "forward"],
   ["web", "MX", { rcode: 0, data: [] }],
   ["both", "A", { rcode: 0, data: ["10.0.2.9"] }],
   ["idle", "A", { rcode: 0, data: [] }],
@@ -69,6 +82,13 @@ test.each([
   ["6.1.0.10.in-addr.arpa", "PTR", { rcode: 3, data: [] }],
   ["6.9.0.10.in-addr.arpa", "PTR", "forward"],
   ["6.1.0.10.in-addr.arpa", "PTR", { rcode: 3, data: [] }],
+  [`5.0.0.0.0.0.0.${REVERSE6}`, "PTR", { rcode: 0, data: ["web.1.abc.front"] }],
+  [`5.0.0.0.0.0.0.${REVERSE6.replace("d.f", "D.F")}`, "PTR", { rcode: 0, data: ["web.1.abc.front"] }],
+  [`5.0.0.0.0.0.0.${REVERSE6}`, "AAAA", { rcode: 0, data: [] }],
+  [`6.0.0.0.0.0.0.${REVERSE6}`, "PTR", { rcode: 3, data: [] }],
+  [`6.0.0.0.0.0.0.${REVERSE6.replace("d.f", "e.f")}`, "PTR", "forward"],
+  [`0.0.0.0.0.0.${REVERSE6}`, "PTR", "forward"],
+  ["300.1.0.10.in-addr.arpa", "PTR", "forward"],
   ["example.org", "A", "forward"],
 ])("%s %s", (name, type, expected) => {
   expect(ask(name, type)).toEqual(expected);
@@ -180,7 +200,11 @@ test("an answer never has an address that is not of the name asked", () => {
         if (answer === "forward") return;
         const [host = "", network] = of.split(/\.(?=back$)/);
         const on = network === undefined ? [front, back] : [back];
-        const right = new Set<unknown>(on.flatMap(({ addresses }) => addresses.get(host) ?? []));
+        const rightOf = (n: NetworkNames) => [
+          ...(n.addresses.get(host) ?? []),
+          ...(n.addresses6?.get(host) ?? []),
+        ];
+        const right = new Set<unknown>(on.flatMap(rightOf));
         for (const datum of answer.data) expect(right.has(datum) || datum === "web.1.abc.front").toBe(true);
       },
     ),

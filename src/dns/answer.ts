@@ -12,7 +12,8 @@ export type Outcome = { readonly kind: "answer"; readonly bytes: Buffer } | { re
 
 /**
  * Answers from the zone what is the zone's. `turn` rotates the order of several addresses.
- * A known name has no records but A (and NOERROR says so for AAAA: NXDOMAIN would make clients drop the A).
+ * A known name has no records but A and AAAA, and NOERROR says so for any other type, ANY as well (RFC 8482): NXDOMAIN for AAAA would
+ * make clients drop the A.
  */
 export function answerQuery(query: Query, zone: Zone, turn: number, over: "udp" | "tcp"): Outcome {
   const maxBytes = over === "udp" ? query.udpBytes : MAX_TCP_BYTES;
@@ -25,20 +26,26 @@ export function answerQuery(query: Query, zone: Zone, turn: number, over: "udp" 
     const names = namesOf(zone, query.name);
     if (names !== undefined)
       return answered(names.length > 0 ? "ok" : "nonexistent", pointersOf(query, names));
-    const addresses = addressesOf(zone, query.name);
-    if (addresses !== undefined) return answered("ok", addressRecords(query, addresses, turn));
+    const type = query.type === TYPES.AAAA ? "AAAA" : "A";
+    const addresses = addressesOf(zone, query.name, type);
+    if (addresses !== undefined) return answered("ok", addressRecords(query, type, addresses, turn));
   }
   return zone.forwards ? { kind: "forward" } : answered("nonexistent");
 }
 
 function pointersOf({ type }: Query, names: readonly string[]): DnsRecord[] {
-  if (type !== TYPES.PTR && type !== TYPES.ANY) return [];
+  if (type !== TYPES.PTR) return [];
   return names.map((data) => ({ type: "PTR", ttlS: TTL_S, data }));
 }
 
-function addressRecords({ type }: Query, addresses: readonly string[], turn: number): DnsRecord[] {
-  if (type !== TYPES.A && type !== TYPES.ANY) return [];
-  return rotated(addresses, turn).map((data) => ({ type: "A", ttlS: TTL_S, data }));
+function addressRecords(
+  query: Query,
+  type: "A" | "AAAA",
+  addresses: readonly string[],
+  turn: number,
+): DnsRecord[] {
+  if (query.type !== TYPES[type]) return [];
+  return rotated(addresses, turn).map((data) => ({ type, ttlS: TTL_S, data }));
 }
 
 function rotated<T>(items: readonly T[], turn: number): T[] {

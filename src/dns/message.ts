@@ -1,5 +1,5 @@
 import { decode, RECURSION_AVAILABLE, RECURSION_DESIRED, TRUNCATED_RESPONSE } from "dns-packet";
-import { parseIpv4 } from "../lib/index.ts";
+import { parseIpv4, parseIpv6 } from "../lib/index.ts";
 
 /** RCODEs in header bits (RFC 1035, 4.1.1). */
 const RCODES = { ok: 0, malformed: 1, failed: 2, nonexistent: 3, unsupported: 4, refused: 5 } as const;
@@ -8,7 +8,7 @@ const RCODES = { ok: 0, malformed: 1, failed: 2, nonexistent: 3, unsupported: 4,
 export type Rcode = keyof typeof RCODES;
 
 /** Numbers of record types and classes (RFC 1035, 3.2; RFC 3596). */
-export const TYPES = { A: 1, PTR: 12, ANY: 255 } as const;
+export const TYPES = { A: 1, PTR: 12, AAAA: 28 } as const;
 export const CLASSES = { IN: 1, ANY: 255 } as const;
 
 /** What a message over UDP may measure when the asker says nothing (RFC 1035, 2.3.4), and at most (DNS flag day 2020). */
@@ -45,7 +45,7 @@ export interface Query {
 }
 
 /** A record that answers; its name is the question's. */
-export type DnsRecord = { readonly type: "A" | "PTR"; readonly ttlS: number; readonly data: string };
+export type DnsRecord = { readonly type: "A" | "AAAA" | "PTR"; readonly ttlS: number; readonly data: string };
 
 /** Reads a query; undefined for bytes that are none and must not even be refused: responses, scraps. */
 export function readQuery(bytes: Uint8Array): Query | undefined {
@@ -116,7 +116,7 @@ function faultOf(flags: number, end: number | undefined): Query["fault"] {
 }
 
 function encodeRecord({ type, ttlS, data }: DnsRecord): Buffer | undefined {
-  const value = type === "A" ? encodeAddress(data) : encodeName(data);
+  const value = VALUES[type](data);
   if (value === undefined) return undefined;
   const head = Buffer.alloc(12);
   head.writeUInt16BE(SAME_NAME, 0);
@@ -127,11 +127,26 @@ function encodeRecord({ type, ttlS, data }: DnsRecord): Buffer | undefined {
   return Buffer.concat([head, value]);
 }
 
+const VALUES: Readonly<Record<DnsRecord["type"], (data: string) => Buffer | undefined>> = {
+  A: encodeAddress,
+  AAAA: encodeAddress6,
+  PTR: encodeName,
+};
+
 function encodeAddress(text: string): Buffer | undefined {
   const address = parseIpv4(text);
   if (address === undefined) return undefined;
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(address);
+  return bytes;
+}
+
+function encodeAddress6(text: string): Buffer | undefined {
+  const address = parseIpv6(text);
+  if (address === undefined) return undefined;
+  const bytes = Buffer.alloc(16);
+  bytes.writeBigUInt64BE(address >> 64n, 0);
+  bytes.writeBigUInt64BE(address & 0xffff_ffff_ffff_ffffn, 8);
   return bytes;
 }
 

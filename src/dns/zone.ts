@@ -1,4 +1,12 @@
-import { type Cidr, contains, parseIpv4 } from "../lib/index.ts";
+import {
+  type Cidr,
+  type Cidr6,
+  contains,
+  contains6,
+  formatIpv6,
+  parseIpv4,
+  parseIpv6,
+} from "../lib/index.ts";
 
 /** The names of one network. Names are lowercase and without a final dot. */
 export interface NetworkNames {
@@ -7,7 +15,10 @@ export interface NetworkNames {
   readonly subnet: Cidr | undefined;
   /** Name to addresses: one VIP, or the addresses of tasks. Empty for a name that has none just now. */
   readonly addresses: ReadonlyMap<string, readonly string[]>;
-  /** Address to the name that a reverse question is answered with. */
+  /** The same for IPv6, of names that have any: whoever is here is in `addresses` as well. Absent on a network of IPv4 alone. */
+  readonly addresses6?: ReadonlyMap<string, readonly string[]>;
+  readonly subnet6?: Cidr6;
+  /** Address, of either kind, to the name that a reverse question is answered with. */
   readonly names: ReadonlyMap<string, string>;
 }
 
@@ -27,19 +38,30 @@ export function plainName(name: string): string {
 }
 
 /**
- * The addresses of a name, on the first network that has any; none when the name is known and has none. Undefined when the zone does
- * not know it. A name with a network's own behind it is looked for on that network, after the whole name on all of them.
+ * The addresses of a name in one family, on the first network that has any; none when the name is known and has none. Undefined when
+ * the zone does not know it. A name with a network's own behind it is looked for on that network, after the whole name on all of them.
  */
-export function addressesOf(zone: Zone, asked: string): readonly string[] | undefined {
+export function addressesOf(
+  zone: Zone,
+  asked: string,
+  family: "A" | "AAAA" = "A",
+): readonly string[] | undefined {
   const name = plainName(asked);
-  const found = zone.networks.flatMap(({ addresses }) => [addresses.get(name) ?? []]);
-  const whole = found.find((addresses) => addresses.length > 0);
-  if (whole !== undefined) return whole;
-  if (zone.networks.some(({ addresses }) => addresses.has(name))) return [];
+  const on = zone.networks.filter(({ addresses }) => addresses.has(name));
+  if (on.length > 0) return firstOf(on, name, family);
   const dot = name.lastIndexOf(".");
   if (dot === -1) return undefined;
+  const host = name.slice(0, dot);
   const network = zone.networks.find((n) => n.name === name.slice(dot + 1));
-  return network?.addresses.get(name.slice(0, dot));
+  return network?.addresses.has(host) ? firstOf([network], host, family) : undefined;
+}
+
+function firstOf(networks: readonly NetworkNames[], name: string, family: "A" | "AAAA"): readonly string[] {
+  for (const { addresses, addresses6 } of networks) {
+    const found = (family === "A" ? addresses : addresses6)?.get(name) ?? [];
+    if (found.length > 0) return found;
+  }
+  return [];
 }
 
 /**
@@ -47,17 +69,33 @@ export function addressesOf(zone: Zone, asked: string): readonly string[] | unde
  * Undefined when it is not the zone's to answer.
  */
 export function namesOf(zone: Zone, asked: string): readonly string[] | undefined {
-  const address = reverseAddress(asked);
-  const number = address === undefined ? undefined : parseIpv4(address);
-  if (address === undefined || number === undefined) return undefined;
-  const own = zone.networks.filter(({ subnet }) => subnet !== undefined && contains(subnet, number));
+  const name = plainName(asked);
+  if (!name.endsWith(".arpa")) return undefined;
+  const address = reverseAddress(name) ?? reverseAddress6(name);
+  if (address === undefined) return undefined;
+  const own = zone.networks.filter((network) => holds(network, address));
   if (own.length === 0) return undefined;
   return own.flatMap(({ names }) => names.get(address) ?? []).slice(0, 1);
 }
 
+function holds({ subnet, subnet6 }: NetworkNames, address: string): boolean {
+  const number = parseIpv4(address);
+  if (number !== undefined) return subnet !== undefined && contains(subnet, number);
+  const number6 = parseIpv6(address);
+  return number6 !== undefined && subnet6 !== undefined && contains6(subnet6, number6);
+}
+
 const REVERSE_REGEXP = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/;
+const REVERSE6_REGEXP = /^((?:[0-9a-f]\.){32})ip6\.arpa$/;
 
 /** "5.1.0.10.in-addr.arpa" to "10.0.1.5" (RFC 1035, 3.5); undefined for any other name. */
 function reverseAddress(name: string): string | undefined {
-  return REVERSE_REGEXP.exec(plainName(name))?.slice(1).reverse().join(".");
+  const text = REVERSE_REGEXP.exec(name)?.slice(1).reverse().join(".");
+  return text !== undefined && parseIpv4(text) !== undefined ? text : undefined;
+}
+
+/** 32 nibbles and "ip6.arpa" to "fd00:1::5", as RFC 5952 writes it (RFC 3596, 2.5); undefined for any other name. */
+function reverseAddress6(name: string): string | undefined {
+  const nibbles = REVERSE6_REGEXP.exec(name)?.[1]?.replaceAll(".", "");
+  return nibbles === undefined ? undefined : formatIpv6(BigInt(`0x${[...nibbles].reverse().join("")}`));
 }
