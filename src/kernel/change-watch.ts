@@ -7,10 +7,11 @@ import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkListener } from "./netlink/soc
 import { isSuspicious } from "./suspicion.ts";
 
 /**
- * linux/rtnetlink.h: LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, IPV6_RULE;
+ * linux/rtnetlink.h: LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, IPV6_RULE,
+ * IPV4_NETCONF, IPV6_NETCONF;
  * linux/netfilter/nfnetlink.h: NFTABLES.
  */
-const ROUTE_GROUPS = [1, 3, 5, 7, 8, 9, 11, 19];
+const ROUTE_GROUPS = [1, 3, 5, 7, 8, 9, 11, 19, 24, 25];
 const NFT_GROUPS = [7];
 /** How often the kernel's notes are fetched. They are kept meanwhile, and what comes together is looked at together. */
 const LISTEN_MS = 100;

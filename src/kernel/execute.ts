@@ -26,6 +26,7 @@ import {
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "./netlink/marks.ts";
 import { fdbBody, neighbourBody, RTM_DELNEIGH, RTM_NEWNEIGH } from "./netlink/neighbours.ts";
 import {
+  mainRuleBody,
   putRouteBody,
   RTM_DELROUTE,
   RTM_DELRULE,
@@ -84,6 +85,7 @@ const HANDLERS: { readonly [K in Operation["op"]]: Handler<K> } = {
     ask(handle, RTM_NEWROUTE, PUT, route.link, (link) => putRouteBody(link, route)),
   "remove-rule": ({ rule }, { route }) => route.request(RTM_DELRULE, 0, ruleBody(rule)),
   "put-rule": ({ rule }, handle) => putRule(handle, rule),
+  "restore-rule": ({ family }, { route }) => route.request(RTM_NEWRULE, NEW, mainRuleBody(family)),
   "remove-neighbour": ({ neighbour }, handle) =>
     ask(handle, RTM_DELNEIGH, 0, neighbour.link, (link) => neighbourBody(link, neighbour)),
   "put-neighbour": ({ neighbour }, handle) =>

@@ -132,6 +132,8 @@ function changed(state: State, operation: Simple): State {
       return changedLink(state, operation.link);
     case "raise-link":
       return { ...state, down: without(state.down ?? [], (name) => name === operation.name) };
+    case "restore-rule":
+      return { ...state, unruled: without(state.unruled ?? [], (family) => family === operation.family) };
     default:
       return changedEntry(state, operation);
   }
@@ -153,7 +155,7 @@ function changedLink(state: State, link: Link): State {
 
 type Entry = Extract<
   Simple,
-  { readonly op: `${string}-${"address" | "route" | "rule" | "neighbour" | "fdb"}` }
+  { readonly op: `${"put" | "remove"}-${"address" | "route" | "rule" | "neighbour" | "fdb"}` }
 >;
 
 function changedEntry(state: State, operation: Entry): State {

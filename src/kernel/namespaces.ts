@@ -6,6 +6,7 @@ import {
   listPinned,
   openCurrentNetns,
   openNetns,
+  pinNetnsAgain,
   pinNewNetns,
   removeStalePins,
   unpinNetns,
@@ -46,7 +47,10 @@ export class Namespaces {
     const known = this.#open.get(name);
     if (known !== undefined && (known.shared || this.#isPinned(known)))
       return { handle: known, fresh: false };
-    if (known !== undefined) this.#abandon(known);
+    if (known !== undefined) {
+      pinNetnsAgain(this.#folder, name, known.fd);
+      return { handle: known, fresh: false };
+    }
     if (!listPinned(this.#folder).includes(name)) pinNewNetns(this.#folder, name);
     return { handle: this.#openPinned(name), fresh: true };
   }

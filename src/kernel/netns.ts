@@ -83,6 +83,15 @@ export function pinNewNetns(folder: string, name: string): void {
   }
 }
 
+/** Pins a namespace that somebody has taken the pin from: whoever is in it stays in it. */
+export function pinNetnsAgain(folder: string, name: string, netns: number): void {
+  const path = `${folder}/${name}`;
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  if (existsSync(path) && isPinned(path)) unmount(path);
+  if (!existsSync(path)) writeFileSync(path, "", { mode: 0o444 });
+  inside(netns, () => bindMount(CURRENT, path));
+}
+
 function prepare(): void {
   try {
     writeFileSync("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");

@@ -13,7 +13,7 @@ import { addressDump, RTM_GETADDR, readAddress } from "./netlink/ip-addresses.ts
 import type { RawLink } from "./netlink/links.ts";
 import { AF_BRIDGE, AF_INET, AF_INET6 } from "./netlink/marks.ts";
 import { fdbDump, neighbourDump, RTM_GETNEIGH, readNeighbour } from "./netlink/neighbours.ts";
-import { RTM_GETROUTE, RTM_GETRULE, readRoute, readRule, routeDump } from "./netlink/routes.ts";
+import { RTM_GETROUTE, RTM_GETRULE, readRoute, readRule, routeDump, unruledOf } from "./netlink/routes.ts";
 
 /** Links of any namespace of the node, for finding a veth's other end. */
 export type LinksOf = (namespace: string) => readonly RawLink[];
@@ -48,7 +48,7 @@ export function readNamespace(
       .map((l) => l.name),
     addresses: readAddresses(reading),
     routes: readRoutes(reading),
-    rules: handle.shared ? [] : handle.route.dump(RTM_GETRULE, routeDump()).flatMap((m) => readRule(m) ?? []),
+    ...readRules(reading),
     neighbours: readNeighbours(reading),
     fdb: handle.shared ? [] : readFdb(reading),
     ...handle.inside(() => ({ sysctls: readSysctls(want), ...handle.tables.read() })),
@@ -101,6 +101,14 @@ function readRoutes({ handle, names }: Reading): Route[] {
     const link = names.get(index ?? 0);
     return ours && link !== undefined ? [{ ...route, link }] : [];
   });
+}
+
+/** In a namespace of our own the kernel's rule to the main table is as needed as ours. */
+function readRules({ handle }: Reading): Pick<ObservedNamespace, "rules" | "unruled"> {
+  if (handle.shared) return { rules: [] };
+  const rules = handle.route.dump(RTM_GETRULE, routeDump());
+  const unruled = unruledOf(rules);
+  return { rules: rules.flatMap((m) => readRule(m) ?? []), ...(unruled.length > 0 && { unruled }) };
 }
 
 function readNeighbours({ handle, names }: Reading): Neighbour[] {

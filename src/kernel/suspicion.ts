@@ -4,6 +4,7 @@ import type { NetlinkMessage } from "./netlink/codec.ts";
 import { RTM_DELADDR, RTM_NEWADDR, readAddress } from "./netlink/ip-addresses.ts";
 import { type RawLink, RTM_DELLINK, RTM_NEWLINK, readLink } from "./netlink/links.ts";
 import { RTM_DELNEIGH, RTM_NEWNEIGH, readNeighbour } from "./netlink/neighbours.ts";
+import { RTM_NEWNETCONF, readSetting } from "./netlink/netconf.ts";
 import { RTM_DELROUTE, RTM_DELRULE, RTM_NEWROUTE, RTM_NEWRULE, readRoute } from "./netlink/routes.ts";
 
 /** What one note of the kernel is judged by. */
@@ -27,6 +28,7 @@ const JUDGES: ReadonlyMap<number, (message: NetlinkMessage, scene: Scene) => boo
   [RTM_DELRULE, judgeRule],
   [RTM_NEWNEIGH, judgeNeighbour],
   [RTM_DELNEIGH, judgeNeighbour],
+  [RTM_NEWNETCONF, judgeSetting],
 ]);
 
 /** Whether an rtnetlink note may be of somebody else's change of what is ours. Wrong only on the careful side. */
@@ -76,6 +78,17 @@ function judgeNeighbour(message: NetlinkMessage, scene: Scene): boolean {
   if (!known && !permanent) return false;
   const name = scene.handle.nameOf(index);
   return name !== undefined && mayBeOurs(name, scene);
+}
+
+/** A sysctl: no note says who wrote it, but ours are of the value that we want. */
+function judgeSetting(message: NetlinkMessage, { handle, applied }: Scene): boolean {
+  const setting = readSetting(message);
+  if (setting === undefined || applied === undefined) return false;
+  const { of, family, word, value } = setting;
+  const link = typeof of === "number" ? handle.nameOf(of) : of;
+  const keys = [`net.${family}.conf.${link}.${word}`];
+  if (family === "ipv4" && link === "all" && word === "forwarding") keys.push("net.ipv4.ip_forward");
+  return keys.some((key) => (applied.sysctls[key] ?? value) !== value);
 }
 
 function mayBeOurs(link: string, { handle, tag }: Scene): boolean {

@@ -149,6 +149,7 @@ function diffRules(left: ObservedNamespace, want: Namespace): Operation[] {
   return [
     ...gone.map((rule): Operation => ({ op: "remove-rule", rule })),
     ...fresh.map((rule): Operation => ({ op: "put-rule", rule })),
+    ...(left.unruled ?? []).map((family): Operation => ({ op: "restore-rule", family })),
   ];
 }
 

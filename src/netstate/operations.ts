@@ -15,6 +15,8 @@ export interface ObservedNamespace extends Namespace {
   readonly down?: readonly string[];
   /** Tables of ours whose content is not known, or not what we made. */
   readonly strange?: readonly TableName[];
+  /** Families whose main routing table no rule leads to any more: the kernel's own rule is gone. */
+  readonly unruled?: readonly ("ip" | "ip6")[];
 }
 
 export type TableName = Pick<NftTable, "family" | "name">;
@@ -38,6 +40,7 @@ export type Operation =
   | { readonly op: "put-route"; readonly route: Route }
   | { readonly op: "remove-rule"; readonly rule: RouteRule }
   | { readonly op: "put-rule"; readonly rule: RouteRule }
+  | { readonly op: "restore-rule"; readonly family: "ip" | "ip6" }
   | { readonly op: "remove-neighbour"; readonly neighbour: Neighbour }
   | { readonly op: "put-neighbour"; readonly neighbour: Neighbour }
   | { readonly op: "remove-fdb"; readonly entry: FdbEntry }
@@ -64,6 +67,7 @@ const STAGES: Readonly<Record<Operation["op"], (operation: Operation) => number>
   "put-fdb": () => 7,
   "put-route": () => 8,
   "put-rule": () => 9,
+  "restore-rule": () => 9,
   "change-table": () => 10,
   "remove-table": () => 11,
   "remove-rule": () => 12,
@@ -100,6 +104,8 @@ export function describeOperation(operation: Operation): string {
     case "remove-rule":
     case "put-rule":
       return `${words(operation.op)} ${operation.rule.priority} to table ${operation.rule.table}`;
+    case "restore-rule":
+      return `restore rule to table main of ${operation.family}`;
     case "remove-neighbour":
     case "put-neighbour":
       return `${words(operation.op)} ${operation.neighbour.address} on ${operation.neighbour.link}`;

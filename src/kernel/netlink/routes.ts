@@ -11,6 +11,9 @@ export const RTM_NEWRULE = 32;
 export const RTM_DELRULE = 33;
 export const RTM_GETRULE = 34;
 const MAIN = 254;
+/** net/ipv4/fib_rules.c: where the kernel itself puts the rule to the main table, and whose it is. */
+const MAIN_PRIORITY = 32_766;
+const RTPROT_KERNEL = 2;
 const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
@@ -128,6 +131,29 @@ export function ruleBody({ priority, from, mark, table }: RouteRule): Buffer {
     ...(source === undefined ? [] : [attribute(FRA_SRC, ipBytes(source.address))]),
     ...(mark === undefined ? [] : [attribute(FRA_FWMARK, u32(mark))]),
   ]);
+}
+
+/** Body of the request that makes the kernel's own rule to the main table anew. */
+export function mainRuleBody(family: "ip" | "ip6"): Buffer {
+  return Buffer.concat([
+    Buffer.from([family === "ip" ? AF_INET : AF_INET6, 0, 0, 0, 0, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0]),
+    attribute(FRA_PRIORITY, u32(MAIN_PRIORITY)),
+    attribute(FRA_TABLE, u32(MAIN)),
+    attribute(FRA_PROTOCOL, u8(RTPROT_KERNEL)),
+  ]);
+}
+
+/** Of all rules of a namespace: the families whose main table none leads to. A family without any rule is not there. */
+export function unruledOf(rules: readonly NetlinkMessage[]): ("ip" | "ip6")[] {
+  const targets = rules.map(({ body }) => {
+    const attributes = decodeAttributes(body.subarray(12));
+    return { family: body.readUInt8(0), table: readU32(attributes.get(FRA_TABLE)) ?? body.readUInt8(4) };
+  });
+  const lacks = (family: number) => {
+    const own = targets.filter((target) => target.family === family);
+    return own.length > 0 && !own.some(({ table }) => table === MAIN);
+  };
+  return [...(lacks(AF_INET) ? (["ip"] as const) : []), ...(lacks(AF_INET6) ? (["ip6"] as const) : [])];
 }
 
 /** The rule, when it is ours. */
