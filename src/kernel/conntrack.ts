@@ -42,7 +42,7 @@ export function forgetConnections(netfilter: NetlinkSocket, stale: StaleConnecti
   return [...refusals, forgetConnections6(netfilter, stale)].find((refusal) => refusal !== undefined);
 }
 
-/** Not for addresses of IPv6: the kernel's filter does not find those. */
+/** Not for addresses of IPv6: those are conntrack6.ts's. */
 function filtersOf({ gone, left, opened }: StaleConnections): Filter[] {
   const doors = opened.flatMap((door): Filter[] =>
     typeof door === "number"

@@ -33,8 +33,8 @@ interface Connection {
 }
 
 /**
- * Makes the kernel forget stale connections over IPv6, one by one: its filter by address, which does that for IPv4, does not find
- * IPv6 addresses (nf_conntrack_netlink.c, ctnetlink_filter_match_tuple).
+ * Makes the kernel forget stale connections over IPv6, one by one: its filter by address, which does that for IPv4, did not find
+ * IPv6 addresses when tried (Linux 6.18).
  */
 export function forgetConnections6(netfilter: NetlinkSocket, stale: StaleConnections): Refusal | undefined {
   const gone = new Set(stale.gone.filter(isIpv6));

@@ -81,6 +81,23 @@ test("containers have an address of the subnet, and services a VIP", async () =>
   expect(vips).toMatch(/fd00:1::[0-9a-f]+\/64/);
 });
 
+test("names have both families", async () => {
+  const from = await asker();
+  const look = async (type: string, name: string) => {
+    const { stdout } = await swarm.inTask(from, "nslookup", `-type=${type}`, name);
+    const [, answer = ""] = stdout.split(/\n\n(.*)/s);
+    return [...answer.matchAll(/^Address(?: \d+)?:\s*(\S+)/gm)].map(([, address]) => address);
+  };
+  const vips = await inspect("web", "{{range .Endpoint.VirtualIPs}}{{.Addr}} {{end}}");
+  const [vip6] = await look("aaaa", "web");
+  expect(vips).toContain(`${vip6}/64`);
+  expect(await look("a", "web")).toHaveLength(1);
+  const addresses = await Promise.all(
+    (await swarm.containers("web")).map((task) => addressOf(task, "front")),
+  );
+  expect(sorted(await look("aaaa", "tasks.web"))).toEqual(sorted(addresses));
+});
+
 test("a container reaches all replicas by the VIP, and they see its address", async () => {
   const vips = await inspect("web", "{{range .Endpoint.VirtualIPs}}{{.Addr}} {{end}}");
   const [, vip = ""] = /(fd00:1::[0-9a-f]+)\/64/.exec(vips) ?? [];
