@@ -38,7 +38,8 @@ export interface TaskPlace {
 export function containerConfigOf(task: AssignedTask, place: TaskPlace): ContainerConfig {
   const { container, resources, log } = task.spec;
   const hostname = container.hostname || place.host?.name || place.containerId.slice(0, 12);
-  const own = task.attachments[0]?.address ?? place.gatewayAddress ?? place.host?.address;
+  const [{ address, address6 = undefined } = {}] = task.attachments;
+  const own = [address ?? place.gatewayAddress ?? place.host?.address, address6];
   return {
     id: place.containerId,
     name: taskName(task),
@@ -59,7 +60,7 @@ export function containerConfigOf(task: AssignedTask, place: TaskPlace): Contain
     mounts: container.mounts,
     ...filesOf(container),
     hosts: [
-      ...(own === undefined ? [] : [{ address: own, names: [hostname] }]),
+      ...own.flatMap((at) => (at === undefined ? [] : [{ address: at, names: [hostname] }])),
       ...container.hosts.map(hostOf),
     ],
     dns: dnsOf(container.dns, place),

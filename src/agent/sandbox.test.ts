@@ -8,26 +8,35 @@ import type { AssignedTask } from "./assignment-book.ts";
 import { GatewayAddresses } from "./gateway-addresses.ts";
 import { HostPorts } from "./host-ports.ts";
 import { NetworkApplier } from "./network-applier.ts";
-import { TaskSandboxes } from "./sandbox.ts";
+import { type SandboxParts, TaskSandboxes } from "./sandbox.ts";
 
 const GATEWAY = "172.18.0.0/16";
 
 let kernel: FakeKernel;
 let sandboxes: TaskSandboxes;
+let network: NetworkApplier;
+let parts: SandboxParts;
+
+const NO_FACTS = { networks: [], nodes: [], services: [], endpoints: [], attachments: [] };
+const FRONT = {
+  ...{ id: "front", name: "front", vni: 4097, subnet: "10.0.1.0/24", gateway: "10.0.1.1", mtu: 1450 },
+  ...{ ingress: false, internal: false, v6: { subnet: "fd00:1::/64", gateway: "fd00:1::1" } },
+};
 
 beforeEach(() => {
   kernel = new FakeKernel();
-  const network = new NetworkApplier({
+  network = new NetworkApplier({
     ...{ kernel, plan: { tag: "sh" }, clock: new FakeClock(), log: silentLog },
     settings: { nodeId: "n1", dataPathAddress: "192.0.2.1", gatewaySubnet: GATEWAY, dataPathPort: 4789 },
   });
-  network.setFacts({ networks: [], nodes: [], services: [], endpoints: [], attachments: [] });
-  sandboxes = new TaskSandboxes({
+  network.setFacts(NO_FACTS);
+  parts = {
     ...{ network, kernel, gateway: new GatewayAddresses(GATEWAY), hostPorts: new HostPorts() },
     ...{ nodeId: "n1", netnsDir: "/netns", search: [], upstreams: ["192.0.2.53"], address: "192.0.2.1" },
     ipv6: true,
     describe: () => ({ hostname: "one", platform: { architecture: "x86_64", os: "linux" } }),
-  });
+  };
+  sandboxes = new TaskSandboxes(parts);
 });
 
 function publishing(id: string, published: number): AssignedTask {
@@ -52,6 +61,24 @@ test("a port that a program of the host has is refused with its number, and noth
   kernel.machine.portsInUse.add("tcp/8081");
   await sandboxes.attach(publishing("web2", 8081));
   expect(hostPorts()).toEqual({ "tcp . 8081": "172.18.0.16 . 80" });
+});
+
+test("a task of a network with IPv6: both addresses are its name's; a node without IPv6 refuses it", async () => {
+  const attachments = [{ networkId: "front", address: "10.0.1.5", address6: "fd00:1::5" }];
+  const task = { ...publishing("web", 8080), attachments };
+  await expect(new TaskSandboxes({ ...parts, ipv6: false }).attach(task)).rejects.toThrow(
+    "cannot attach task: its network has IPv6, and this node has none",
+  );
+  expect(kernel.machine.names()).not.toContain("task-web");
+  const addressesOf = () =>
+    network.facts().tasks.map(({ addresses, addresses6 }) => ({ addresses, addresses6 }));
+  expect(addressesOf()).toEqual([]);
+  const node = { id: "n1", dataPathAddress: "192.0.2.1", addresses: { front: "10.0.1.3" } };
+  network.setFacts({ ...NO_FACTS, networks: [FRONT], nodes: [node] });
+  const config = (await sandboxes.attach(task))(task, "c".repeat(64), "redis:3.2");
+  expect(addressesOf()).toEqual([{ addresses: { front: "10.0.1.5" }, addresses6: { front: "fd00:1::5" } }]);
+  expect(config.hosts.map(({ address }) => address)).toEqual(["10.0.1.5", "fd00:1::5"]);
+  await sandboxes.detach("web");
 });
 
 test("a task on the node's own network: no sandbox, no port is asked for, the node's names", async () => {
