@@ -1,4 +1,4 @@
-import { arch, cpus, totalmem } from "node:os";
+import { arch, availableParallelism, totalmem } from "node:os";
 import type { GenericResource, NodeDescription } from "../model/index.ts";
 
 const MACHINES: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64", arm: "armv7l" };
@@ -13,7 +13,7 @@ export function describeNode(
   return {
     hostname,
     platform: { architecture: MACHINES[arch()] ?? arch(), os: "linux" },
-    resources: { nanoCpus: cpus().length * 1e9, memoryBytes: totalmem(), generic },
+    resources: { nanoCpus: availableParallelism() * 1e9, memoryBytes: totalmem(), generic },
     engineVersion,
     engineLabels: labels,
     plugins: [

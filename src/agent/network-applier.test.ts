@@ -27,7 +27,7 @@ class Stubborn implements Kernel {
   watch(_signal: AbortSignal, onChange: () => void) {
     this.changed = onChange;
   }
-  undelivered(namespace: string) {
+  async undelivered(namespace: string) {
     return this.undeliveredIn.get(namespace) ?? 0;
   }
   async portsInUse() {

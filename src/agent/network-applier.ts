@@ -116,7 +116,7 @@ export class NetworkApplier {
   async delivered(taskId: string): Promise<void> {
     const { kernel, clock } = this.#parts;
     const until = clock.now() + LINGER_MS;
-    while (!this.#closed && clock.now() < until && kernel.undelivered(netnsNameOf(taskId)) > 0)
+    while (!this.#closed && clock.now() < until && (await kernel.undelivered(netnsNameOf(taskId))) > 0)
       await sleep(clock, LINGER_LOOK_MS);
   }
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { ApiServer, type Backends } from "../api/index.ts";
-import { LinuxKernel } from "../kernel/index.ts";
+import { ThreadKernel } from "../kernel/index.ts";
 import { type Log, runGroup } from "../lib/index.ts";
 import { RegistryClient } from "../registry/index.ts";
 import { ContainerdContainers, ContainerdImages, LocalVolumes } from "../runtime/index.ts";
@@ -51,7 +51,7 @@ export async function runDaemon(
     random,
     log,
   });
-  const kernel = new LinuxKernel({ tag: config["kernel-tag"], netnsDir, clock, log });
+  const kernel = new ThreadKernel({ tag: config["kernel-tag"], netnsDir, log });
   const parts = { config, version, containers, images, kernel, netnsDir, events, clock, random, log };
   const membership = new Membership(parts);
   const facts = () => membership.facts();
@@ -75,13 +75,14 @@ export async function runDaemon(
     if (config["health-addr"] !== undefined) await health.listen(config["health-addr"]);
     log.info("shoald serves", { api: config.hosts.join(" "), version });
     const serving = servers.map((server) => (s: AbortSignal) => server.run(s));
-    await runGroup([(s) => membership.run(s), ...serving], signal);
+    await runGroup([(s) => kernel.run(s), (s) => membership.run(s), ...serving], signal);
   } finally {
     untell();
     health.close();
     await containers.close();
     images.close();
     await registry.close();
+    await kernel.close();
     log.info("shoald stopped");
   }
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
+import { availableParallelism, release, totalmem } from "node:os";
 import { join } from "node:path";
 import type { SystemInfo } from "../api/index.ts";
 import { type Instant, newId, type Random } from "../lib/index.ts";
@@ -11,6 +11,8 @@ export class SystemFacts {
   readonly startedAt: Instant;
   readonly #config: Config;
   readonly #identity: { readonly id: string; readonly version: string };
+  /** What does not change: `os.cpus` reads files in /proc that the kernel, when busy, takes up to 200 ms to fill. */
+  readonly #machine = { cpus: availableParallelism(), os: osRelease() };
   #versions: Promise<{ containerd: string; runc: string }> | undefined;
 
   constructor(config: Config, identity: { id: string; version: string }, startedAt: Instant) {
@@ -22,7 +24,7 @@ export class SystemFacts {
   async info(): Promise<SystemInfo> {
     this.#versions ??= askVersions();
     const { containerd, runc } = await this.#versions;
-    const os = osRelease();
+    const { os } = this.#machine;
     return {
       id: this.#identity.id,
       version: this.#identity.version,
@@ -31,7 +33,7 @@ export class SystemFacts {
       operatingSystem: os["PRETTY_NAME"] ?? "Linux",
       osVersion: os["VERSION_ID"] ?? "",
       architecture: MACHINES[process.arch] ?? process.arch,
-      cpus: cpus().length,
+      cpus: this.#machine.cpus,
       memoryBytes: totalmem(),
       dataRoot: this.#config["data-root"],
       labels: this.#config.labels,

@@ -3,4 +3,4 @@
  * of ours. It decides nothing about the network and never touches what does not bear our mark.
  */
 export type { ApplyFailure, Kernel } from "./kernel.ts";
-export { LinuxKernel } from "./linux-kernel.ts";
+export { ThreadKernel } from "./thread-kernel.ts";

@@ -51,7 +51,7 @@ export class FakeKernel implements Kernel {
   }
 
   /** Namespaces in memory have no connections. */
-  undelivered(_namespace: string): number {
+  async undelivered(_namespace: string): Promise<number> {
     return 0;
   }
 

@@ -30,7 +30,7 @@ export interface Kernel {
    * How many TCP connections of one of our namespaces have something left to deliver, though the process that closed them
    * may be gone: their last answers are lost if the namespace goes now. 0 for a namespace that is not there.
    */
-  undelivered(namespace: string): number;
+  undelivered(namespace: string): Promise<number>;
   /** The ports of the host that its programs wait at, by whatever address: "tcp/8080", "udp/53". */
   portsInUse(): Promise<ReadonlySet<string>>;
   /** Removes everything of ours. */

@@ -104,7 +104,7 @@ export class LinuxKernel implements Kernel {
     void watch.run(signal);
   }
 
-  undelivered(namespace: string): number {
+  async undelivered(namespace: string): Promise<number> {
     return this.#namespaces.get(namespace)?.inside(countUndelivered) ?? 0;
   }
 
@@ -121,6 +121,14 @@ export class LinuxKernel implements Kernel {
       this.#applied.clear();
       for (const { namespace, error } of [...failures, ...failuresOf(failed)])
         this.#options.log.error("network not removed", { namespace, error });
+    });
+  }
+
+  /** Lets go of every descriptor; what is in the kernel stays. Watches have to be ended before. */
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#catchUp?.cancel();
+      this.#namespaces.close();
     });
   }
 

@@ -66,6 +66,12 @@ export class Namespaces {
     if (existsSync(`${this.#folder}/${name}`)) unpinNetns(this.#folder, name);
   }
 
+  /** Lets go of all of them; they stay. */
+  close(): void {
+    for (const handle of this.#open.values()) handle.close();
+    this.#open.clear();
+  }
+
   /** Removes what a reboot left of pinned namespaces. */
   removeStale(): void {
     removeStalePins(this.#folder);

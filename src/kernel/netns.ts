@@ -21,6 +21,12 @@ let home: number | undefined;
 /** Where it is now, when it is not at home. */
 let here: number | undefined;
 
+/** Lets go of the namespace that this thread began in: it is about to end. */
+export function leaveHome(): void {
+  if (home !== undefined) closeSync(home);
+  home = undefined;
+}
+
 /** A descriptor of the namespace that the caller is in now. */
 export function openCurrentNetns(): number {
   home ??= openSync(CURRENT, "r");

@@ -1,19 +1,20 @@
 import { unlinkSync } from "node:fs";
+import type { Kernel } from "../../src/kernel/index.ts";
 import { describeIpv6 } from "../../src/kernel/ipv6.contract.ts";
 import { describeKernel, type KernelUnderTest } from "../../src/kernel/kernel.contract.ts";
 import { listPinned } from "../../src/kernel/netns.ts";
 import { HOST } from "../../src/netstate/index.ts";
 import { execOk } from "../../src/sys/index.ts";
-import { makeTestHost } from "../support/netns.ts";
+import { makeTestHost, type TestHost } from "../support/netns.ts";
 
 const ordered = (names: readonly string[]) => [...names].sort((a, b) => (a < b ? -1 : 1));
 
-const fresh = async (): Promise<KernelUnderTest> => {
+const freshWith = (kernelOf: (host: TestHost) => Kernel) => async (): Promise<KernelUnderTest> => {
   const host = await makeTestHost();
   const at = (namespace: string) => (namespace === HOST ? undefined : namespace);
   return {
-    kernel: host.kernel(),
-    successor: () => host.kernel(),
+    kernel: kernelOf(host),
+    successor: () => kernelOf(host),
     removeLink: async (namespace, name) => {
       await host.run(["ip", "link", "delete", name], at(namespace));
     },
@@ -36,5 +37,11 @@ const fresh = async (): Promise<KernelUnderTest> => {
   };
 };
 
-describeKernel("LinuxKernel", fresh);
-describeIpv6("LinuxKernel", fresh);
+const KERNELS: Readonly<Record<string, (host: TestHost) => Kernel>> = {
+  LinuxKernel: (host) => host.kernel(),
+  ThreadKernel: (host) => host.threadKernel(),
+};
+for (const [name, kernelOf] of Object.entries(KERNELS)) {
+  describeKernel(name, freshWith(kernelOf));
+  describeIpv6(name, freshWith(kernelOf));
+}

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { planNetwork } from "../../src/dataplane/index.ts";
-import type { LinuxKernel } from "../../src/kernel/index.ts";
+import type { Kernel } from "../../src/kernel/index.ts";
 import { execOk } from "../../src/sys/index.ts";
 import { kernelState } from "../support/kernel-state.ts";
 import { makeTestHost, type TestHost } from "../support/netns.ts";
@@ -41,7 +41,7 @@ const LEG = "sh-tvote0000";
 const TUNNEL = "sh-v4097";
 
 let host: TestHost;
-let kernel: LinuxKernel;
+let kernel: Kernel;
 let stop: AbortController;
 
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { planNetwork } from "../../src/dataplane/index.ts";
-import type { LinuxKernel } from "../../src/kernel/index.ts";
+import type { Kernel } from "../../src/kernel/index.ts";
 import { makeTestHost, type TestHost } from "../support/netns.ts";
 import { type ClusterSketch, factsOf } from "../support/network-facts.ts";
 
@@ -27,7 +27,7 @@ const SKETCH: ClusterSketch = {
 const WANTED = planNetwork(factsOf(SKETCH, 1), { tag: "sh" });
 
 let host: TestHost;
-let kernel: LinuxKernel;
+let kernel: Kernel;
 let stop: AbortController;
 let told: number;
 

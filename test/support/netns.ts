@@ -1,7 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { LinuxKernel } from "../../src/kernel/index.ts";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { buildSync } from "esbuild";
+import { ThreadKernel } from "../../src/kernel/index.ts";
+import { LinuxKernel } from "../../src/kernel/linux-kernel.ts";
 import { inside, openNetns } from "../../src/kernel/netns.ts";
 import { silentLog } from "../../src/lib/index.ts";
 import { exec, execOk, systemClock } from "../../src/sys/index.ts";
@@ -14,6 +17,8 @@ export interface TestHost {
   inside<T>(work: () => T): T;
   /** A kernel whose "host" is this one. */
   kernel(tag?: string, folder?: string): LinuxKernel;
+  /** The same in a thread of its own, as shoald has it, which ends with `dispose`. */
+  threadKernel(): ThreadKernel;
   /** A program's output, run in the host or in one of its pinned namespaces. */
   run(argv: readonly [string, ...string[]], pinned?: string): Promise<string>;
   path(pinned?: string): string;
@@ -28,6 +33,8 @@ export async function makeTestHost(): Promise<TestHost> {
   await execOk(["ip", "netns", "add", netns]);
   await execOk(["ip", "-n", netns, "link", "set", "lo", "up"]);
   const fd = openNetns(`/run/netns/${netns}`);
+  const threads: ThreadKernel[] = [];
+  let program: string | undefined;
   const path = (pinned?: string) => (pinned === undefined ? `/run/netns/${netns}` : `${folder}/${pinned}`);
   return {
     netns,
@@ -36,13 +43,41 @@ export async function makeTestHost(): Promise<TestHost> {
     inside: (work) => inside(fd, work),
     kernel: (tag = "sh", netnsDir = folder) =>
       inside(fd, () => new LinuxKernel({ tag, netnsDir, clock: systemClock, log: silentLog })),
+    threadKernel() {
+      program ??= buildThread();
+      const options = {
+        tag: "sh",
+        netnsDir: folder,
+        log: silentLog,
+        thread: pathToFileURL(join(program, "thread.js")),
+      };
+      const kernel = inside(fd, () => new ThreadKernel(options));
+      threads.push(kernel);
+      return kernel;
+    },
     run: (argv, pinned) => execOk(["nsenter", `--net=${path(pinned)}`, "--", ...argv]),
     async dispose() {
+      for (const thread of threads) await thread.close();
+      if (program !== undefined) rmSync(program, { recursive: true });
       for (const name of readdirSync(folder)) await exec(["umount", "-l", join(folder, name)]);
       rmSync(folder, { recursive: true, force: true });
       await execOk(["ip", "netns", "delete", netns]);
     },
   };
+}
+
+/** The thread's program, in a folder of its own: threads do not run TypeScript. */
+function buildThread(): string {
+  const folder = mkdtempSync(join(tmpdir(), "shoal-thread-"));
+  symlinkSync(resolve(import.meta.dirname, "../../node_modules"), join(folder, "node_modules"));
+  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+  const entry = resolve(import.meta.dirname, "../../src/kernel/kernel-thread.ts");
+  buildSync({
+    entryPoints: [entry],
+    outfile: join(folder, "thread.js"),
+    ...{ bundle: true, packages: "external", platform: "node", format: "esm" },
+  });
+  return folder;
 }
 
 /** Joins hosts by a switch: the first gets 192.168.7.1/24 on eth0, and so on. Returns the switch's end. */

@@ -242,7 +242,7 @@ const WILLING: Kernel = {
   apply: async () => ({ failures: [], changes: 0 }),
   sweep: async () => [],
   watch: () => undefined,
-  undelivered: () => 0,
+  undelivered: async () => 0,
   portsInUse: async () => new Set(),
   destroy: async () => undefined,
 };
