@@ -1,20 +1,20 @@
-import { Fault, formatCidr6, formatIpv6, parseIpv4, requireCidr } from "../lib/index.ts";
+import { Fault, type Ipv4, parseIpv4, requireCidr } from "../lib/index.ts";
 import type { NetworkFact, NodeSettings } from "./facts.ts";
 
 /**
  * IPv6 addresses that nobody has to hand out: an IPv4 address in the last 32 bits of a prefix of ours, which is the unique
  * local one whose global id spells "Shoal" (RFC 4193). They are known inside of nodes and of the ingress network only.
  */
-const PREFIXES: Readonly<Record<Prefix, bigint>> = {
+const PREFIXES = {
   /** Of the gateway subnet: the host's side of tasks. */
-  gateway: 0xfd53_686f_616c_0001n << 64n,
+  gateway: "fd53:686f:616c:1",
   /** Of the ingress network, which is told to be IPv4 alone, as Swarm's is. */
-  ingress: 0xfd53_686f_616c_0002n << 64n,
+  ingress: "fd53:686f:616c:2",
   /** Of nodes on a network's tunnel: the next hop to their tasks. */
-  node: 0xfe80n << 112n,
-};
+  node: "fe80",
+} as const;
 
-type Prefix = "gateway" | "ingress" | "node";
+type Prefix = keyof typeof PREFIXES;
 
 /** All of them but the link-local ones: no network of a user may lie there. */
 export const OWN_BLOCK6 = "fd53:686f:616c::/48";
@@ -27,13 +27,20 @@ export const LEAST_MTU6 = 1280;
 export function embed(prefix: Prefix, address: string): string {
   const value = parseIpv4(address);
   if (value === undefined) throw new Fault("invalid", `invalid IP address: ${address}`);
-  return formatIpv6(PREFIXES[prefix] + BigInt(value));
+  return twinOf(prefix, value);
 }
 
 /** "fd53:686f:616c:1::ac12:0/112" of 172.18.0.0/16. */
 export function embedSubnet(prefix: Prefix, subnet: string): string {
   const { base, bits } = requireCidr(subnet);
-  return formatCidr6({ base: PREFIXES[prefix] + BigInt(base), bits: EMBEDDED_BITS + bits });
+  return `${twinOf(prefix, base)}/${EMBEDDED_BITS + bits}`;
+}
+
+/** The text that `formatIpv6` would make, without a detour by big numbers: a plan has thousands of them. */
+function twinOf(prefix: Prefix, value: Ipv4): string {
+  const [high, low] = [value >>> 16, value & 0xffff];
+  const tail = high === 0 ? [low].filter(Boolean) : [high, low];
+  return `${PREFIXES[prefix]}::${tail.map((group) => group.toString(16)).join(":")}`;
 }
 
 /** A network's IPv6 side as this node carries it: handed out, or on ingress ours. Undefined when it has none here. */

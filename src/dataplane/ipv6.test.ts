@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatIpv4, isIpv6 } from "../lib/index.ts";
+import { formatIpv4, formatIpv6, isIpv6, parseIpv6 } from "../lib/index.ts";
 import { findClash, type Namespace } from "../netstate/index.ts";
 import { address6Of, embed, embedSubnet, sideOf } from "./addresses6.ts";
 import type { NetworkFact, NetworkFacts } from "./facts.ts";
@@ -38,6 +38,24 @@ describe("addresses that nobody hands out", () => {
     expect(embed("node", "10.0.1.3")).toBe("fe80::a00:103");
     expect(embedSubnet("gateway", "172.18.0.0/16")).toBe("fd53:686f:616c:1::ac12:0/112");
     expect(() => embed("node", "::1")).toThrow("invalid IP address: ::1");
+  });
+
+  test("are written as RFC 5952 has it, the IPv4 address in their last 32 bits", () => {
+    const number = fc.oneof(
+      fc.nat(2 ** 32 - 1),
+      fc.nat(2),
+      fc.nat(0xffff).map((high) => high * 65_536),
+    );
+    const prefix = fc.constantFrom("gateway" as const, "ingress" as const, "node" as const);
+    fc.assert(
+      fc.property(prefix, number, (of, value) => {
+        const text = embed(of, formatIpv4(value));
+        const parsed = parseIpv6(text) ?? 0n;
+        expect(formatIpv6(parsed)).toBe(text);
+        expect(parsed & 0xffffffffffffffffn).toBe(BigInt(value));
+        expect(embedSubnet(of, `${formatIpv4(value)}/32`)).toBe(`${text}/128`);
+      }),
+    );
   });
 
   test("are as many as there are of IPv4", () => {
