@@ -10,6 +10,23 @@ export interface NetworkFacts {
   readonly endpoints: readonly EndpointFact[];
   readonly attachments: readonly AttachmentFact[];
   readonly tasks: readonly TaskFact[];
+  /** Keys with other nodes, when this node is on encrypted networks. A node without an entry is not spoken to there. */
+  readonly encryption?: readonly PeerKeys[];
+}
+
+/** The keys that this node shares with one other, by their SPIs. Secret. */
+export interface PeerKeys {
+  readonly nodeId: string;
+  /** What the other may send under: the last epoch, this one and the next. */
+  readonly inbound: readonly TunnelKey[];
+  /** The first is the one to send under; the others are kept for packets that are on their way. */
+  readonly outbound: readonly TunnelKey[];
+}
+
+export interface TunnelKey {
+  readonly spi: number;
+  /** 40 hex digits: AES-128 key and salt (RFC 4106). */
+  readonly key: string;
 }
 
 export interface NodeSettings {
@@ -38,6 +55,8 @@ export interface NetworkFact {
   readonly mtu: number;
   readonly ingress: boolean;
   readonly internal: boolean;
+  /** Its tunnels run on the data-path port + 1, as ESP only. `mtu` is what it would be in clear. */
+  readonly encrypted?: boolean;
   /** Its IPv6 side, when it has one: "fd00:1::/64" and "fd00:1::1", as RFC 5952 writes them. */
   readonly v6?: { readonly subnet: string; readonly gateway: string };
 }

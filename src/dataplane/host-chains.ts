@@ -1,4 +1,5 @@
 import type { NftChain } from "../netstate/index.ts";
+import { tunnelPorts } from "./encryption.ts";
 import type { HostPlan } from "./host.ts";
 import type { Names } from "./names.ts";
 
@@ -35,7 +36,7 @@ function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftCha
     name: "input",
     base: { type: "filter", hook: "input", priority: "filter", policy: "accept" },
     rules: [
-      `udp dport ${facts.self.dataPathPort} ip saddr != @peers drop`,
+      `udp dport ${tunnelPorts(facts)} ip saddr != @peers drop`,
       `iifname "${names.meshLeg}" ct state established,related accept`,
       `iifname "${names.meshLeg}" drop`,
       ask("udp"),
@@ -54,7 +55,7 @@ function forward(names: Names, { facts }: HostPlan): NftChain {
     name: "forward",
     base: { type: "filter", hook: "forward", priority: "filter", policy: "accept" },
     rules: [
-      `iifname ${names.anyGatewayLeg} udp dport ${facts.self.dataPathPort} drop`,
+      `iifname ${names.anyGatewayLeg} udp dport ${tunnelPorts(facts)} drop`,
       `iifname ${names.anyGatewayLeg} ip saddr @isolated drop`,
       "ct state established,related accept",
       `iifname "${names.meshLeg}" drop`,

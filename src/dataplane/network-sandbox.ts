@@ -1,6 +1,7 @@
 import type { Address, FdbEntry, Link, Namespace, Neighbour, Route } from "../netstate/index.ts";
 import { macOf } from "./addresses.ts";
 import type { BalancerPart } from "./balancer.ts";
+import { encryptedPort } from "./encryption.ts";
 import type { NodeSettings } from "./facts.ts";
 import { type Names, netnsNameOf } from "./names.ts";
 import type { Survey } from "./survey.ts";
@@ -36,7 +37,8 @@ function linksOf(names: Names, self: NodeSettings, { network, address, legs }: S
     mac: macOf(address),
     vni: network.vni,
     local: self.dataPathAddress,
-    port: self.dataPathPort,
+    port: network.encrypted ? encryptedPort(self) : self.dataPathPort,
+    ...(network.encrypted && { encrypted: true }),
     ...common,
   };
   // All legs have the gateway's MAC: what a task remembers of its router stays true when a leg is made anew.

@@ -2,6 +2,7 @@ import { HOST, type Namespace, type NodeNetwork } from "../netstate/index.ts";
 import { type GatewayLayout, gatewayLayout } from "./addresses.ts";
 import { embed } from "./addresses6.ts";
 import type { Balancer, Balancing, PublishedService } from "./balancer.ts";
+import { encryption, withEncryptedMtu } from "./encryption.ts";
 import type { NetworkFacts } from "./facts.ts";
 import { hostPart } from "./host.ts";
 import { hostPart6 } from "./host6.ts";
@@ -31,7 +32,8 @@ export interface PlanSettings {
  * What a node's network must be, given the facts; order in the facts has no meaning. Throws an "invalid" Fault
  * for a bad tag, subnet or address.
  */
-export function planNetwork(facts: NetworkFacts, settings: PlanSettings): NodeNetwork {
+export function planNetwork(given: NetworkFacts, settings: PlanSettings): NodeNetwork {
+  const facts = withEncryptedMtu(given);
   const names = namesFor(settings.tag);
   const gateway = gatewayLayout(facts.self.gatewaySubnet);
   const resolverPort = settings.resolverPort ?? 53;
@@ -52,7 +54,14 @@ export function planNetwork(facts: NetworkFacts, settings: PlanSettings): NodeNe
   });
   const plan = { facts, tasks, ingress, gateway, ...common };
   const host = merge([hostPart(names, plan), hostPart6(names, plan)]);
-  return { namespaces: { [HOST]: host, ...Object.fromEntries(sandboxes), ...Object.fromEntries(own) } };
+  const xfrm = encryption(facts);
+  return {
+    namespaces: {
+      [HOST]: { ...host, ...(xfrm && { xfrm }) },
+      ...Object.fromEntries(sandboxes),
+      ...Object.fromEntries(own),
+    },
+  };
 }
 
 /** The shares of a network's sandbox; IPv6 is balanced by nftables, whoever balances IPv4. */

@@ -3,7 +3,7 @@ import type { Namespace } from "../netstate/index.ts";
 import { Epoll } from "./epoll.ts";
 import type { NamespaceHandle } from "./namespace-handle.ts";
 import type { Namespaces } from "./namespaces.ts";
-import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkListener } from "./netlink/socket.ts";
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_XFRM, NetlinkListener } from "./netlink/socket.ts";
 import { isSuspicious } from "./suspicion.ts";
 
 /**
@@ -13,6 +13,8 @@ import { isSuspicious } from "./suspicion.ts";
  */
 const ROUTE_GROUPS = [1, 3, 5, 7, 8, 9, 11, 19, 24, 25];
 const NFT_GROUPS = [7];
+/** linux/xfrm.h: SA, POLICY. */
+const XFRM_GROUPS = [3, 4];
 /** How often the kernel's notes are fetched. They are kept meanwhile, and what comes together is looked at together. */
 const LISTEN_MS = 100;
 /** Waits between reminders while a change that was told of is not repaired; then the regular sweep has to do. */
@@ -67,6 +69,9 @@ export class ChangeWatch {
     ]);
     this.#attach(handle, route, () => this.#hearRoute(handle, route));
     this.#attach(handle, nft, () => this.#hearNft(handle, nft));
+    if (handle.xfrm?.port === undefined) return;
+    const xfrm = handle.inside(() => new NetlinkListener(NETLINK_XFRM, XFRM_GROUPS));
+    this.#attach(handle, xfrm, () => this.#hearXfrm(handle, xfrm));
   }
 
   #attach(handle: NamespaceHandle, listener: NetlinkListener, hear: () => void): void {
@@ -91,6 +96,13 @@ export class ChangeWatch {
   #hearNft(handle: NamespaceHandle, listener: NetlinkListener): void {
     listener.read();
     if (!handle.tables.isSettled()) this.#suspects.add(handle.name);
+  }
+
+  /** Whoever else uses IPsec on this host changes it seldom: all of it is looked at. */
+  #hearXfrm(handle: NamespaceHandle, listener: NetlinkListener): void {
+    const messages = listener.read();
+    if (messages === "lost" || messages.some(({ port }) => port !== handle.xfrm?.port))
+      this.#suspects.add(handle.name);
   }
 
   async #check(signal: AbortSignal): Promise<void> {

@@ -94,6 +94,10 @@ const HANDLERS: { readonly [K in Operation["op"]]: Handler<K> } = {
     ask(handle, RTM_DELNEIGH, 0, entry.link, (link) => fdbBody(link, entry)),
   "put-fdb": ({ entry }, handle) =>
     ask(handle, RTM_NEWNEIGH, PUT, entry.link, (link) => fdbBody(link, entry)),
+  "put-xfrm-state": (operation, handle) => handle.xfrm?.run(operation),
+  "put-xfrm-policy": (operation, handle) => handle.xfrm?.run(operation),
+  "remove-xfrm-policy": (operation, handle) => handle.xfrm?.run(operation),
+  "remove-xfrm-state": (operation, handle) => handle.xfrm?.run(operation),
 };
 
 /** Does one operation in one namespace; Fault when the kernel refuses. What is to be removed may be gone already. */
@@ -136,6 +140,8 @@ function makeLink(handle: NamespaceHandle, link: Link, round: Round): Refusal | 
     case "bridge":
       return handle.route.request(RTM_NEWLINK, NEW, newBridge(link));
     case "vxlan":
+      if (link.encrypted && round.host.xfrm?.guards(link.port) !== true)
+        throw new Fault("unsupported", "it would run in clear: the kernel has no IPsec policy at its port");
       return round.host.route.request(RTM_NEWLINK, NEW, newVxlan(link, handle.fd));
     case "veth":
       return round.made.has(`${handle.name} ${link.name}`) ? undefined : makePair(handle, link, round);

@@ -19,7 +19,7 @@ import type { RawLink } from "./netlink/links.ts";
 import { countOf, planRound, type RoundPlan } from "./plan-round.ts";
 import { portsInUse } from "./ports-in-use.ts";
 import { type LinksOf, readNamespace } from "./read-namespace.ts";
-import { runRound, Slices } from "./round.ts";
+import { runRest, runRound, Slices } from "./round.ts";
 import { countUndelivered } from "./sockets.ts";
 
 export interface LinuxKernelOptions {
@@ -214,6 +214,7 @@ export class LinuxKernel implements Kernel {
     const failed = await runRound(plan, round, this.#options.clock);
     for (const [name, now] of nows) this.#forgetStale(now, name, wanted.namespaces[name] ?? EMPTY_NAMESPACE);
     await this.#removeUnwanted(wanted, failures);
+    runRest(plan, round, failed);
     if (!trusting) this.#namespaces.removeStale();
     for (const name of plan.keys()) {
       const want = wanted.namespaces[name];

@@ -1,5 +1,6 @@
 import { Fault } from "../lib/index.ts";
 import {
+  changedXfrm,
   EMPTY_NAMESPACE,
   HOST,
   type Link,
@@ -134,6 +135,11 @@ function changed(state: State, operation: Simple): State {
       return { ...state, down: without(state.down ?? [], (name) => name === operation.name) };
     case "restore-rule":
       return { ...state, unruled: without(state.unruled ?? [], (family) => family === operation.family) };
+    case "put-xfrm-state":
+    case "put-xfrm-policy":
+    case "remove-xfrm-policy":
+    case "remove-xfrm-state":
+      return { ...state, xfrm: changedXfrm(state.xfrm, operation) };
     default:
       return changedEntry(state, operation);
   }

@@ -3,6 +3,7 @@ import { linkDump, linkHeader, linkNamed, type RawLink, RTM_GETLINK, readLink } 
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from "./netlink/socket.ts";
 import { inside } from "./netns.ts";
 import { NftTables } from "./nft-tables.ts";
+import { XfrmTables } from "./xfrm.ts";
 
 const LOOPBACK_INDEX = 1;
 
@@ -17,6 +18,8 @@ export class NamespaceHandle {
   readonly route: NetlinkSocket;
   readonly netfilter: NetlinkSocket;
   readonly tables: NftTables;
+  /** In the host's namespace only. */
+  readonly xfrm: XfrmTables | undefined;
   readonly #indexes = new Map<string, number>();
   readonly #names = new Map<number, string | undefined>();
   #attached: (() => void)[] = [];
@@ -34,6 +37,7 @@ export class NamespaceHandle {
     this.route = route;
     this.netfilter = netfilter;
     this.tables = new NftTables(netfilter, options);
+    this.xfrm = options.shared ? inside(this.fd, () => new XfrmTables(options.tag)) : undefined;
   }
 
   /** Runs synchronous work in the namespace. */
@@ -90,6 +94,7 @@ export class NamespaceHandle {
   close(): void {
     this.detach();
     this.tables.close();
+    this.xfrm?.close();
     this.route.close();
     this.netfilter.close();
     closeSync(this.fd);

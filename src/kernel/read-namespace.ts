@@ -41,6 +41,7 @@ export function readNamespace(
   const names = new Map([[1, "lo"], ...ours.map((link) => [link.index, link.name] as const)]);
   const reading = { handle, want, raw, names };
   const lo = raw.find((link) => link.index === 1);
+  const xfrm = handle.xfrm?.read();
   return {
     links: ours.map((link) => toLink(link, reading, linksOf)),
     down: [...(handle.shared || lo === undefined ? [] : [lo]), ...ours]
@@ -52,6 +53,7 @@ export function readNamespace(
     neighbours: readNeighbours(reading),
     fdb: handle.shared ? [] : readFdb(reading),
     ...handle.inside(() => ({ sysctls: readSysctls(want), ...handle.tables.read() })),
+    ...(xfrm !== undefined && { xfrm }),
   };
 }
 

@@ -55,6 +55,16 @@ export async function runRound(plan: RoundPlan, round: Round, clock: Clock): Pro
   return failed;
 }
 
+/** What is left for when everything that is not wanted is gone. Adds to what failed. */
+export function runRest(plan: RoundPlan, round: Round, failed: Map<string, string[]>): void {
+  for (const [name, operations] of plan) {
+    const handle = round.handleOf(name);
+    if (handle === undefined) continue;
+    const rest = operations.filter((operation) => stageOf(operation) > LAST_STAGE);
+    for (const operation of rest) tryOne(handle, failed, () => execute(operation, handle, round));
+  }
+}
+
 function tryOne(handle: NamespaceHandle, failed: Map<string, string[]>, work: () => void): void {
   try {
     work();

@@ -7,6 +7,7 @@ import {
   stageOf,
   type TableName,
 } from "./operations.ts";
+import { diffXfrm } from "./xfrm.ts";
 
 /**
  * The steps that make `now` into `want`, in the order in which they are due. Empty when nothing differs. What `want` leaves
@@ -22,6 +23,7 @@ export function diffNamespace(now: ObservedNamespace, want: Namespace): Operatio
     ...diffRules(left, want),
     ...diffNeighbours(withoutFlushed(left, want), want),
     ...diffTables(now, want),
+    ...diffXfrm(now.xfrm, want.xfrm),
   ];
   return operations
     .map((operation) => ({ operation, stage: stageOf(operation) }))

@@ -9,3 +9,4 @@ export * from "./node-network.ts";
 export * from "./operations.ts";
 export { printNamespace, printNodeNetwork } from "./print.ts";
 export { type StaleConnections, staleConnections } from "./stale.ts";
+export { changedXfrm, type Xfrm, type XfrmOperation, type XfrmPolicy, type XfrmState } from "./xfrm.ts";

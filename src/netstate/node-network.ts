@@ -1,3 +1,5 @@
+import type { Xfrm } from "./xfrm.ts";
+
 /** The host's own namespace in a NodeNetwork: the one that shoald runs in. */
 export const HOST = "host";
 
@@ -21,6 +23,8 @@ export interface Namespace {
   /** Only the keys named are set, e.g. "net.ipv4.ip_forward": "1". They are not restored when they leave the value. */
   readonly sysctls: Readonly<Record<string, string>>;
   readonly tables: readonly NftTable[];
+  /** IPsec; in the host's namespace only, where the outer packets of tunnels are. Absent: none. */
+  readonly xfrm?: Xfrm;
 }
 
 /** A device. Names are 15 bytes at most and derive from ids, so that a restarted agent finds its own work. */
@@ -49,6 +53,8 @@ export interface VxlanLink extends LinkBase {
   readonly local: string;
   /** UDP destination port, 4789 unless told otherwise. */
   readonly port: number;
+  /** Made only where policies stop whatever would come or go in clear at its port. */
+  readonly encrypted?: boolean;
 }
 
 export interface BridgeLink extends LinkBase {

@@ -8,6 +8,7 @@ import type {
   Route,
   RouteRule,
 } from "./node-network.ts";
+import { printXfrmPolicy, printXfrmState, type XfrmOperation } from "./xfrm.ts";
 
 /** What was read from the kernel. `tables` are those known to be as the value says. */
 export interface ObservedNamespace extends Namespace {
@@ -26,6 +27,7 @@ export type LinkSetting = "mac" | "mtu" | "master";
 
 /** One step from what a namespace is to what it must be. "put" makes or replaces. */
 export type Operation =
+  | XfrmOperation
   | { readonly op: "set-sysctl"; readonly key: string; readonly value: string; readonly early: boolean }
   | { readonly op: "put-table"; readonly table: NftTable }
   | { readonly op: "change-table"; readonly from: NftTable; readonly table: NftTable }
@@ -48,6 +50,8 @@ export type Operation =
 
 /** Of the links that do not come again: by then most are gone, with the namespace of their other end. */
 export const LAST_STAGE = 15;
+/** After links and namespaces that are not wanted are gone: until then what they send has to be encrypted. */
+const AFTER_LINKS = 16;
 
 /**
  * When an operation is due; a node does each stage in all its namespaces before the next, because a veth pair spans two.
@@ -56,6 +60,8 @@ export const LAST_STAGE = 15;
  */
 const STAGES: Readonly<Record<Operation["op"], (operation: Operation) => number>> = {
   "set-sysctl": (operation) => (operation.op === "set-sysctl" && operation.early ? 0 : 4),
+  "put-xfrm-state": () => 0,
+  "put-xfrm-policy": () => 1,
   "put-table": () => 1,
   "remove-link": (operation) => (operation.op === "remove-link" && operation.again ? 2 : LAST_STAGE),
   "add-link": () => 3,
@@ -74,6 +80,8 @@ const STAGES: Readonly<Record<Operation["op"], (operation: Operation) => number>
   "remove-route": () => 13,
   "remove-neighbour": () => 14,
   "remove-fdb": () => 14,
+  "remove-xfrm-policy": () => AFTER_LINKS,
+  "remove-xfrm-state": () => AFTER_LINKS,
 };
 
 export function stageOf(operation: Operation): number {
@@ -112,10 +120,16 @@ export function describeOperation(operation: Operation): string {
     case "remove-fdb":
     case "put-fdb":
       return `${words(operation.op)} entry ${operation.entry.mac} on ${operation.entry.link}`;
+    case "put-xfrm-state":
+    case "remove-xfrm-state":
+      return `${words(operation.op)} ${printXfrmState(operation.state)}`;
+    case "put-xfrm-policy":
+    case "remove-xfrm-policy":
+      return `${words(operation.op)} ${printXfrmPolicy(operation.policy)}`;
   }
 }
 
-const words = (op: Operation["op"]): string => op.replace("-", " ");
+const words = (op: Operation["op"]): string => op.replaceAll("-", " ");
 
 function tableWord({ table }: Route): string {
   return table === undefined ? "" : ` in table ${table}`;

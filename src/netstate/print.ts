@@ -9,6 +9,7 @@ import type {
   Route,
   RouteRule,
 } from "./node-network.ts";
+import { printXfrmPolicy, printXfrmState } from "./xfrm.ts";
 
 /** The whole value as text that a person would like to read, in a canonical order: equal values print equally. */
 export function printNodeNetwork({ namespaces }: NodeNetwork): string {
@@ -31,6 +32,8 @@ export function printNamespace(namespace: Namespace): string {
     section("bridge fdb", namespace.fdb.map(printFdb).sort(byText)),
     section("sysctl", sysctls.sort(byText)),
     section("nft list ruleset", tables),
+    section("ip xfrm state", (namespace.xfrm?.states ?? []).map(printXfrmState).sort(byText)),
+    section("ip xfrm policy", (namespace.xfrm?.policies ?? []).map(printXfrmPolicy).sort(byText)),
   ];
   return parts.filter((part) => part !== "").join("\n");
 }

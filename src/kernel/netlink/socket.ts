@@ -36,6 +36,7 @@ const ENOBUFS = 105;
 
 /** linux/netlink.h */
 export const NETLINK_ROUTE = 0;
+export const NETLINK_XFRM = 6;
 export const NETLINK_NETFILTER = 12;
 
 /** The kernel never leaves a request without an answer; should it, this ends the wait. */

@@ -1,0 +1,97 @@
+import { Fault } from "../lib/index.ts";
+import type { Xfrm, XfrmOperation, XfrmState } from "../netstate/index.ts";
+import { NETLINK_XFRM, NetlinkSocket, type Refusal } from "./netlink/socket.ts";
+import {
+  policyBody,
+  policyName,
+  readXfrm,
+  reqidOf,
+  stateBody,
+  stateName,
+  XFRM_MSG_DELPOLICY,
+  XFRM_MSG_DELSA,
+  XFRM_MSG_GETPOLICY,
+  XFRM_MSG_GETSA,
+  XFRM_MSG_NEWSA,
+  XFRM_MSG_UPDPOLICY,
+} from "./netlink/xfrm.ts";
+
+const EEXIST = 17;
+/** EPROTONOSUPPORT, and ENOSYS or ENOENT from the cipher: what a kernel without ESP or AES-GCM says. */
+const LACKING: ReadonlySet<number> = new Set([2, 38, 93]);
+
+/** IPsec of one namespace, as far as it bears a swarm's mark. */
+export class XfrmTables {
+  readonly #socket: NetlinkSocket | undefined;
+  readonly #reqid: number;
+
+  /** To be called inside the namespace. */
+  constructor(tag: string) {
+    this.#reqid = reqidOf(tag);
+    this.#socket = openSocket();
+  }
+
+  /** Netlink address of the socket; undefined when the kernel has no IPsec. */
+  get port(): number | undefined {
+    return this.#socket?.port;
+  }
+
+  /** Undefined when there is nothing of ours. */
+  read(): Xfrm | undefined {
+    if (this.#socket === undefined) return undefined;
+    const [states, policies] = [XFRM_MSG_GETSA, XFRM_MSG_GETPOLICY].map((type) => this.#socket?.dump(type));
+    const found = readXfrm(states ?? [], policies ?? [], this.#reqid);
+    return found.states.length + found.policies.length === 0 ? undefined : found;
+  }
+
+  run(operation: XfrmOperation): Refusal | undefined {
+    const socket = this.#socket;
+    if (socket === undefined) throw new Fault("unsupported", "this kernel has no IPsec");
+    switch (operation.op) {
+      case "put-xfrm-state":
+        return explained(this.#putState(socket, operation.state));
+      case "put-xfrm-policy":
+        return socket.request(XFRM_MSG_UPDPOLICY, 0, policyBody(operation.policy, this.#reqid));
+      case "remove-xfrm-policy":
+        return socket.request(XFRM_MSG_DELPOLICY, 0, policyName(operation.policy));
+      case "remove-xfrm-state":
+        return socket.request(XFRM_MSG_DELSA, 0, stateName(operation.state));
+    }
+  }
+
+  /** Whether the kernel itself stops what would come or go in clear at this port. */
+  guards(port: number): boolean {
+    const policies = this.read()?.policies ?? [];
+    const all = policies.filter(
+      (p) => p.port === port && p.source === undefined && p.destination === undefined,
+    );
+    return all.some((p) => p.direction === "in") && all.some((p) => p.direction === "out");
+  }
+
+  close(): void {
+    this.#socket?.close();
+  }
+
+  /** A state's key cannot be changed: it makes room for the other. */
+  #putState(socket: NetlinkSocket, state: XfrmState): Refusal | undefined {
+    const body = stateBody(state, this.#reqid);
+    const refusal = socket.request(XFRM_MSG_NEWSA, 0, body);
+    if (refusal?.errno !== EEXIST) return refusal;
+    socket.request(XFRM_MSG_DELSA, 0, stateName(state));
+    return socket.request(XFRM_MSG_NEWSA, 0, body);
+  }
+}
+
+/** A kernel may have been built without. */
+function openSocket(): NetlinkSocket | undefined {
+  try {
+    return new NetlinkSocket(NETLINK_XFRM);
+  } catch {
+    return undefined;
+  }
+}
+
+function explained(refusal: Refusal | undefined): Refusal | undefined {
+  if (refusal === undefined || !LACKING.has(refusal.errno)) return refusal;
+  return { ...refusal, text: `this kernel has no ESP with AES-GCM (${refusal.text})` };
+}
