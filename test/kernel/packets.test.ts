@@ -165,6 +165,45 @@ test("a UDP caller of a VIP goes on with another task when its own leaves", asyn
   asker.stop();
 });
 
+test("a UDP caller of a published port goes on with another task when its own leaves, and again", async () => {
+  for (const address of ["192.168.7.1", "192.168.7.2"]) {
+    const asker = await askOverUdp(outside(), address, 8080);
+    const [first = ""] = (await asker.ask("?")).split(" ");
+    expect(await asker.ask("?")).toBe(`${first} 192.168.7.3`);
+    const tasks = SKETCH.tasks.map((row) => (row.id === first ? { ...row, takes: false } : row));
+    await applyAll({ ...SKETCH, tasks });
+    const [second = ""] = (await asker.ask("?")).split(" ");
+    expect(second).toMatch(/^vote/);
+    expect(second).not.toBe(first);
+    const left = tasks.map((row) => (row.id === second ? { ...row, takes: false } : row));
+    await applyAll({ ...SKETCH, tasks: left });
+    const third = await asker.ask("?");
+    expect(third).toMatch(/^vote\d{4} 192\.168\.7\.3$/);
+    expect([first, second]).not.toContain(third.split(" ")[0]);
+    await applyAll(SKETCH);
+    asker.stop();
+  }
+});
+
+test("datagrams larger than a packet come and are answered, by VIP and by published port, with the caller's address", async () => {
+  const calls = [
+    [task("client11", one), "10.0.1.5", 80, "10.0.1.31"],
+    [outside(), "192.168.7.1", 8080, "192.168.7.3"],
+    [outside(), "192.168.7.2", 8080, "192.168.7.3"],
+  ] as const;
+  for (const [from, to, port, seen] of calls) {
+    const heard = new Set<string>();
+    for (let i = 0; i < 6; i++) {
+      const asker = await askOverUdp(from, to, port);
+      const answer = await asker.ask("9000");
+      expect(answer).toMatch(new RegExp(`^vote\\d{4} ${seen.replaceAll(".", "\\.")} 9000$`));
+      heard.add(answer);
+      asker.stop();
+    }
+    expect(heard.size).toBe(3);
+  }
+});
+
 test("a UDP caller of a VIP or port without tasks is served as soon as there is one", async () => {
   const inner = await askOverUdp(task("client11", one), "10.0.1.7", 80);
   const outer = await askOverUdp(outside(), "192.168.7.2", 8082);

@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { execOk } from "../../src/sys/index.ts";
 
-/** Answers every TCP connection and UDP datagram with its name and the address that it sees the caller come from. */
+/**
+ * Answers every TCP connection and UDP datagram with its name and the address that it sees the caller come from; a long datagram
+ * with one as long.
+ */
 const SERVER = `
 const [name, port, host] = process.argv.slice(1);
 const plain = (address) => address.replace(/^::ffff:/, "");
@@ -11,7 +14,7 @@ const tcp = require("node:net").createServer({ allowHalfOpen: true }, (socket) =
   socket.end(name + " " + plain(socket.remoteAddress));
 });
 const udp = require("node:dgram").createSocket(host === "::" ? "udp6" : "udp4");
-udp.on("message", (text, from) => udp.send(name + " " + plain(from.address), from.port, from.address));
+udp.on("message", (text, from) => udp.send((name + " " + plain(from.address)).padEnd(text.length), from.port, from.address));
 tcp.listen(Number(port), host, () => udp.bind(Number(port), host, () => console.log("ready")));
 `;
 
@@ -31,18 +34,21 @@ const once = () => new Promise((resolve) => {
 })();
 `;
 
-/** Sends every line of its input as a datagram, always from one port; prints a line per answer, or "timeout" after a second. */
+/**
+ * Sends a datagram for every line of its input, always from one port: so many bytes, if the line is a number; prints a line per
+ * answer, or "timeout" after a second.
+ */
 const ASKER = `
 const [host, port] = process.argv.slice(1);
 const udp = require("node:dgram").createSocket(host.includes(":") ? "udp6" : "udp4");
 let timer;
 const say = (text) => { clearTimeout(timer); timer = undefined; console.log(text); };
-udp.on("message", (text) => timer && say(String(text)));
+udp.on("message", (text) => timer && say(String(text).replace(/ {9,}$/, () => " " + text.length)));
 udp.on("error", (error) => timer && say(error.code));
 udp.connect(Number(port), host, () => {
-  require("node:readline").createInterface({ input: process.stdin }).on("line", () => {
+  require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
     timer = setTimeout(() => say("timeout"), 1000);
-    udp.send("?");
+    udp.send(line > 0 ? "?".repeat(line) : "?");
   }).on("close", () => process.exit());
   console.log("ready");
 });
