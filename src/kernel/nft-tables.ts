@@ -121,7 +121,7 @@ export class NftTables {
   }
 
   #run(commands: string): string {
-    this.#context ??= new NftContext();
+    if (this.#context === undefined || this.#context.closed) this.#context = new NftContext();
     return this.#context.run(commands);
   }
 }

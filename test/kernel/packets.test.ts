@@ -240,6 +240,8 @@ test("TCP to a task that has left its balancer ends in peace; nothing of a vanis
   );
   expect(await tracked("10.0.1.32")).not.toContain("10.0.1.32");
   expect(await tracked("10.0.1.21")).toContain("10.0.1.21");
+  // The caller is told.
+  expect(await talk.ask("three")).toMatch(/ECONNRESET|closed/);
   bystander.stop();
   talk.stop();
   await applyAll(SKETCH);
