@@ -76,20 +76,28 @@ export class DnsServer {
   /** Both sockets until the signal aborts; throws when one cannot be had or breaks. */
   async #serve(signal: AbortSignal): Promise<void> {
     const { address, port = DNS_PORT, log, onListening } = this.#parts;
-    const udp = createSocket("udp4");
+    // Askers come with their addresses: nothing is to be looked up, be it only to see that.
+    const udp = createSocket({ type: "udp4", lookup: (address, _, found) => found(null, address, 4) });
     // Half open: who has asked all he wants to and said so still gets his answers.
     const tcp = createServer({ allowHalfOpen: true });
     const open = new Set<Socket>();
     tcp.on("connection", (socket) => this.#accept(socket, open));
     udp.on("message", (message, asker) => {
-      this.#answerUdp(udp, message, asker).catch((error: unknown) => this.#notAnswered(error));
+      try {
+        this.#answerUdp(udp, message, asker);
+      } catch (error) {
+        this.#notAnswered(error);
+      }
     });
     try {
       const broken = Promise.race([failureOf(udp), failureOf(tcp)]);
       broken.catch(() => undefined);
+      // Before `bind`: without a look-up it may be done when it returns.
+      const up = Promise.all([once(udp, "listening"), once(tcp, "listening")]);
+      up.catch(() => undefined);
       udp.bind(port, address);
       tcp.listen(port, address);
-      await Promise.race([Promise.all([once(udp, "listening"), once(tcp, "listening")]), broken]);
+      await Promise.race([up, broken]);
       log.debug("resolver serves", { address });
       onListening?.({ udp: udp.address().port, tcp: portOf(tcp) });
       await Promise.race([aborted(signal), broken]);
@@ -100,12 +108,14 @@ export class DnsServer {
     }
   }
 
-  async #answerUdp(udp: UdpSocket, message: Buffer, asker: { address: string; port: number }): Promise<void> {
+  #answerUdp(udp: UdpSocket, message: Buffer, asker: { address: string; port: number }): void {
     const query = readQuery(message);
     if (query === undefined) return;
-    const answer = await this.#answer(query, message, asker.address, "udp");
     // Errors: the asker is gone. A socket that closed meanwhile throws, to the same effect.
-    udp.send(answer, asker.port, asker.address, () => undefined);
+    const send = (answer: Buffer) => udp.send(answer, asker.port, asker.address, () => undefined);
+    const answer = this.#answer(query, message, asker.address, "udp");
+    if (Buffer.isBuffer(answer)) send(answer);
+    else answer.then(send).catch((error: unknown) => this.#notAnswered(error));
   }
 
   #accept(socket: Socket, open: Set<Socket>): void {
@@ -153,12 +163,13 @@ export class DnsServer {
     await Promise.race([once(socket, "drain"), once(socket, "close")]);
   }
 
-  async #answer(query: Query, message: Buffer, asker: string, over: Over): Promise<Buffer> {
+  /** At once what is the zone's to answer, a promise of what the outside says. */
+  #answer(query: Query, message: Buffer, asker: string, over: Over): Buffer | Promise<Buffer> {
     const zone = this.#currentZones().zoneOf(asker);
     if (zone === undefined) return writeAnswer(query, "refused");
     const outcome = answerQuery(query, zone, this.#turn++, over);
     if (outcome.kind === "answer") return outcome.bytes;
-    return (await this.#forward(message, zone, asker, over)) ?? writeAnswer(query, "failed");
+    return this.#forward(message, zone, asker, over).then((answer) => answer ?? writeAnswer(query, "failed"));
   }
 
   #currentZones(): Zones {

@@ -1,4 +1,4 @@
-import { CLASSES, type DnsRecord, MAX_TCP_BYTES, type Query, TYPES, writeAnswer } from "./message.ts";
+import { CLASSES, encodeRecords, MAX_TCP_BYTES, type Query, TYPES, writeAnswer } from "./message.ts";
 import { addressesOf, namesOf, type Zone } from "./zone.ts";
 
 /**
@@ -17,7 +17,9 @@ export type Outcome = { readonly kind: "answer"; readonly bytes: Buffer } | { re
  */
 export function answerQuery(query: Query, zone: Zone, turn: number, over: "udp" | "tcp"): Outcome {
   const maxBytes = over === "udp" ? query.udpBytes : MAX_TCP_BYTES;
-  const answered = (...[rcode, records]: [Parameters<typeof writeAnswer>[1], DnsRecord[]?]): Outcome => ({
+  const answered = (
+    ...[rcode, records]: [Parameters<typeof writeAnswer>[1], (readonly Buffer[])?]
+  ): Outcome => ({
     kind: "answer",
     bytes: writeAnswer(query, rcode, records, maxBytes),
   });
@@ -33,9 +35,9 @@ export function answerQuery(query: Query, zone: Zone, turn: number, over: "udp" 
   return zone.forwards ? { kind: "forward" } : answered("nonexistent");
 }
 
-function pointersOf({ type }: Query, names: readonly string[]): DnsRecord[] {
+function pointersOf({ type }: Query, names: readonly string[]): readonly Buffer[] {
   if (type !== TYPES.PTR) return [];
-  return names.map((data) => ({ type: "PTR", ttlS: TTL_S, data }));
+  return encodeRecords(names.map((data) => ({ type: "PTR", ttlS: TTL_S, data })));
 }
 
 function addressRecords(
@@ -43,12 +45,23 @@ function addressRecords(
   type: "A" | "AAAA",
   addresses: readonly string[],
   turn: number,
-): DnsRecord[] {
-  if (query.type !== TYPES[type]) return [];
-  return rotated(addresses, turn).map((data) => ({ type, ttlS: TTL_S, data }));
+): readonly Buffer[] {
+  return query.type === TYPES[type] ? rotated(encoded(type, addresses), turn) : [];
 }
 
-function rotated<T>(items: readonly T[], turn: number): T[] {
-  const first = items.length === 0 ? 0 : turn % items.length;
+/** Records of addresses, kept for as long as a zone has that very list: it is asked for again and again. */
+const RECORDS = new WeakMap<readonly string[], readonly Buffer[]>();
+
+function encoded(type: "A" | "AAAA", addresses: readonly string[]): readonly Buffer[] {
+  const known = RECORDS.get(addresses);
+  if (known !== undefined) return known;
+  const records = encodeRecords(addresses.map((data) => ({ type, ttlS: TTL_S, data })));
+  RECORDS.set(addresses, records);
+  return records;
+}
+
+function rotated<T>(items: readonly T[], turn: number): readonly T[] {
+  if (items.length < 2) return items;
+  const first = turn % items.length;
   return [...items.slice(first), ...items.slice(0, first)];
 }

@@ -1,5 +1,6 @@
 import { decode, RECURSION_AVAILABLE, RECURSION_DESIRED, TRUNCATED_RESPONSE } from "dns-packet";
 import { parseIpv4, parseIpv6 } from "../lib/index.ts";
+import { type Asked, readPlain } from "./plain.ts";
 
 /** RCODEs in header bits (RFC 1035, 4.1.1). */
 const RCODES = { ok: 0, malformed: 1, failed: 2, nonexistent: 3, unsupported: 4, refused: 5 } as const;
@@ -27,6 +28,8 @@ const SAME_NAME = 0xc000 | HEADER_BYTES;
 /** RFC 6891: an empty OPT record with our size. */
 const OPT: Buffer = Buffer.from([0, 0, 41, MAX_UDP_BYTES >> 8, MAX_UDP_BYTES & 0xff, 0, 0, 0, 0, 0, 0]);
 
+const NOTHING: Buffer = Buffer.alloc(0);
+
 /** A question as it came in. */
 export interface Query {
   readonly id: number;
@@ -47,49 +50,59 @@ export interface Query {
 /** A record that answers; its name is the question's. */
 export type DnsRecord = { readonly type: "A" | "AAAA" | "PTR"; readonly ttlS: number; readonly data: string };
 
-/** Reads a query; undefined for bytes that are none and must not even be refused: responses, scraps. */
+/** Reads a query; undefined for bytes that are none and must not even be refused: responses, scraps. The query keeps the bytes. */
 export function readQuery(bytes: Uint8Array): Query | undefined {
-  const message = Buffer.from(bytes);
+  const message = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (message.length < HEADER_BYTES || (message.readUInt16BE(2) & RESPONSE) !== 0) return undefined;
-  const packet = attempt(() => decode(message));
-  if (packet === undefined) return undefined;
-  const [asked, ...more] = packet.questions ?? [];
-  const end = asked === undefined || more.length > 0 ? undefined : questionEnd(message);
-  const opt = (packet.additionals ?? []).find((record) => record.type === "OPT");
+  const asked = readPlain(message) ?? readAny(message);
+  if (asked === undefined) return undefined;
+  const { name, end, ednsBytes } = asked;
   const flags = message.readUInt16BE(2);
   return {
     id: message.readUInt16BE(0),
     flags,
     question: message.subarray(HEADER_BYTES, end ?? HEADER_BYTES),
-    name: asked?.name ?? "",
+    name,
     type: end === undefined ? 0 : message.readUInt16BE(end - 4),
     class: end === undefined ? 0 : message.readUInt16BE(end - 2),
-    edns: opt !== undefined,
-    udpBytes: Math.min(Math.max(PLAIN_BYTES, opt?.udpPayloadSize ?? 0), MAX_UDP_BYTES),
+    edns: ednsBytes !== undefined,
+    udpBytes: Math.min(Math.max(PLAIN_BYTES, ednsBytes ?? 0), MAX_UDP_BYTES),
     fault: faultOf(flags, end),
   };
 }
 
+/** Reads any message; undefined when it is none. */
+export function readAny(message: Buffer): Asked | undefined {
+  const packet = attempt(() => decode(message));
+  if (packet === undefined) return undefined;
+  const [asked, ...more] = packet.questions ?? [];
+  const opt = (packet.additionals ?? []).find((record) => record.type === "OPT");
+  return {
+    name: asked?.name ?? "",
+    end: asked === undefined || more.length > 0 ? undefined : questionEnd(message),
+    ednsBytes: opt?.udpPayloadSize,
+  };
+}
+
 /**
- * The message that answers a query. Of records that do not fit into `maxBytes` the first stay, and the message says that it is cut:
+ * The message that answers a query, with encoded records. Of those that do not fit into `maxBytes` the first stay, and the message says that it is cut:
  * who can asks again by TCP, who cannot (musl before 1.2.4) has some of them.
  */
 export function writeAnswer(
   query: Query,
   rcode: Rcode,
-  records: readonly DnsRecord[] = [],
+  records: readonly Buffer[] = [],
   maxBytes: number = query.udpBytes,
 ): Buffer {
-  const tail = query.edns ? OPT : Buffer.alloc(0);
-  const encoded = records.map(encodeRecord).filter((record) => record !== undefined);
+  const tail = query.edns ? OPT : NOTHING;
   let room = maxBytes - HEADER_BYTES - query.question.length - tail.length;
   const fitting: Buffer[] = [];
-  for (const record of encoded) {
+  for (const record of records) {
     if (record.length > room) break;
     fitting.push(record);
     room -= record.length;
   }
-  const cut = fitting.length < encoded.length ? TRUNCATED_RESPONSE : 0;
+  const cut = fitting.length < records.length ? TRUNCATED_RESPONSE : 0;
   const kept = query.flags & (OPCODE_BITS | RECURSION_DESIRED);
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt16BE(query.id, 0);
@@ -113,6 +126,11 @@ function questionEnd(message: Buffer): number | undefined {
 function faultOf(flags: number, end: number | undefined): Query["fault"] {
   if ((flags & OPCODE_BITS) !== 0) return "unsupported";
   return end === undefined ? "malformed" : undefined;
+}
+
+/** Records as `writeAnswer` takes them. What no record can hold is left out. */
+export function encodeRecords(records: readonly DnsRecord[]): Buffer[] {
+  return records.map(encodeRecord).filter((record) => record !== undefined);
 }
 
 function encodeRecord({ type, ttlS, data }: DnsRecord): Buffer | undefined {

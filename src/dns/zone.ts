@@ -34,7 +34,8 @@ export interface Zone {
 
 /** A name as it is compared: lowercase (RFC 4343), without the final dot. */
 export function plainName(name: string): string {
-  return name.toLowerCase().replace(/\.$/, "");
+  const lower = name.toLowerCase();
+  return lower.endsWith(".") ? lower.slice(0, -1) : lower;
 }
 
 /**
