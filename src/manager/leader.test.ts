@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { FakeClock, Fault, seededRandom, silentLog } from "../lib/index.ts";
+import { FakeClock, Fault, seededRandom, silentLog, sleep } from "../lib/index.ts";
 import { type Change, isTerminal, put, type Task, type TaskState } from "../model/index.ts";
-import { aCluster, aNode, aService } from "../model/objects.fake.ts";
+import { aCluster, aNode, aService, aTask } from "../model/objects.fake.ts";
 import { MemoryBackend, openSeal, Store } from "../store/index.ts";
 import { runLeader } from "./leader.ts";
 import { planScope } from "./planner.ts";
@@ -11,6 +11,8 @@ import { planScope } from "./planner.ts";
 /** A backend that can be away for a while. */
 class Flaky extends MemoryBackend {
   away = false;
+  /** Commits are done, but nobody hears of it, and the watch is slow. */
+  deaf = false;
   /** As if somebody else always wrote first. */
   contended = false;
   commits = 0;
@@ -19,9 +21,26 @@ class Flaky extends MemoryBackend {
     this.commits++;
     if (this.away) throw new Fault("unavailable", "etcd is away");
     if (this.contended) throw new Fault("conflict", "a guard does not hold");
-    return super.commit(writes);
+    const version = await super.commit(writes);
+    if (this.deaf) throw new Fault("timeout", "etcd has not answered");
+    return version;
+  }
+
+  override async list(prefix: string): ReturnType<MemoryBackend["list"]> {
+    if (this.away) throw new Fault("unavailable", "etcd is away");
+    return super.list(prefix);
+  }
+
+  override async *watch(...args: Parameters<MemoryBackend["watch"]>): ReturnType<MemoryBackend["watch"]> {
+    for await (const commit of super.watch(...args)) {
+      if (this.deaf) await sleep(clock, SLOW_MS);
+      yield commit;
+    }
   }
 }
+
+/** How far a slow watch is behind. */
+const SLOW_MS = 3_000;
 
 let clock: FakeClock;
 let backend: Flaky;
@@ -122,6 +141,37 @@ describe("runLeader()", () => {
     }
     await clock.advance(500);
     expect(tasks().filter((t) => t.desiredState === "running")).toHaveLength(2);
+  });
+});
+
+describe("a view that is behind the store", () => {
+  const web = unsaved(aService("web", { mode: { kind: "replicated", replicas: 2 } }));
+
+  beforeEach(() => seed(put("cluster", unsaved(aCluster())), put("node", unsaved(aNode("n1")))));
+
+  test("a new leader knows what the one before it wrote before it plans, and waits for a store that is away", async () => {
+    const other = await Store.open({ backend, seal: openSeal, clock, log: silentLog });
+    const term = new AbortController();
+    running.push(other.run(term.signal));
+    backend.deaf = true;
+    await Promise.all([other.update([put("service", web)]).catch(() => 0), clock.advance(5)]);
+    await other.catchUp();
+    const [now] = [...other.view.all("service")];
+    const task = unsaved(aTask(now!, 1, { id: "first", nodeId: "n1" }));
+    await Promise.all([other.update([put("task", task)]).catch(() => 0), clock.advance(5)]);
+    backend.deaf = false;
+    backend.away = true;
+    start((signal) => runLeader(parts(), signal));
+    await clock.advance(1_000);
+    expect(tasks()).toEqual([]);
+    backend.away = false;
+    await clock.advance(10_000);
+    expect(
+      tasks()
+        .map(({ slot }) => slot)
+        .sort(),
+    ).toEqual([1, 2]);
+    term.abort();
   });
 });
 

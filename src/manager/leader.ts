@@ -31,11 +31,13 @@ const PARK_MS = 60_000;
 /**
  * The leader's loop: plan for what moved, apply, wait until the view moves again or a delay runs out; for ever.
  * All its memory is the store (the work list is made anew at the start), so any manager can take over between two plans.
+ * A new leader first catches up with what the one before it wrote: its plans make tasks, which no version guards.
  * Plans are small: between two of them everybody else gets a turn.
  */
 export async function runLeader(parts: LeaderParts, signal: AbortSignal): Promise<void> {
   const { store, clock } = parts;
   const work = new Worklist();
+  await catchUp(parts, signal);
   const unsubscribe = store.subscribe((changes) => work.note(store.view, changes));
   work.begin(store.view);
   /** Parts of a scope that could not be planned for as a whole. */
@@ -107,6 +109,24 @@ async function apply(
     }
     log.warn("plan not applied", { error: messageOf(error) });
     await sleep(clock, RETRY_MS, signal).catch(() => undefined);
+    // It may be written all the same: planned again without knowing that, its tasks would be there twice.
+    await catchUp({ store, clock, log }, signal);
     return false;
+  }
+}
+
+/** Waits until the view has all that is stored, however long the store is away; or until the signal aborts. */
+async function catchUp(
+  { store, clock, log }: Pick<LeaderParts, "store" | "clock" | "log">,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await store.catchUp();
+      return;
+    } catch (error) {
+      log.warn("the store's state is not known", { error: messageOf(error) });
+      await sleep(clock, RETRY_MS, signal).catch(() => undefined);
+    }
   }
 }

@@ -77,6 +77,14 @@ export class Store {
     }
   }
 
+  /**
+   * Resolves when the view holds all that was stored when this was called. Who is to make objects needs it where the view may be
+   * behind: no guard tells that somebody has made others meanwhile. Faults "unavailable" and "timeout".
+   */
+  async catchUp(): Promise<void> {
+    await this.#list();
+  }
+
   /** Calls `fn` after each commit that changed an object, once the view has it, in order. Returns how to stop. */
   subscribe(fn: Listener): () => void {
     this.#listeners.add(fn);
@@ -178,8 +186,12 @@ export class Store {
     return name !== undefined && this.#view.get(name.kind, name.id)?.version === version;
   }
 
-  /** Moves the view by one commit, then tells. Everything is opened first: a commit is seen whole or not at all. */
+  /**
+   * Moves the view by one commit, then tells. Everything is opened first: a commit is seen whole or not at all. The watch and a
+   * listing may overtake each other: what the view has is not taken again.
+   */
   #take(commit: Commit): void {
+    if (commit.version <= this.#version) return;
     const puts = commit.puts.flatMap((entry) => this.#open(entry));
     const deletes = commit.deletes.flatMap((key) => parseKey(key) ?? []);
     const changes: ObjectChange[] = [];
