@@ -142,6 +142,21 @@ describe("lost tasks", () => {
     ]);
   });
 
+  test("one without a place is not let go before a predecessor on a host that may come back, but for a minute", () => {
+    const web = aService("web");
+    const old = aRunning(web, 1, "n1", { desiredState: "shutdown" });
+    const { nodeId: _, ...next } = waiting(web, {
+      notBefore: T0,
+      status: { at: T0, state: "pending", message: "" },
+    });
+    const at = (now: number, task: Task, n1 = down("n1")) => plan(web, [old, task], now, [n1, aNode("n2")]);
+    expect([at(T0 + 200, next).changes, at(T0 + 200, next).again]).toEqual([[], T0 + 1 + 60_000]);
+    expect(at(T0 + 200, { ...next, nodeId: "n1" }, aNode("n1")).changes).toEqual([]);
+    expect(lines(at(T0 + 200, { ...next, nodeId: "n2" }))).toHaveLength(1);
+    expect(lines(at(T0 + 1 + 60_000, next))).toHaveLength(1);
+    expect(lines(plan(web, [old, next], T0 + 200, [aNode("n2")]))).toHaveLength(1);
+  });
+
   test("a waiting one whose node goes hands on what it waited for", () => {
     const web = aService("web");
     const first = aRunning(web, 1, "n2", { desiredState: "shutdown" });

@@ -66,7 +66,8 @@ function successorOf(old: Task, renewed: boolean): string | undefined {
 
 /**
  * A task that waits in READY: the task let go once its delay is over and those of its place that were told to go are seen
- * stopped (or cannot be waited for), else the instant to look again.
+ * stopped (or cannot be waited for), else the instant to look again. One without a place could not run anyway: it waits also
+ * for those whose host is down, since that may come back and take it.
  */
 export function release(
   view: View,
@@ -79,12 +80,18 @@ export function release(
   const named = task.after === undefined ? undefined : view.get("task", task.after);
   const before = [...(named === undefined ? [] : [named]), ...slot.tasks.filter((other) => !isWanted(other))];
   const deadline = task.createdAt + OLD_TASK_TIMEOUT_MS;
-  if (now >= deadline || !before.some((other) => mayStillRun(view, other))) return { go: true };
+  const holdsUp = task.nodeId === undefined ? mayBeFound : mayStillRun;
+  if (now >= deadline || !before.some((other) => holdsUp(view, other))) return { go: true };
   return { go: false, again: deadline };
 }
 
-/** Its node knows of it, and has not reported its end. */
+/** Its node knows of it, is there, and has not reported its end. */
 export function mayStillRun(view: View, task: Task): boolean {
-  if (task.nodeId === undefined || isTerminal(task)) return false;
-  return stateRank(task.status.state) >= stateRank("assigned") && !isNodeGone(nodeOf(view, task), task);
+  return mayBeFound(view, task) && !isNodeGone(nodeOf(view, task), task);
+}
+
+/** Its node knows of it, and has not reported its end; if it is down, it may come back with it. */
+function mayBeFound(view: View, task: Task): boolean {
+  if (isTerminal(task) || nodeOf(view, task) === undefined) return false;
+  return stateRank(task.status.state) >= stateRank("assigned");
 }
