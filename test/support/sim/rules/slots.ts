@@ -21,6 +21,9 @@ export function slotsAreSingle(world: SimCluster): Watcher {
   const running = new Map<string, Map<string, Run>>();
   /** By node: until when it was seen other than ready. */
   const away = new Map<string, number>();
+  /** By task: when it was made, by the world's clock: `createdAt` is by a manager's, which may be ahead. */
+  const made = new Map<string, number>();
+  const madeAt = ({ task }: Run) => made.get(task.id) ?? task.createdAt;
   const wasAway = (id: string, since: number) => {
     const node = world.view.get("node", id);
     return node?.status.state !== "ready" || (away.get(id) ?? 0) >= since;
@@ -29,8 +32,7 @@ export function slotsAreSingle(world: SimCluster): Watcher {
     const service = world.view.get("service", newer.task.serviceId);
     const old = world.view.get("task", older.task.id);
     if (service === undefined || isStartFirst(service)) return true;
-    if (wasAway(older.host, newer.task.createdAt - 1_000) || wasAway(newer.host, newer.task.createdAt))
-      return true;
+    if (wasAway(older.host, madeAt(newer) - 1_000) || wasAway(newer.host, madeAt(newer))) return true;
     if (world.clock.now() < world.clocksSetAt + CLOCK_MS) return true;
     const isLate = world.clock.now() >= newer.task.createdAt + OLD_TASK_TIMEOUT_MS - 1_000;
     return isLate && (old === undefined || !isWanted(old));
@@ -52,6 +54,9 @@ export function slotsAreSingle(world: SimCluster): Watcher {
   return {
     onChanges(changes) {
       for (const { kind, before, after } of changes) {
+        if (kind === "task" && before === undefined && after !== undefined)
+          made.set((after as Task).id, world.clock.now());
+        if (kind === "task" && after === undefined && before !== undefined) made.delete((before as Task).id);
         if (kind !== "node") continue;
         const [was, is] = [before as Node | undefined, after as Node | undefined];
         if (was !== undefined && was.status.state !== "ready") away.set(was.id, world.clock.now());
