@@ -36,8 +36,16 @@ export function slotsOf(tasks: Iterable<Task>): Slot[] {
 }
 
 function slotOf(key: string, tasks: Task[]): Slot {
-  const sorted = tasks.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+  const sorted = tasks.sort(newestFirst);
   return { key, ...placeOf(sorted[0]), tasks: sorted, wanted: sorted.filter(isWanted) };
+}
+
+/** Of two that were born at one instant the one that waits for the other is the newer. */
+function newestFirst(a: Task, b: Task): number {
+  if (a.createdAt !== b.createdAt) return b.createdAt - a.createdAt;
+  if (a.after === b.id) return -1;
+  if (b.after === a.id) return 1;
+  return a.id < b.id ? 1 : -1;
 }
 
 export function placeOf(task: Task | undefined): Place {
