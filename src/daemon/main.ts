@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../lib/index.ts";
-import { lineLog, systemClock } from "../sys/index.ts";
+import { lineLog, systemClock, takePrecedence } from "../sys/index.ts";
 import { readConfig, usage } from "./config.ts";
 import { runDaemon } from "./index.ts";
+
+/** A node that answers while its tasks take all the CPU they can get; containers have containerd's nice value, not ours. */
+const NICE = -10;
 
 /** `shoald`: reads settings, runs until SIGTERM or SIGINT. Exit code 0 after a clean stop, 1 with one sentence otherwise. */
 async function main(argv: readonly string[]): Promise<void> {
@@ -14,6 +17,7 @@ async function main(argv: readonly string[]): Promise<void> {
   // Whoever read the log has gone: shoald goes on.
   process.stderr.on("error", () => undefined);
   const log = lineLog((line) => void process.stderr.write(line), systemClock, config["log-level"]);
+  if (!takePrecedence(NICE)) log.debug("no precedence over other processes");
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.once(name, () => {

@@ -11,8 +11,8 @@ export class SystemFacts {
   readonly startedAt: Instant;
   readonly #config: Config;
   readonly #identity: { readonly id: string; readonly version: string };
-  /** What does not change: `os.cpus` reads files in /proc that the kernel, when busy, takes up to 200 ms to fill. */
-  readonly #machine = { cpus: availableParallelism(), os: osRelease() };
+  /** What does not change is read once: some files of /proc take the kernel, when it is busy, up to 200 ms to fill. */
+  readonly #machine = { cpus: availableParallelism(), memoryBytes: totalmem(), os: osRelease() };
   #versions: Promise<{ containerd: string; runc: string }> | undefined;
 
   constructor(config: Config, identity: { id: string; version: string }, startedAt: Instant) {
@@ -24,7 +24,7 @@ export class SystemFacts {
   async info(): Promise<SystemInfo> {
     this.#versions ??= askVersions();
     const { containerd, runc } = await this.#versions;
-    const { os } = this.#machine;
+    const { os, cpus, memoryBytes } = this.#machine;
     return {
       id: this.#identity.id,
       version: this.#identity.version,
@@ -33,8 +33,8 @@ export class SystemFacts {
       operatingSystem: os["PRETTY_NAME"] ?? "Linux",
       osVersion: os["VERSION_ID"] ?? "",
       architecture: MACHINES[process.arch] ?? process.arch,
-      cpus: this.#machine.cpus,
-      memoryBytes: totalmem(),
+      cpus,
+      memoryBytes,
       dataRoot: this.#config["data-root"],
       labels: this.#config.labels,
       cgroupVersion: existsSync("/sys/fs/cgroup/cgroup.controllers") ? "2" : "1",

@@ -5,4 +5,5 @@
 export { systemClock } from "./clock.ts";
 export { type ExecResult, exec, execOk } from "./exec.ts";
 export { LOG_LEVELS, type LogLevel, lineLog } from "./log.ts";
+export { takePrecedence } from "./precedence.ts";
 export { systemRandom } from "./random.ts";

@@ -6,11 +6,12 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { getPriority, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { exec } from "../../src/sys/index.ts";
@@ -53,6 +54,8 @@ function start(file: string, stderr: "pipe" | number = "pipe"): Running {
   let said = "";
   const child = spawn(process.execPath, [main, "--config", file], {
     stdio: ["ignore", "ignore", stderr],
+    // A session of its own, as a service manager gives it.
+    detached: true,
   });
   child.stderr?.on("data", (chunk) => {
     said += chunk;
@@ -120,6 +123,15 @@ test("a second shoald on the same data or the same socket is refused; the first 
   first.child.kill("SIGTERM");
   const [code] = await once(first.child, "exit");
   expect([code, first.said()]).toEqual([0, expect.stringContaining("shoald stopped")]);
+});
+
+test("it comes before its tasks when CPUs are short", async () => {
+  const dir = folder();
+  const { child } = start(settings(dir));
+  await serving(dir);
+  expect(getPriority(child.pid)).toBe(-10);
+  const group = `/proc/${child.pid}/autogroup`;
+  if (existsSync(group)) expect(readFileSync(group, "utf8")).toMatch(/ nice -10\n$/);
 });
 
 test("TCP without TLS is refused", async () => {
