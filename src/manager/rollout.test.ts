@@ -169,6 +169,21 @@ describe("an update that fails", () => {
     expect(world.running().filter((t) => !isNew(t))).toHaveLength(0);
   });
 
+  test("continue stops no second task for one that has no place: it is paused, and says why", () => {
+    const world = worldOf(3, { failureAction: "continue" });
+    const placement = { constraints: ["node.labels.never==here"], preferences: [], maxReplicas: 0 };
+    world.update((spec) => ({
+      ...spec,
+      task: { ...spec.task, forceUpdate: 1, placement: { ...spec.task.placement, ...placement } },
+    }));
+    world.run(3_600_000);
+    expect(world.running()).toHaveLength(2);
+    expect(world.service().updateStatus).toMatchObject({
+      state: "paused",
+      message: expect.stringMatching(/^update paused due to .*: not running after 10 min.*no suitable node/),
+    });
+  });
+
   test("start-first keeps the old tasks, and tries again at the pace of the restart delay", () => {
     const world = worldOf(3, { failureAction: "continue", order: "start-first" });
     const known = new Set<string>();

@@ -15,8 +15,10 @@ export function judge(
 ): Service | undefined {
   const { failureAction, maxFailureRatio } = rulesOf(service);
   const failures = trials.filter((trial) => trial.failure !== undefined);
-  if (failures.length === 0 || failureAction === "continue") return undefined;
-  if (failures.length / slots <= maxFailureRatio) return undefined;
+  if (failures.length === 0) return undefined;
+  const bears =
+    failureAction === "continue" ? !eatsUp(service, failures) : failures.length / slots <= maxFailureRatio;
+  if (bears) return undefined;
   const because = `due to failure or early termination of ${lastOf(failures)}`;
   // A rollback is never rolled back.
   if (isRollback(service)) return withStatus(service, "rollback_paused", `rollback paused ${because}`);
@@ -24,6 +26,14 @@ export function judge(
     return rolledBack(service, service.previousSpec, now, `update rolled back ${because}`);
   }
   return withStatus(service, "paused", `update paused ${because}`);
+}
+
+/**
+ * Going on would stop one task after the other that runs, for others that no node has room for: what "continue" bears is
+ * failures of tasks, not that.
+ */
+function eatsUp(service: Service, failures: readonly Trial[]): boolean {
+  return rulesOf(service).order === "stop-first" && failures.some(({ task }) => task.nodeId === undefined);
 }
 
 /** The service with its update at an end: all slots done and watched. */
