@@ -4,6 +4,7 @@ import type { NodeNetwork } from "../netstate/index.ts";
 import { systemClock } from "../sys/index.ts";
 import { LinuxKernel } from "./linux-kernel.ts";
 import { leaveHome } from "./netns.ts";
+import { leaveNftables } from "./nft-context.ts";
 
 /** The thread in which the kernel is spoken to: a request that waits for the kernel's locks holds up nothing but the next one. */
 
@@ -97,6 +98,7 @@ const HANDLE: { readonly [K in ToKernel["kind"]]: (message: Extract<ToKernel, { 
     for (const watch of watches.values()) watch.abort(new Error("the kernel's thread ends"));
     // An error here is one of the thread, and ends it as well.
     void kernel.close().then(() => {
+      leaveNftables();
       leaveHome();
       process.exit(0);
     });

@@ -49,13 +49,19 @@ function library(): LibNftables {
  * more descriptors than that, so low ones are kept for it from the beginning, and so many conversations are open at most.
  */
 const SELECT_LIMIT = 1024;
-const MOST_CONTEXTS = 256;
+const MOST_CONTEXTS = 128;
 /** Freed at once for a new conversation: other threads may take one in that moment. */
 const SPARE = 8;
 
 let reserved: number[] | undefined;
 /** Least recently used first. */
 const open = new Set<NftContext>();
+
+/** Lets go of the descriptors that this thread keeps: it is about to end. */
+export function leaveNftables(): void {
+  for (const fd of reserved?.splice(0) ?? []) closeSync(fd);
+  reserved = undefined;
+}
 
 /** Makes something that takes a descriptor, with low ones free. */
 function withLowDescriptor<T>(make: () => T): T {

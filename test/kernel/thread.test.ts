@@ -30,11 +30,11 @@ const boxes = (count: number): NodeNetwork => {
   };
 };
 
-/** The process's descriptors of network namespaces and netlink sockets; those of the threads too. */
+/** The process's descriptors of network namespaces, netlink sockets, and those kept for more; those of the threads too. */
 const descriptors = (): number =>
   readdirSync("/proc/self/fd").filter((fd) => {
     try {
-      return /^(net:|socket:|\/run\/netns|\/tmp\/shoal-netns)/.test(readlinkSync(`/proc/self/fd/${fd}`));
+      return /^(net:|socket:|\/dev\/null|\/run\/netns|\/tmp\/shoal-netns)/.test(readlinkSync(`/proc/self/fd/${fd}`));
     } catch {
       return false; // It was the folder's own.
     }

@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { dockerEnv } from "../../src/lab/index.ts";
+import { exec } from "../../src/sys/index.ts";
+import { eventually, type TaskContainer, TestSwarm } from "../support/swarm.ts";
+
+/** What `docker network` words do: to addresses, to routes, to what a task may reach; and the ingress network made anew. */
+
+let swarm: TestSwarm;
+
+beforeAll(async () => {
+  swarm = await TestSwarm.up("nets");
+});
+afterAll(() => swarm?.[Symbol.asyncDispose]());
+
+const docker = (...args: string[]) => swarm.docker("1", ...args);
+const create = (...args: string[]) => docker("network", "create", "-d", "overlay", ...args);
+const sleeper = ["busybox", "sleep", "1000"];
+
+async function only(service: string): Promise<TaskContainer> {
+  const [task] = await swarm.containers(service);
+  if (task === undefined) throw new Error(`${service} has no container`);
+  return task;
+}
+
+async function inside(service: string, ...argv: string[]): Promise<string> {
+  const { stdout, stderr, code } = await swarm.inTask(await only(service), ...argv);
+  return code === 0 ? stdout : `exit ${code}: ${stderr}${stdout}`;
+}
+
+/** The CLI asks whether one is sure before it removes the ingress network. */
+function removeIngress(name: string) {
+  const env = { ...process.env, ...dockerEnv(swarm.lab, "1"), NAME: name };
+  return exec(["sh", "-c", 'echo y | docker network rm "$NAME"'], { env });
+}
+
+const asks = async (host: string, port: number): Promise<string> => {
+  const url = `http://${swarm.ip(host)}:${port}/`;
+  return (await swarm.exec("client", "curl", "-s", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", url))
+    .stdout;
+};
+
+test("subnet, gateway, range and MTU are what tasks get", async () => {
+  const words = ["--subnet", "10.40.0.0/16", "--gateway", "10.40.9.9", "--ip-range", "10.40.8.0/24"];
+  await create(
+    ...words,
+    "--aux-address",
+    "own=10.40.8.2",
+    "-o",
+    "com.docker.network.driver.mtu=1300",
+    "ranged",
+  );
+  await swarm.service("in-range", "--network", "ranged", "--replicas", "2", ...sleeper);
+  const addresses = await inside("in-range", "ip", "-o", "-4", "address");
+  expect(addresses).toMatch(/ 10\.40\.8\.\d+\/16 /);
+  expect(addresses).not.toContain("10.40.8.2/");
+  // The envelope of the tunnel, 50 bytes, is taken off what the network's wire carries.
+  expect(await inside("in-range", "ip", "-o", "link")).toContain("mtu 1250");
+  const ipam = await docker("network", "inspect", "--format", "{{json .IPAM.Config}}", "ranged");
+  expect(JSON.parse(ipam)).toEqual([
+    {
+      Subnet: "10.40.0.0/16",
+      IPRange: "10.40.8.0/24",
+      Gateway: "10.40.9.9",
+      AuxiliaryAddresses: { own: "10.40.8.2" },
+    },
+  ]);
+  await docker("service", "rm", "in-range");
+});
+
+test("a network without an address left: the task says which, runs once there is one, and others are not held up", async () => {
+  // Eight addresses: the ends, the gateway, a VIP and the nodes' own leave too few for six tasks.
+  await create("--subnet", "10.41.0.0/29", "small");
+  await docker(
+    "service",
+    "create",
+    "-d",
+    "-q",
+    "--name",
+    "many",
+    "--network",
+    "small",
+    "--replicas",
+    "6",
+    ...sleeper,
+  );
+  await eventually(20_000, "the tasks without an address say why", async () => {
+    const rows = await swarm.ps("many", "{{.CurrentState}} {{.Error}}");
+    return (
+      rows.some((row) => /^(New|Pending) .*network small has no free address/.test(row)) ||
+      Promise.reject(rows)
+    );
+  });
+  await swarm.service("other", ...sleeper);
+  await docker("service", "scale", "-d", "many=1");
+  await swarm.replicas("many", 1);
+  await docker("service", "rm", "many", "other");
+});
+
+test("an internal network leads nowhere but to its tasks", async () => {
+  await create("--internal", "closed");
+  await swarm.service("shut", "--network", "closed", ...sleeper);
+  await swarm.service("next", "--network", "closed", "shoal/probe");
+  expect(await inside("shut", "ip", "route")).not.toContain("default");
+  expect(await inside("shut", "wget", "-q", "-T", "3", "-O", "-", "http://next/")).toContain("hostname");
+  expect(await inside("shut", "ping", "-c", "1", "-W", "1", swarm.ip("client"))).toMatch(/^exit [12]/);
+  await docker("service", "rm", "shut", "next");
+});
+
+test("the ingress network: in use it stays; gone, ports are refused; made anew with other words, the mesh is back", async () => {
+  await swarm.service("web", "-p", "8090:80", "shoal/probe");
+  expect((await removeIngress("ingress")).stderr).toContain("is in use by service");
+  await docker("service", "rm", "web");
+  await eventually(20_000, "the ingress network is removed", async () => {
+    return (await removeIngress("ingress")).code === 0;
+  });
+  const refused = await swarm.try("1", "service", "create", "-d", "-p", "8090:80", "shoal/probe");
+  expect(refused.stderr).toContain("service needs ingress network, but no ingress network is present");
+  const words = ["--subnet", "10.42.0.0/24", "-o", "com.docker.network.driver.mtu=1400"];
+  await create("--ingress", ...words, "my-ingress");
+  const second = await swarm.try("1", "network", "create", "-d", "overlay", "--ingress", "another");
+  expect(second.stderr).toContain("is already present");
+  await swarm.service("web", "-p", "8090:80", "shoal/probe");
+  for (const host of swarm.lab.hosts) {
+    await eventually(
+      10_000,
+      `the port answers at host ${host}`,
+      async () => (await asks(host, 8090)) === "200",
+    );
+  }
+  expect(await inside("web", "ip", "-o", "-4", "address")).toMatch(/ 10\.42\.0\.\d+\/24 /);
+  await docker("service", "rm", "web");
+});
