@@ -34,7 +34,9 @@ const boxes = (count: number): NodeNetwork => {
 const descriptors = (): number =>
   readdirSync("/proc/self/fd").filter((fd) => {
     try {
-      return /^(net:|socket:|\/dev\/null|\/run\/netns|\/tmp\/shoal-netns)/.test(readlinkSync(`/proc/self/fd/${fd}`));
+      return /^(net:|socket:|\/dev\/null|\/run\/netns|\/tmp\/shoal-netns)/.test(
+        readlinkSync(`/proc/self/fd/${fd}`),
+      );
     } catch {
       return false; // It was the folder's own.
     }
