@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { killDaemon, startHost } from "../../src/lab/index.ts";
 import { systemClock } from "../../src/sys/index.ts";
+import { wordsOf } from "../../src/wire/service-flags.fake.ts";
+import { sayable } from "../support/cli.ts";
 import { eventually, hostParts, type TaskContainer, TestSwarm } from "../support/swarm.ts";
 
 /** Health checks as users see them, and the reasons of ends in `docker service ps`; templates in containers. */
@@ -53,7 +55,7 @@ describe("a service with a health check", () => {
     await create(
       ...(["gate", "--replicas", "3", "-p", "8080:80", "--restart-delay", "1s"] as const),
       ...check("test -e /ok || { echo /ok is missing; exit 1; }"),
-      ...["--health-retries", "2", "--health-start-period", "5m", "--health-start-interval", "300ms"],
+      ...wordsOf(sayable("--health-retries 2 --health-start-period 5m --health-start-interval 300ms")),
       "shoal/probe",
     );
     tasks = await eventually(20_000, "three containers run", async () => {
