@@ -8,10 +8,10 @@ mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,cache=loose,ro host /
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,cache=none out /out
 mount -t tmpfs tmpfs /up
 mkdir /up/upper /up/work
-mount -t overlay overlay -o lowerdir=/low,upperdir=/up/upper,workdir=/up/work /root
-mkdir -p /root/run /root/mnt
-mount -t tmpfs tmpfs /root/run
-mkdir /root/run/out
-mount --move /out /root/run/out
-for folder in proc sys dev; do mount --move /$folder /root/$folder; done
-exec switch_root /root /bin/bash /run/out/.guest
+mount -t overlay overlay -o lowerdir=/low,upperdir=/up/upper,workdir=/up/work /guest
+mkdir -p /guest/run /guest/mnt
+mount -t tmpfs tmpfs /guest/run
+mkdir /guest/run/out
+mount --move /out /guest/run/out
+for folder in proc sys dev; do mount --move /$folder /guest/$folder; done
+exec switch_root /guest /bin/bash /run/out/.guest

@@ -45,7 +45,7 @@ fetch_kernel() {
 make_initrd() {
   local folder n=10 module ko
   folder=$(mktemp -d)
-  mkdir -p "$folder"/{bin,mods,proc,sys,dev,low,up,out,root}
+  mkdir -p "$folder"/{bin,mods,proc,sys,dev,low,up,out,guest}
   cp "$(command -v busybox)" "$folder/bin/busybox"
   for applet in sh mount mkdir insmod switch_root; do ln -s busybox "$folder/bin/$applet"; done
   for module in virtio_pci 9pnet_virtio 9p overlay; do

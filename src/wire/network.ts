@@ -129,7 +129,7 @@ function checkIpam(driver: string, configs: readonly IpamConfig[], ipv6: boolean
     throw new Fault("invalid", `cannot use subnet ${stray.subnet}: it is IPv6, and --ipv6 is not said`);
 }
 
-/** A cluster network in Docker's JSON (NetworkResource). `verbose` adds what `network inspect --verbose` shows. */
+/** A cluster network in Docker's JSON (NetworkResource); what `network inspect --verbose` adds to it is not built. */
 export function networkToWire(network: Network): Record<string, unknown> {
   const { spec, state } = network;
   return {

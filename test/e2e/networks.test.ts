@@ -90,10 +90,13 @@ test("a network without an address left: the task says which, runs once there is
       Promise.reject(rows)
     );
   });
+  const late = ["service", "create", "-d", "-q", "--name", "late", "--network", "small", ...sleeper];
+  await docker(...late);
   await swarm.service("other", ...sleeper);
-  await docker("service", "scale", "-d", "many=1");
-  await swarm.replicas("many", 1);
-  await docker("service", "rm", "many", "other");
+  expect(await swarm.containers("late")).toEqual([]);
+  await docker("service", "rm", "many");
+  await swarm.replicas("late", 1);
+  await docker("service", "rm", "late", "other");
 });
 
 test("an internal network leads nowhere but to its tasks", async () => {

@@ -5,34 +5,14 @@ import { execOk } from "../../src/sys/index.ts";
 import { kernelState } from "../support/kernel-state.ts";
 import { makeTestHost, type TestHost } from "../support/netns.ts";
 import { type ClusterSketch, factsOf } from "../support/network-facts.ts";
+import { votes } from "../support/sketches.ts";
 
 /**
  * One damage of every kind to every kind of thing in a NodeNetwork, each mended because the kernel told of it; what it does not
  * tell of is mended by the sweep. The judge is the kernel's own tools, not our reader.
  */
 
-const SKETCH: ClusterSketch = {
-  nodes: 2,
-  services: [
-    {
-      id: "vote",
-      vip: 5,
-      networks: ["ingress", "front"],
-      ports: [
-        { protocol: "tcp", published: 8080, target: 80 },
-        { protocol: "udp", published: 8080, target: 80 },
-      ],
-    },
-  ],
-  tasks: Array.from({ length: 4 }, (_, i) => ({
-    id: `vote000${i}`,
-    node: 1 + (i % 2),
-    number: 21 + i,
-    networks: ["ingress", "front"] as const,
-    service: "vote",
-  })),
-  dual: true,
-};
+const SKETCH: ClusterSketch = { ...votes(4), dual: true };
 const WANTED = planNetwork(factsOf(SKETCH, 1), { tag: "sh" });
 const FRONT = "net-front-network";
 const INGRESS = "net-ingress-network";

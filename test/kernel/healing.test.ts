@@ -3,27 +3,11 @@ import { planNetwork } from "../../src/dataplane/index.ts";
 import type { Kernel } from "../../src/kernel/index.ts";
 import { makeTestHost, type TestHost } from "../support/netns.ts";
 import { type ClusterSketch, factsOf } from "../support/network-facts.ts";
+import { votes } from "../support/sketches.ts";
 
 /** Somebody breaks what is ours: it is back within a second, as DESIGN promises. */
 
-const SKETCH: ClusterSketch = {
-  nodes: 2,
-  services: [
-    {
-      id: "vote",
-      vip: 5,
-      networks: ["ingress", "front"],
-      ports: [{ protocol: "tcp", published: 8080, target: 80 }],
-    },
-  ],
-  tasks: Array.from({ length: 6 }, (_, i) => ({
-    id: `vote000${i}`,
-    node: 1 + (i % 2),
-    number: 21 + i,
-    networks: ["ingress", "front"] as const,
-    service: "vote",
-  })),
-};
+const SKETCH = votes(6);
 const WANTED = planNetwork(factsOf(SKETCH, 1), { tag: "sh" });
 
 let host: TestHost;
