@@ -40,9 +40,12 @@ interface Connection {
   /** Where its answers come from. */
   readonly source: string;
   readonly udp: boolean;
-  /** What the kernel knows it by. */
   readonly family: number;
-  readonly tuple: Buffer;
+  /**
+   * What the kernel is to find it by: the way of its answers. By the time it is forgotten, a caller may have used the port anew,
+   * and then the way there leads to the new connection. (So may the kernel's id: it is made of the object's address.)
+   */
+  readonly back: Buffer;
 }
 
 /**
@@ -58,22 +61,22 @@ export function forgetConnections(netfilter: NetlinkSocket, stale: StaleConnecti
     .dump(IPCTNL_MSG_CT_GET, nfgenmsg(AF_UNSPEC))
     .map(readConnection)
     .filter(isStale)
-    .map(({ family, tuple }) => netfilter.request(IPCTNL_MSG_CT_DELETE, 0, nfgenmsg(family), tuple));
+    .map(({ family, back }) => netfilter.request(IPCTNL_MSG_CT_DELETE, 0, nfgenmsg(family), back));
   return refusals.find((refusal) => refusal !== undefined && refusal.errno !== GONE);
 }
 
 function readConnection({ body }: NetlinkMessage): Connection {
   const attributes = decodeAttributes(body.subarray(NFGENMSG_BYTES));
-  const original = attributes.get(CTA_TUPLE_ORIG) ?? Buffer.alloc(0);
-  const there = tupleOf(original);
-  const back = tupleOf(attributes.get(CTA_TUPLE_REPLY));
+  const reply = attributes.get(CTA_TUPLE_REPLY) ?? Buffer.alloc(0);
+  const there = tupleOf(attributes.get(CTA_TUPLE_ORIG));
+  const back = tupleOf(reply);
   return {
     destination: readIp(there.ip.get(CTA_IP_V4_DST) ?? there.ip.get(CTA_IP_V6_DST)) ?? "",
     port: readBe16(there.protocol.get(CTA_PROTO_DST_PORT)) ?? 0,
     source: readIp(back.ip.get(CTA_IP_V4_SRC) ?? back.ip.get(CTA_IP_V6_SRC)) ?? "",
     udp: readU8(there.protocol.get(CTA_PROTO_NUM)) === UDP,
     family: body.readUInt8(0),
-    tuple: attribute(CTA_TUPLE_ORIG | NESTED, original),
+    back: attribute(CTA_TUPLE_REPLY | NESTED, reply),
   };
 }
 
