@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { wordsOf } from "../../src/wire/service-flags.fake.ts";
-import { sayable } from "../support/cli.ts";
+import { cliKnows } from "../support/cli.ts";
 import { startLoad } from "../support/load.ts";
 import { eventually, TestSwarm } from "../support/swarm.ts";
 
@@ -27,7 +26,8 @@ afterAll(async () => {
 /** A service whose server ends in peace: healthy once it answers, and answering whoever is connected before it goes. */
 async function serve(name: string, port: number, ...args: string[]): Promise<void> {
   const health = ["--health-cmd", "wget -q -O /dev/null http://127.0.0.1/", "--health-interval", "1s"];
-  const start = wordsOf(sayable("--health-start-period 10s --health-start-interval 100ms"));
+  const soon = "--health-start-interval";
+  const start = cliKnows(soon) ? ["--health-start-period", "10s", soon, "100ms"] : [];
   const end = ["--env", "GRACE=10", "--env", "QUIET=1", "--stop-grace-period", "20s"];
   const update = ["--update-monitor", "100ms", "--update-parallelism", "1"];
   await swarm.service(
