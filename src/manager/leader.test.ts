@@ -175,6 +175,21 @@ describe("a view that is behind the store", () => {
   });
 });
 
+describe("a plan of whose outcome nobody heard", () => {
+  test("is not made again before the view has what it wrote, if it did", async () => {
+    const web = unsaved(aService("web", { mode: { kind: "replicated", replicas: 1 } }));
+    await seed(put("cluster", unsaved(aCluster())), put("node", unsaved(aNode("n1"))), put("service", web));
+    start((signal) => runLeader(parts(), signal));
+    await clock.advance(100);
+    const now = store.view.get("service", web.id)!;
+    const wider = { ...now, spec: { ...now.spec, mode: { kind: "replicated" as const, replicas: 3 } } };
+    backend.deaf = true;
+    await Promise.all([store.update([put("service", wider)]).catch(() => 0), clock.advance(20_000)]);
+    const slots = tasks().map(({ slot }) => slot);
+    expect(slots.sort()).toEqual([1, 2, 3]);
+  });
+});
+
 describe("a service that a decider fails on", () => {
   const broken: typeof planScope = (view, scope, decision) => {
     if (scope.services.has("svc-bad")) throw new Error("a mistake of ours");
