@@ -44,12 +44,12 @@ export async function makeTestHost(): Promise<TestHost> {
     kernel: (tag = "sh", netnsDir = folder) =>
       inside(fd, () => new LinuxKernel({ tag, netnsDir, clock: systemClock, log: silentLog })),
     threadKernel() {
-      program ??= buildThread();
+      program ??= buildProgram("src/kernel/kernel-thread.ts");
       const options = {
         tag: "sh",
         netnsDir: folder,
         log: silentLog,
-        thread: pathToFileURL(join(program, "thread.js")),
+        thread: pathToFileURL(join(program, "program.js")),
       };
       const kernel = inside(fd, () => new ThreadKernel(options));
       threads.push(kernel);
@@ -66,15 +66,14 @@ export async function makeTestHost(): Promise<TestHost> {
   };
 }
 
-/** The thread's program, in a folder of its own: threads do not run TypeScript. */
-function buildThread(): string {
-  const folder = mkdtempSync(join(tmpdir(), "shoal-thread-"));
+/** Bundles a program of this project, in a folder of its own, as program.js: threads and children do not run TypeScript. */
+export function buildProgram(entry: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "shoal-program-"));
   symlinkSync(resolve(import.meta.dirname, "../../node_modules"), join(folder, "node_modules"));
   writeFileSync(join(folder, "package.json"), '{"type":"module"}');
-  const entry = resolve(import.meta.dirname, "../../src/kernel/kernel-thread.ts");
   buildSync({
-    entryPoints: [entry],
-    outfile: join(folder, "thread.js"),
+    entryPoints: [resolve(import.meta.dirname, "../..", entry)],
+    outfile: join(folder, "program.js"),
     ...{ bundle: true, packages: "external", platform: "node", format: "esm" },
   });
   return folder;
