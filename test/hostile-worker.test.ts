@@ -90,6 +90,7 @@ const hello = (hostname = "node-2") =>
     description: { ...DESCRIPTION, hostname },
     advertiseAddress: "10.9.0.2",
     dataPathAddress: "10.9.0.2",
+    tunnelEnd: { boot: "b2", lack: "" },
   }) as const;
 const says = (taskId: string, state: "running" | "failed") =>
   ({ kind: "statuses", statuses: [{ taskId, status: { at: T0, state, message: "" } }] }) as const;

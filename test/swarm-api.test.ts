@@ -410,7 +410,10 @@ describe("a network", () => {
     [{ Name: "n", Driver: "overlay", EnableIPv4: false }, /^501 /],
     [{ Name: "n", Driver: "overlay", Ingress: true, Attachable: true }, /^400 /],
     [{ Name: "n", Driver: "overlay", ConfigFrom: { Network: "x" } }, /^501 /],
-    [{ Name: "n", Driver: "overlay", Options: { encrypted: "" } }, /^501 .*encryption/],
+    [
+      { Name: "n", Driver: "overlay", Options: { encrypted: "", "shoal.encryption.rotation": "1ms" } },
+      /^400 invalid value "1ms" for shoal\.encryption\.rotation: must be from 1s to 168h, in s, m or h$/,
+    ],
     [{ Name: "n", Driver: "overlay", Options: { foo: "" } }, /^501 cannot use --opt foo/],
     [{ Name: "n", Driver: "overlay", IPAM: { Config: [{ Subnet: "nope" }] } }, /^400 /],
     [{ Name: "n", Driver: "overlay", IPAM: { Config: [{ Subnet: "fd00::/64" }] } }, /^400 cannot use subnet/],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { FakeKernel } from "../kernel/kernel.fake.ts";
 import { aborted, FakeClock, type Queue, seededRandom, silentLog } from "../lib/index.ts";
 import { aNetwork } from "../model/objects.fake.ts";
-import type { NodeNetwork } from "../netstate/index.ts";
+import type { NodeNetwork, Operation } from "../netstate/index.ts";
 import type { AgentMessage, ManagerMessage } from "../rpc/index.ts";
 import { FakeContainers } from "../runtime/containers.fake.ts";
 import { FakeImages } from "../runtime/images.fake.ts";
@@ -61,6 +61,11 @@ export class AgentMachine {
     return { sent, stop };
   }
 
+  /** Somebody else's hand in the kernel. */
+  meddle(namespace: string, operation: Operation): void {
+    this.#kernel.machine.meddle(namespace, operation);
+  }
+
   async close(): Promise<void> {
     for (const stop of this.#stops) stop.abort();
     await this.clock.advance(0);
@@ -113,6 +118,7 @@ export class AgentMachine {
       undelivered: (namespace) => kernel.undelivered(namespace),
       watch: (signal, onChange) => kernel.watch(signal, onChange),
       portsInUse: () => kernel.portsInUse(),
+      lackOfEncryption: () => kernel.lackOfEncryption(),
       destroy: () => kernel.destroy(),
     };
   }

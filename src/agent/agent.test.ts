@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Queue } from "../lib/index.ts";
 import { aService, aTask } from "../model/objects.fake.ts";
-import type { ManagerMessage } from "../rpc/index.ts";
+import { HOST } from "../netstate/index.ts";
+import type { AgentMessage, ManagerMessage } from "../rpc/index.ts";
 import { AgentMachine, assignmentsFor, welcome } from "./agent.fake.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 
@@ -143,4 +144,85 @@ test("a container that was made and is not to start any more has no sandbox at t
   await machine.clock.advance(2_000);
   expect(machine.applied.length).toBeGreaterThan(0);
   for (const { namespaces } of machine.applied) expect(Object.keys(namespaces)).not.toContain(NAMESPACE);
+});
+
+const keys = {
+  nodeId: "n2",
+  inbound: [{ spi: 256, key: "a".repeat(40) }],
+  outbound: [{ spi: 512, key: "b".repeat(40) }],
+};
+const peer = { id: "n2", dataPathAddress: "192.0.2.2", addresses: { front: "10.0.1.4" } };
+
+/** As `assignmentsFor`, with the network encrypted, a peer on it, and the pair's keys. */
+function encrypted(resultsIn = 1): ReturnType<typeof assignmentsFor> {
+  const { upserts, ...message } = assignmentsFor(task, resultsIn);
+  const dark = upserts.map(({ key, json }) =>
+    key === "network/front"
+      ? { key, json: JSON.stringify({ ...JSON.parse(json), encrypted: true }) }
+      : { key, json },
+  );
+  const more = [
+    { key: "node/n2", json: JSON.stringify(peer) },
+    { key: "keys/n2", json: JSON.stringify(keys) },
+  ];
+  return { ...message, upserts: [...dark, ...more] };
+}
+
+const spisOf = () => machine.applied.at(-1)?.namespaces[HOST]?.xfrm?.states.map(({ spi }) => spi);
+const bootsOf = (sent: readonly AgentMessage[]) =>
+  sent.flatMap((message) => (message.kind === "hello" ? [message.tunnelEnd.boot] : []));
+
+test("keys of encrypted networks are on no disk: until a manager speaks again nothing passes, and not in clear either", async () => {
+  const messages = new Queue<ManagerMessage>();
+  messages.push(welcome);
+  messages.push(encrypted());
+  const first = machine.start(messages);
+  await machine.clock.advance(2_000);
+  expect(spisOf()).toEqual([256, 512]);
+  first.stop.abort();
+  await machine.clock.advance(0);
+  const saved = readFileSync(join(machine.folder, "assignments.json"), "utf8");
+  expect(saved).toContain("net");
+  expect(saved).not.toMatch(/a{40}|b{40}|keys/);
+  const second = machine.start();
+  await machine.clock.advance(2_000);
+  expect(spisOf()).toEqual([]);
+  expect(machine.applied.at(-1)?.namespaces[HOST]?.xfrm?.policies).toEqual([
+    { direction: "in", port: 4790 },
+    { direction: "out", port: 4790 },
+  ]);
+  expect((await machine.containers.list()).map(({ status }) => status)).toEqual(["running"]);
+  expect(bootsOf(first.sent)).toHaveLength(1);
+  second.stop.abort();
+});
+
+test("a key that was given up is not sent under again: the node says so by another name, and asks for others", async () => {
+  const messages = new Queue<ManagerMessage>();
+  messages.push(welcome);
+  messages.push(encrypted());
+  const { sent } = machine.start(messages);
+  await machine.clock.advance(100);
+  const change = { kind: "assignments", complete: false } as const;
+  messages.push({ ...change, appliesTo: 1, resultsIn: 2, upserts: [], removals: ["keys/n2"] });
+  await machine.clock.advance(100);
+  expect(spisOf()).toEqual([]);
+  expect(new Set(bootsOf(sent)).size).toBe(1);
+  const again = [{ key: "keys/n2", json: JSON.stringify(keys) }];
+  messages.push({ ...change, appliesTo: 2, resultsIn: 3, upserts: again, removals: [] });
+  await machine.clock.advance(100);
+  // What others send may be taken; nothing is sent.
+  expect(spisOf()).toEqual([256]);
+  expect(new Set(bootsOf(sent)).size).toBe(2);
+});
+
+test("keys that somebody took out of the kernel are put back, and others are asked for", async () => {
+  const messages = new Queue<ManagerMessage>();
+  messages.push(welcome);
+  messages.push(encrypted());
+  const { sent } = machine.start(messages);
+  await machine.clock.advance(100);
+  const state = { source: "192.0.2.1", destination: "192.0.2.2", spi: 512, port: 4790, key: "b".repeat(40) };
+  machine.meddle(HOST, { op: "remove-xfrm-state", state });
+  await machine.clock.advance(20_000);
+  expect(new Set(bootsOf(sent)).size).toBe(2);
 });

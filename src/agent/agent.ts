@@ -11,6 +11,7 @@ import { HostPorts } from "./host-ports.ts";
 import { LogSource } from "./log-source.ts";
 import { MeshPorts } from "./mesh-ports.ts";
 import { NetworkApplier } from "./network-applier.ts";
+import { NodeTunnels } from "./node-tunnels.ts";
 import { type PortName, type Readiness, readinessOf } from "./readiness.ts";
 import { TaskSandboxes } from "./sandbox.ts";
 import { ManagerSession, type SessionParts } from "./session.ts";
@@ -61,11 +62,17 @@ export class Agent {
   readonly #session: ManagerSession;
   readonly #logs: LogSource;
   readonly #meshPorts: MeshPorts;
+  readonly #tunnels: NodeTunnels;
   #book = new AssignmentBook();
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
-    this.#network = new NetworkApplier(parts);
+    this.#tunnels = new NodeTunnels({
+      ...parts,
+      address: parts.settings.dataPathAddress,
+      introduce: () => this.#session.introduce(),
+    });
+    this.#network = new NetworkApplier({ ...parts, onRepaired: (what) => this.#tunnels.repaired(what) });
     this.#meshPorts = new MeshPorts(parts);
     const gateway = new GatewayAddresses(parts.settings.gatewaySubnet);
     const sandboxes = new TaskSandboxes({
@@ -80,6 +87,7 @@ export class Agent {
       upstreams: parts.dns.upstreams,
       address: parts.settings.dataPathAddress,
       ipv6: parts.settings.ipv6 ?? false,
+      lackOfEncryption: () => this.#tunnels.end.lack,
     });
     const report = (taskId: string, status: TaskStatus) => {
       this.#session.send({ kind: "statuses", statuses: [{ taskId, status }] });
@@ -96,7 +104,10 @@ export class Agent {
     const statuses = () => this.#worker.statuses();
     const handle: SessionParts["handle"] = (message, answer) => this.#handle(message, answer);
     this.#session = new ManagerSession(
-      { ...parts, dataPathAddress: parts.settings.dataPathAddress, statuses, handle },
+      {
+        ...{ ...parts, dataPathAddress: parts.settings.dataPathAddress, statuses, handle },
+        tunnelEnd: () => this.#tunnels.end,
+      },
       parts.managers,
     );
   }
@@ -106,6 +117,7 @@ export class Agent {
     const { dns } = this.#parts;
     const serve = (s: AbortSignal) => dns.serve(() => this.#network.facts(), s);
     try {
+      await this.#tunnels.probe();
       await this.#adopt();
       await runGroup([(s) => this.#session.run(s), (s) => this.#network.run(s), serve], signal);
     } finally {
@@ -152,7 +164,8 @@ export class Agent {
   /** Network and tasks go where the book says, in one turn: the network must never be without a task that has it. */
   #follow(isOfNetwork = true): void {
     if (isOfNetwork) {
-      const facts = this.#book.facts();
+      const told = this.#book.facts();
+      const facts = told.encryption ? { ...told, encryption: this.#tunnels.admit(told.encryption) } : told;
       this.#network.setFacts(facts);
       void this.#meshPorts.look(facts.services);
     }

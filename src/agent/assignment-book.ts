@@ -4,6 +4,7 @@ import type {
   NetworkFact,
   NetworkFacts,
   NodeFact,
+  PeerKeys,
   ServiceFact,
 } from "../dataplane/index.ts";
 import { Fault } from "../lib/index.ts";
@@ -74,6 +75,7 @@ export class AssignmentBook {
     return this.#all<{ readonly availability: Availability }>("self")[0]?.availability;
   }
 
+  /** From the disk there are no keys: encrypted tunnels carry nothing until a manager has spoken. */
   facts(): ClusterFacts {
     return {
       networks: this.#all<NetworkFact>("network"),
@@ -81,6 +83,7 @@ export class AssignmentBook {
       services: this.#all<ServiceFact>("service"),
       endpoints: this.#all<EndpointFact>("endpoint"),
       attachments: this.#all<AttachmentFact>("attachment"),
+      encryption: this.#all<PeerKeys>("keys"),
     };
   }
 
@@ -102,9 +105,9 @@ export class AssignmentBook {
     );
   }
 
-  /** For the disk: what a restarted agent starts from until a manager speaks. No secret, config or credential is in it. */
+  /** For the disk: what a restarted agent starts from until a manager speaks. No secret, config, credential or key is in it. */
   save(): string {
-    const kept = [...this.#items].filter(([key]) => !/^(secret|config)\//.test(key));
+    const kept = [...this.#items].filter(([key]) => !/^(secret|config|keys)\//.test(key));
     return JSON.stringify(kept.map(([key, json]) => [key, withoutCredentials(json)]));
   }
 

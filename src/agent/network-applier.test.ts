@@ -30,6 +30,10 @@ class Stubborn implements Kernel {
   async undelivered(namespace: string) {
     return this.undeliveredIn.get(namespace) ?? 0;
   }
+  async lackOfEncryption() {
+    return "";
+  }
+
   async portsInUse() {
     return new Set<string>();
   }

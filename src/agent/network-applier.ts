@@ -15,6 +15,8 @@ export interface NetworkApplierParts {
   readonly kernel: Kernel;
   readonly settings: NodeSettings;
   readonly plan: PlanSettings;
+  /** What a sweep has put right, a sentence each. */
+  readonly onRepaired?: (what: readonly string[]) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -168,7 +170,9 @@ export class NetworkApplier {
     this.#busy = true;
     this.#repaired()
       .then((repaired) => {
-        if (repaired.length > 0) log.warn("network repaired", { what: repaired.slice(0, 5).join("; ") });
+        if (repaired.length === 0) return;
+        log.warn("network repaired", { what: repaired.slice(0, 5).join("; ") });
+        this.#parts.onRepaired?.(repaired);
       })
       .catch((error: unknown) => log.error("network sweep failed", { error: messageOf(error) }))
       .finally(() => this.#free());

@@ -1,4 +1,4 @@
-import { netnsNameOf, type PortFact, type TaskFact } from "../dataplane/index.ts";
+import { type NetworkFacts, netnsNameOf, type PortFact, type TaskFact } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import { Fault } from "../lib/index.ts";
 import { isOnHost, isWanted, type NodeDescription, type PortSpec } from "../model/index.ts";
@@ -32,6 +32,8 @@ export interface SandboxParts {
   readonly address: string;
   /** Whether the node has IPv6. */
   readonly ipv6: boolean;
+  /** Why the node cannot encrypt; "" when it can. */
+  lackOfEncryption(): string;
 }
 
 type Place = Omit<TaskPlace, "containerId" | "image">;
@@ -66,6 +68,9 @@ export class TaskSandboxes {
     const { network, gateway, hostPorts, nodeId, netnsDir, search, ipv6 } = this.#parts;
     if (!ipv6 && addresses6Of(task).length > 0)
       throw new Fault("unsupported", "cannot attach task: its network has IPv6, and this node has none");
+    const lack = this.#parts.lackOfEncryption();
+    if (lack !== "" && isOnEncrypted(task, network.facts()))
+      throw new Fault("unsupported", `cannot attach task: its network is encrypted, and ${lack}`);
     const ports = await this.#portsFor(task);
     const gatewayAddress = gateway.give(task.id);
     await network.attach(factOf(task, gatewayAddress, ports));
@@ -117,6 +122,11 @@ export class TaskSandboxes {
     });
     this.#parts.network.adopt(facts);
   }
+}
+
+function isOnEncrypted({ attachments }: AssignedTask, { networks }: NetworkFacts): boolean {
+  const dark = new Set(networks.filter(({ encrypted }) => encrypted).map(({ id }) => id));
+  return attachments.some(({ networkId }) => dark.has(networkId));
 }
 
 function factOf(task: AssignedTask, gatewayAddress: string, ports: readonly PortSpec[]): TaskFact {

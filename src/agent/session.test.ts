@@ -68,6 +68,7 @@ function open(managers: readonly string[], statuses: SessionParts["statuses"] = 
       heart: { follow: (session) => void followed.push(session) },
       advertiseAddress: "192.0.2.1",
       dataPathAddress: "192.0.2.2",
+      tunnelEnd: () => ({ boot: "b1", lack: "" }),
       ...{ clock, random: seededRandom(1), log: silentLog },
     },
     managers,
@@ -88,7 +89,7 @@ test("a session begins with who the node is and all it knows of its tasks", asyn
   open(["a:2377"], () => [{ taskId: "t", status }]);
   await clock.advance(0);
   expect(sessions[0]?.sent).toMatchObject([
-    { kind: "hello", advertiseAddress: "192.0.2.1", dataPathAddress: "192.0.2.2" },
+    { kind: "hello", dataPathAddress: "192.0.2.2", tunnelEnd: { boot: "b1", lack: "" } },
     { kind: "statuses", statuses: [{ taskId: "t", status }] },
   ]);
 });

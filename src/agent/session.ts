@@ -1,5 +1,5 @@
 import { type Clock, type Log, messageOf, type Random, randomFloat, sleep } from "../lib/index.ts";
-import type { NodeDescription, TaskStatus } from "../model/index.ts";
+import type { NodeDescription, TaskStatus, TunnelEnd } from "../model/index.ts";
 import type { AgentMessage, AgentStream, Heart, ManagerMessage } from "../rpc/index.ts";
 
 export interface SessionParts {
@@ -14,6 +14,7 @@ export interface SessionParts {
   readonly heart: Heart;
   readonly advertiseAddress: string;
   readonly dataPathAddress: string;
+  readonly tunnelEnd: () => TunnelEnd;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -46,6 +47,17 @@ export class ManagerSession {
     (message.kind === "statuses" ? this.#told : this.#stream)?.send(message);
   }
 
+  /** Says anew who the node is, and so is told the whole set again. */
+  introduce(): void {
+    this.#told?.send(this.#hello());
+  }
+
+  #hello(): AgentMessage {
+    const { advertiseAddress, dataPathAddress, describe, tunnelEnd } = this.#parts;
+    const end = tunnelEnd();
+    return { kind: "hello", description: describe(), advertiseAddress, dataPathAddress, tunnelEnd: end };
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random, log } = this.#parts;
     let backoff = 0;
@@ -64,11 +76,11 @@ export class ManagerSession {
   }
 
   async #hold(address: string, signal: AbortSignal): Promise<void> {
-    const { advertiseAddress, dataPathAddress, describe, statuses, handle, connect, heart } = this.#parts;
+    const { statuses, handle, connect, heart } = this.#parts;
     const over = new AbortController();
     const stream = await connect(address, AbortSignal.any([signal, over.signal]));
     try {
-      stream.send({ kind: "hello", description: describe(), advertiseAddress, dataPathAddress });
+      stream.send(this.#hello());
       const known = statuses();
       if (known.length > 0) stream.send({ kind: "statuses", statuses: known });
       this.#told = stream;

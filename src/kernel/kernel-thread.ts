@@ -14,7 +14,7 @@ export interface KernelThreadData {
   readonly netnsDir: string;
 }
 
-export type KernelCall = "apply" | "sweep" | "undelivered" | "portsInUse" | "destroy";
+export type KernelCall = "apply" | "sweep" | "undelivered" | "portsInUse" | "lackOfEncryption" | "destroy";
 
 /** What the daemon asks of its kernel. Calls and watches have numbers of their own. */
 export type ToKernel =
@@ -72,6 +72,7 @@ const CALL: { readonly [K in KernelCall]: (argument: unknown) => Promise<unknown
   sweep: (wanted) => kernel.sweep(wanted as NodeNetwork),
   undelivered: (namespace) => kernel.undelivered(namespace as string),
   portsInUse: () => kernel.portsInUse(),
+  lackOfEncryption: () => kernel.lackOfEncryption(),
   destroy: () => kernel.destroy(),
 };
 

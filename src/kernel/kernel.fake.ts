@@ -59,6 +59,10 @@ export class FakeKernel implements Kernel {
     return this.machine.portsInUse;
   }
 
+  async lackOfEncryption(): Promise<string> {
+    return this.machine.lackOfEncryption;
+  }
+
   async destroy(): Promise<void> {
     this.#round({ namespaces: { [HOST]: EMPTY_NAMESPACE } });
   }

@@ -21,6 +21,7 @@ import { portsInUse } from "./ports-in-use.ts";
 import { type LinksOf, readNamespace } from "./read-namespace.ts";
 import { runRest, runRound, Slices } from "./round.ts";
 import { countUndelivered } from "./sockets.ts";
+import { NO_IPSEC } from "./xfrm.ts";
 
 export interface LinuxKernelOptions {
   /** The swarm's prefix of devices and tables: what bears it in the host's namespace is ours. */
@@ -110,6 +111,10 @@ export class LinuxKernel implements Kernel {
 
   async portsInUse(): Promise<ReadonlySet<string>> {
     return portsInUse();
+  }
+
+  lackOfEncryption(): Promise<string> {
+    return this.#inTurn(async () => this.#namespaces.host.xfrm?.lack() ?? NO_IPSEC);
   }
 
   destroy(): Promise<void> {

@@ -85,6 +85,10 @@ export class ThreadKernel implements Kernel {
     return this.#call("portsInUse");
   }
 
+  lackOfEncryption(): Promise<string> {
+    return this.#call("lackOfEncryption");
+  }
+
   destroy(): Promise<void> {
     return this.#call("destroy");
   }

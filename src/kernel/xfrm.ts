@@ -20,6 +20,17 @@ const EEXIST = 17;
 /** EPROTONOSUPPORT, and ENOSYS or ENOENT from the cipher: what a kernel without ESP or AES-GCM says. */
 const LACKING: ReadonlySet<number> = new Set([2, 38, 93]);
 
+export const NO_IPSEC = "this kernel has no IPsec";
+const NO_ESP = "this kernel has no ESP with AES-GCM";
+/** Between addresses that no machine has (RFC 5737). */
+const PROBE: XfrmState = {
+  source: "192.0.2.1",
+  destination: "192.0.2.2",
+  spi: 0x53ff_ffff,
+  port: 9,
+  key: "0".repeat(40),
+};
+
 /** IPsec of one namespace, as far as it bears a swarm's mark. */
 export class XfrmTables {
   readonly #socket: NetlinkSocket | undefined;
@@ -36,6 +47,15 @@ export class XfrmTables {
     return this.#socket?.port;
   }
 
+  /** Why the kernel would take no key, "" when it takes one: it is given one that nobody uses, and it is taken back. */
+  lack(): string {
+    if (this.#socket === undefined) return NO_IPSEC;
+    const refusal = this.#putState(this.#socket, PROBE);
+    if (refusal !== undefined) return LACKING.has(refusal.errno) ? NO_ESP : refusal.text;
+    this.#socket.request(XFRM_MSG_DELSA, 0, stateName(PROBE));
+    return "";
+  }
+
   /** Undefined when there is nothing of ours. */
   read(): Xfrm | undefined {
     if (this.#socket === undefined) return undefined;
@@ -46,7 +66,7 @@ export class XfrmTables {
 
   run(operation: XfrmOperation): Refusal | undefined {
     const socket = this.#socket;
-    if (socket === undefined) throw new Fault("unsupported", "this kernel has no IPsec");
+    if (socket === undefined) throw new Fault("unsupported", NO_IPSEC);
     switch (operation.op) {
       case "put-xfrm-state":
         return explained(this.#putState(socket, operation.state));
@@ -93,5 +113,5 @@ function openSocket(): NetlinkSocket | undefined {
 
 function explained(refusal: Refusal | undefined): Refusal | undefined {
   if (refusal === undefined || !LACKING.has(refusal.errno)) return refusal;
-  return { ...refusal, text: `this kernel has no ESP with AES-GCM (${refusal.text})` };
+  return { ...refusal, text: `${NO_ESP} (${refusal.text})` };
 }

@@ -110,7 +110,8 @@ export class PlayedAgent {
 
   hello(addresses: { advertiseAddress?: string; dataPathAddress?: string } = {}): void {
     const unsaid = { advertiseAddress: "", dataPathAddress: "" };
-    this.send({ kind: "hello", description: DESCRIPTION, ...unsaid, ...addresses });
+    const tunnelEnd = { boot: "b1", lack: "" };
+    this.send({ kind: "hello", description: DESCRIPTION, tunnelEnd, ...unsaid, ...addresses });
   }
 
   report(taskId: string, state: TaskState, rest: Partial<TaskStatus> = {}): void {

@@ -1,5 +1,5 @@
 import { equal } from "../lib/index.ts";
-import { isOtherNetwork, type Network, namedFilesOf, type Task } from "../model/index.ts";
+import { type Cluster, isOtherNetwork, type Network, namedFilesOf, type Task } from "../model/index.ts";
 import type { ObjectChange, View } from "../store/index.ts";
 import { type AssignmentSet, assignmentsFor, assignmentsOf, isAway, readerOf } from "./assignments.ts";
 
@@ -54,6 +54,9 @@ export class AssignmentFeed {
         for (const { kind, reference } of namedFilesOf(task.spec.container)) tell(kind, reference.id);
       }
       tell(change.kind, id);
+      // Other keys, of everybody.
+      if (change.kind === "cluster" && hasOtherRing(change))
+        for (const node of view.all("node")) tell("node", node.id);
       if (change.kind === "node" && this.#noteAway(view, id)) {
         for (const task of view.tasksByNode(id)) tell("task", task.id);
       }
@@ -112,6 +115,10 @@ export class AssignmentFeed {
 /** The id of the object that a change is of. */
 export function idOf({ before, after }: ObjectChange): string {
   return (after ?? before)?.id ?? "";
+}
+
+function hasOtherRing({ before, after }: ObjectChange): boolean {
+  return !equal((before as Cluster | undefined)?.tunnels, (after as Cluster | undefined)?.tunnels);
 }
 
 function attachmentsOf(node: ObjectChange["after"]): unknown {

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { PeerKeys } from "../dataplane/index.ts";
 import { put } from "../model/index.ts";
-import { aNetwork, aNode, aRunning, aSecret, aService, aTask, T0 } from "../model/objects.fake.ts";
+import { aCluster, aNetwork, aNode, aRunning, aSecret, aService, aTask, T0 } from "../model/objects.fake.ts";
 import { viewOf } from "../store/index.ts";
 import { AssignmentFeed } from "./assignment-feed.ts";
 import { assignmentsFor } from "./assignments.ts";
+import { planRing, tunnelNeed } from "./tunnel-ring.ts";
 import { type Fate, newWorld, type World, webService } from "./world.fake.ts";
 
 const state = { subnet: "10.0.1.0/24", gateway: "10.0.1.1", vni: 4097 };
@@ -166,6 +168,43 @@ function withFiles(spec: ReturnType<typeof webService>["spec"]) {
   return { ...spec, task: { ...spec.task, container } };
 }
 
+describe("keys of encrypted networks", () => {
+  const dark = aNetwork("dark", { driverOptions: { encrypted: "" } }, { state });
+  const at = (id: string, ...on: string[]) =>
+    aNode(id, {
+      attachments: Object.fromEntries(on.map((network) => [`net-${network}`, `10.0.1.${id.slice(1)}`])),
+      tunnelEnd: { boot: `boot of ${id}`, lack: "" },
+    });
+  const nodes = [at("n1", "dark"), at("n2", "dark", "back"), at("n3", "dark"), at("n4", "back")];
+  const networks = { node: nodes, network: [dark, back] };
+  let count = 0;
+  const ring = planRing(undefined, tunnelNeed(viewOf(networks)), T0, () => `c2VjcmV0${count++}`)!;
+  const view = viewOf({ ...networks, cluster: [{ ...aCluster(), tunnels: ring }] });
+  const keysOf = (id: string) =>
+    Object.entries(told(view, id)).flatMap(([key, value]) =>
+      key.startsWith("keys/") ? [value as PeerKeys] : [],
+    );
+
+  test("are told to the two of a pair, and are the same to both", () => {
+    expect(keysOf("n1").map(({ nodeId }) => nodeId)).toEqual(["n2", "n3"]);
+    const [, back] = [keysOf("n1")[0]!, keysOf("n2")[0]!];
+    expect(back.nodeId).toBe("n1");
+    expect(keysOf("n1")[0]!.outbound[0]).toEqual(back.inbound[1]);
+    expect(told(view, "n1")["network/net-dark"]).toMatchObject({ encrypted: true, mtu: 1450 });
+  });
+
+  test("nobody hears of another pair's, of what they are made of, or without a need", () => {
+    expect(keysOf("n4")).toEqual([]);
+    const text = JSON.stringify(told(view, "n1"));
+    for (const { inbound, outbound, nodeId } of keysOf("n2")) {
+      if (nodeId === "n1") continue;
+      for (const { key } of [...inbound, ...outbound]) expect(text).not.toContain(key);
+    }
+    for (const id of ["n1", "n4"])
+      expect(JSON.stringify(told(view, id))).not.toMatch(new RegExp(`c2VjcmV0|boot of|${ring.secrets[0]}`));
+  });
+});
+
 describe("a secret or config", () => {
   const user = aService("user", withFiles(aService("user").spec));
   const viewWith = (...tasks: ReturnType<typeof aTask>[]) =>
@@ -202,7 +241,8 @@ type Step =
   | { readonly kind: "files"; readonly labels: number }
   | { readonly kind: "node"; readonly id: string; readonly state: "ready" | "down"; readonly drain: boolean }
   | { readonly kind: "remove"; readonly id: string }
-  | { readonly kind: "network"; readonly internal: boolean }
+  | { readonly kind: "network"; readonly internal: boolean; readonly encrypted: boolean }
+  | { readonly kind: "keys"; readonly boot: string; readonly id: string }
   | { readonly kind: "time"; readonly ms: number; readonly failing: number };
 
 const nodeId = fc.constantFrom("n1", "n2", "n3");
@@ -217,7 +257,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     drain: fc.boolean(),
   }),
   fc.record({ kind: fc.constant("remove" as const), id: fc.constant("n3") }),
-  fc.record({ kind: fc.constant("network" as const), internal: fc.boolean() }),
+  fc.record({ kind: fc.constant("network" as const), internal: fc.boolean(), encrypted: fc.boolean() }),
+  fc.record({ kind: fc.constant("keys" as const), boot: fc.constantFrom("", "b1", "b2"), id: nodeId }),
   fc.record({
     kind: fc.constant("time" as const),
     ms: fc.integer({ min: 1, max: 9_000 }),
@@ -243,9 +284,21 @@ const ACTS: { readonly [K in Step["kind"]]: (world: World, step: Extract<Step, {
     const node = world.view.get("node", id);
     if (node) world.write([{ op: "delete", kind: "node", id, version: node.version }]);
   },
-  network: (world, { internal }) => {
+  network: (world, { internal, encrypted }) => {
     const network = world.view.get("network", "net-front")!;
-    world.write([put("network", { ...network, spec: { ...network.spec, internal } })]);
+    const driverOptions: Record<string, string> = encrypted ? { encrypted: "" } : {};
+    world.write([put("network", { ...network, spec: { ...network.spec, internal, driverOptions } })]);
+  },
+  // A node says anew what it is as a tunnel's end, or the epoch is over.
+  keys: (world, { boot, id }) => {
+    const [node, cluster] = [world.view.get("node", id), world.view.cluster()!];
+    if (boot !== "" && node) world.write([put("node", { ...node, tunnelEnd: { boot, lack: "" } })]);
+    if (boot !== "") return;
+    const { tunnels: ring, ...rest } = cluster;
+    const secret = () => `secret of ${ring?.epoch ?? 0}`;
+    const later = (ring?.since ?? world.now) + 12 * 3_600_000;
+    const tunnels = planRing(ring, tunnelNeed(world.view), later, secret);
+    world.write([put("cluster", { ...rest, ...(tunnels && { tunnels }) })]);
   },
   time: (world, { ms, failing }) => {
     const fate: Fate = (task) => (task.slot === failing ? "failed" : "running");

@@ -4,6 +4,7 @@ import {
   type Attachment,
   type Availability,
   type FileKind,
+  isEncrypted,
   isServing,
   isTerminal,
   type Kind,
@@ -19,13 +20,14 @@ import {
   taskName,
 } from "../model/index.ts";
 import type { View } from "../store/index.ts";
+import { keysBetween } from "./tunnel-keys.ts";
 
 /** A task as its node is told it: all but managers' notes and what the node itself reports, so that a report is never echoed. */
 export type TaskAssignment = Omit<Task, "version" | "updatedAt" | keyof Notes | keyof Reported>;
 type Notes = Pick<Task, "notBefore" | "after" | "crashes" | "restarts" | "replaces">;
 type Reported = Pick<Task, "status" | "ranAt" | "endedAt">;
 
-/** Everything one node is told, by key: "self/<id>", "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", "secret/<id>", … */
+/** Everything one node is told, by key: "self/<id>", "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", "keys/<node id>", "secret/<id>", … */
 export type AssignmentSet = ReadonlyMap<string, string>;
 
 /** Whom the set is for, and the ids of the networks it is on. */
@@ -33,6 +35,8 @@ interface Reader {
   readonly view: View;
   readonly nodeId: string;
   readonly on: ReadonlySet<string>;
+  /** Those of them that are encrypted. */
+  readonly dark: ReadonlySet<string>;
   /** Keys of the secrets and configs that it may hold. */
   needs(): ReadonlySet<string>;
 }
@@ -66,7 +70,7 @@ const ROWS: { readonly [K in Kind]: (reader: Reader, object: Kinds[K]) => Row[] 
 const KEYS: Readonly<Record<Kind, readonly string[]>> = {
   cluster: [],
   network: ["network"],
-  node: ["node", "self"],
+  node: ["node", "self", "keys"],
   service: ["service"],
   task: ["task", "attachment", "endpoint"],
   secret: ["secret"],
@@ -111,7 +115,7 @@ export function readerOf(view: View, nodeId: string): Reader | undefined {
   const on = Object.keys(node.attachments).filter((id) => view.get("network", id) !== undefined);
   let needs: ReadonlySet<string> | undefined;
   return {
-    ...{ view, nodeId, on: new Set(on) },
+    ...{ view, nodeId, on: new Set(on), dark: new Set(on.filter((id) => isDark(view, id))) },
     needs() {
       needs ??= new Set([...view.tasksByNode(nodeId)].filter(isLive).flatMap(fileKeysOf));
       return needs;
@@ -139,14 +143,30 @@ function rowsOf<K extends Kind>(reader: Reader, kind: K, object: Kinds[K]): [str
   return ROWS[kind](reader, object).map(([key, value]) => [key, JSON.stringify(value)]);
 }
 
-function nodeRows({ nodeId, on }: Reader, node: Node): Row[] {
+function isDark(view: View, networkId: string): boolean {
+  const network = view.get("network", networkId);
+  return network !== undefined && isEncrypted(network.spec);
+}
+
+function nodeRows(reader: Reader, node: Node): Row[] {
+  const { nodeId, on } = reader;
   const self: SelfAssignment = { availability: node.spec.availability };
-  const own: Row[] = node.id === nodeId ? [[`self/${node.id}`, self]] : [];
+  const own: Row[] = node.id === nodeId ? [[`self/${node.id}`, self]] : keyRows(reader, node);
   const addresses = pick(Object.entries(node.attachments), on);
   // One without an IPv4 address cannot be reached, and a node's plan must not fail over it.
   if (isEmpty(addresses) || parseIpv4(node.dataPathAddress) === undefined) return own;
   const fact: NodeFact = { id: node.id, dataPathAddress: node.dataPathAddress, addresses };
   return [...own, [`node/${node.id}`, fact]];
+}
+
+/** Keys of the pair, while both are on an encrypted network; not of any other pair, and not what keys are made of. */
+function keyRows({ view, nodeId, dark }: Reader, peer: Node): Row[] {
+  const ring = view.cluster()?.tunnels;
+  const self = view.get("node", nodeId);
+  if (ring === undefined || self === undefined || !Object.keys(peer.attachments).some((id) => dark.has(id)))
+    return [];
+  const keys = keysBetween(ring, self, peer);
+  return keys === undefined ? [] : [[`keys/${peer.id}`, keys]];
 }
 
 function serviceRows({ on }: Reader, service: Service): Row[] {
@@ -242,6 +262,7 @@ function networkFact(network: Network): NetworkFact {
     mtu: mtu - (1500 - OVERLAY_MTU),
     ingress: network.spec.ingress,
     internal: network.spec.internal,
+    ...(isEncrypted(network.spec) && { encrypted: true }),
     ...(v6 !== undefined && { v6: { subnet: v6.subnet, gateway: v6.gateway } }),
   };
 }

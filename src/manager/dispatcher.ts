@@ -191,7 +191,7 @@ export class Dispatcher implements DispatcherService {
   async #markReady(
     nodeId: string,
     address: string,
-    { description, advertiseAddress, dataPathAddress }: HelloMessage,
+    { description, advertiseAddress, dataPathAddress, tunnelEnd }: HelloMessage,
   ): Promise<boolean> {
     let found = false;
     await this.#parts.store.mutate((view) => {
@@ -205,6 +205,7 @@ export class Dispatcher implements DispatcherService {
           description,
           status,
           dataPathAddress: dataPathAddress || status.address,
+          tunnelEnd,
         }),
       ];
     });

@@ -15,6 +15,7 @@ import { type LeaderParts, runLeader } from "./leader.ts";
 import { Liveness } from "./liveness.ts";
 import { LogBroker } from "./log-broker.ts";
 import { StatusQueue } from "./statuses.ts";
+import { runTunnelRotation } from "./tunnel-rotation.ts";
 
 export type ManagerParts = LeaderParts;
 
@@ -65,7 +66,12 @@ export class Manager {
     this.dispatcher.catchUp();
     try {
       await runGroup(
-        [(s) => runLeader(parts, s), (s) => this.#liveness.run(s), (s) => this.#statuses.run(s)],
+        [
+          (s) => runLeader(parts, s),
+          (s) => runTunnelRotation(parts, s),
+          (s) => this.#liveness.run(s),
+          (s) => this.#statuses.run(s),
+        ],
         signal,
       );
     } finally {

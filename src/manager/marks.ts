@@ -1,5 +1,6 @@
 import { equal } from "../lib/index.ts";
 import {
+  type Cluster,
   isGlobal,
   isOtherNetwork,
   isTerminal,
@@ -36,8 +37,9 @@ export class Marks implements Scope {
     else if (kind === "secret" || kind === "config") return;
     // A network or the cluster: rare, and anybody may be concerned.
     else if (
-      kind === "cluster" ||
-      isOtherNetwork(before as Network | undefined, after as Network | undefined)
+      kind === "cluster"
+        ? !equal(withoutRing(before as Cluster | undefined), withoutRing(after as Cluster | undefined))
+        : isOtherNetwork(before as Network | undefined, after as Network | undefined)
     )
       this.add(everythingOf(view));
   }
@@ -71,12 +73,20 @@ function weighsAlike(before: Task, after: Task): boolean {
   );
 }
 
+/** No decider asks for keys of tunnels. */
+function withoutRing(cluster: Cluster | undefined): unknown {
+  if (cluster === undefined) return undefined;
+  const { tunnels: _, version: _v, updatedAt: _u, ...rest } = cluster;
+  return rest;
+}
+
 /** Nothing but its own addresses has changed: no task minds. */
 function isSameMachine(before: Node, after: Node): boolean {
   return (
     before.role === after.role &&
     equal(before.spec, after.spec) &&
     equal(before.status, after.status) &&
-    equal(before.description, after.description)
+    equal(before.description, after.description) &&
+    before.tunnelEnd?.lack === after.tunnelEnd?.lack
   );
 }

@@ -1,4 +1,5 @@
 import type { Meta } from "./object.ts";
+import type { TunnelRing } from "./tunnels.ts";
 
 /** The one cluster object, named "default". Holds secrets: it never leaves a manager whole. */
 export interface Cluster extends Meta {
@@ -12,6 +13,8 @@ export interface Cluster extends Meta {
   readonly subnetSize: number;
   /** VXLAN UDP port. */
   readonly dataPathPort: number;
+  /** There while there is an encrypted network. */
+  readonly tunnels?: TunnelRing;
 }
 
 /** The user's words about the cluster. */

@@ -16,4 +16,5 @@ export * from "./secret.ts";
 export * from "./service.ts";
 export * from "./task.ts";
 export { checkTemplate, expandTemplate, type TemplateContext, templateContextOf } from "./template.ts";
+export * from "./tunnels.ts";
 export { explainWait } from "./wait.ts";

@@ -1,6 +1,7 @@
 import type { Instant } from "../lib/index.ts";
 import type { GenericResource } from "./container.ts";
 import type { Meta } from "./object.ts";
+import type { TunnelEnd } from "./tunnels.ts";
 
 export type NodeRole = "worker" | "manager";
 export type Availability = "active" | "pause" | "drain";
@@ -15,6 +16,8 @@ export interface Node extends Meta {
   readonly status: NodeStatus;
   /** Where its tunnels end. */
   readonly dataPathAddress: string;
+  /** What its agent said of encrypted tunnels; absent for one that does not know of them. */
+  readonly tunnelEnd?: TunnelEnd;
   /** Managers: where the node listens for other nodes, "10.0.0.1:2377". */
   readonly managerAddress?: string;
   /** Its own address on each overlay network it is on: network id to "10.0.1.3". */

@@ -1,5 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { AgentMessageSchema, LogLine, AgentMessage as WireMessage } from "../gen/shoal/rpc_pb.ts";
+import type {
+  AgentMessageSchema,
+  LogLine,
+  AgentMessage as WireMessage,
+  TunnelEnd as WireTunnelEnd,
+} from "../gen/shoal/rpc_pb.ts";
+import type { TunnelEnd } from "../model/index.ts";
 import { BOUNDS, clip, count, ipv4, malformed, oneOf, word } from "./bounds.ts";
 import { descriptionFromWire, descriptionToWire, statusFromWire, statusToWire } from "./convert-status.ts";
 import type { AgentMessage, SentLogLine } from "./messages.ts";
@@ -8,9 +14,9 @@ type WireKind = NonNullable<MessageInitShape<typeof AgentMessageSchema>["kind"]>
 type Of<K extends AgentMessage["kind"]> = Extract<AgentMessage, { kind: K }>;
 
 const TO_WIRE: { readonly [K in AgentMessage["kind"]]: (message: Of<K>) => WireKind } = {
-  hello: ({ description, advertiseAddress, dataPathAddress }) => ({
+  hello: ({ description, advertiseAddress, dataPathAddress, tunnelEnd }) => ({
     case: "hello",
-    value: { description: descriptionToWire(description), advertiseAddress, dataPathAddress },
+    value: { description: descriptionToWire(description), advertiseAddress, dataPathAddress, tunnelEnd },
   }),
   statuses: ({ statuses }) => ({
     case: "statuses",
@@ -28,11 +34,12 @@ type Said = Exclude<WireMessage["kind"], { case: undefined }>;
 type SaidOf<C extends Said["case"]> = Extract<Said, { case: C }>["value"];
 
 const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => AgentMessage } = {
-  hello: ({ description, advertiseAddress, dataPathAddress }) => ({
+  hello: ({ description, advertiseAddress, dataPathAddress, tunnelEnd }) => ({
     kind: "hello",
     description: descriptionFromWire(description),
     advertiseAddress: ipv4("advertiseAddress", advertiseAddress),
     dataPathAddress: ipv4("dataPathAddress", dataPathAddress),
+    tunnelEnd: tunnelEndFromWire(tunnelEnd),
   }),
   statuses: ({ statuses }) => ({
     kind: "statuses",
@@ -53,6 +60,12 @@ const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => AgentMess
   }),
   applied: ({ sequence }) => ({ kind: "applied", sequence: count("sequence", sequence) }),
 };
+
+/** An agent that says nothing of it knows nothing of it. */
+function tunnelEndFromWire(said: WireTunnelEnd | undefined): TunnelEnd {
+  if (said === undefined) return { boot: "", lack: "its shoald knows nothing of encrypted networks" };
+  return { boot: word("boot", said.boot, BOUNDS.id), lack: clip(said.lack) };
+}
 
 function lineFromWire({ taskId, at, stream, line }: LogLine): SentLogLine {
   return {

@@ -82,7 +82,12 @@ const address = fc.oneof(
 const AGENT: {
   readonly [K in AgentMessage["kind"]]: fc.Arbitrary<Omit<Extract<AgentMessage, { kind: K }>, "kind">>;
 } = {
-  hello: fc.record({ description, advertiseAddress: address, dataPathAddress: address }),
+  hello: fc.record({
+    description,
+    advertiseAddress: address,
+    dataPathAddress: address,
+    tunnelEnd: fc.record({ boot: id, lack: text }),
+  }),
   statuses: fc.record({ statuses: fc.array(fc.record({ taskId: id, status })) }),
   "log-lines": fc.record({ subscriptionId: id, lines: fc.array(line) }),
   "logs-done": fc.record({ subscriptionId: id, error: text }),
@@ -149,7 +154,7 @@ const hello: Extract<AgentMessage, { kind: "hello" }> = {
     ...{ hostname: "h", platform: { architecture: "x86_64", os: "linux" }, engineVersion: "1" },
     ...{ resources: { nanoCpus: 1, memoryBytes: 1, generic: [] }, engineLabels: {}, plugins: [] },
   },
-  ...{ advertiseAddress: "", dataPathAddress: "" },
+  ...{ advertiseAddress: "", dataPathAddress: "", tunnelEnd: { boot: "b", lack: "" } },
 };
 const long = "x".repeat(100_000);
 const port80 = { name: "", protocol: "tcp", target: 80, published: 80, publishMode: "host" } as const;
@@ -170,6 +175,7 @@ describe("agents are not believed", () => {
     ],
     ["too many ports", report({ ports: Array.from({ length: 2_000 }, () => port80) }), "status.ports"],
     ["a long hostname", { ...hello, description: { ...hello.description, hostname: long } }, "hostname"],
+    ["a long boot", { ...hello, tunnelEnd: { boot: long, lack: "" } }, "boot"],
     ["a long address", { ...hello, advertiseAddress: long }, "advertiseAddress"],
     ["a host name", { ...hello, advertiseAddress: "host-1" }, "advertiseAddress"],
     ["an IPv6 tunnel end", { ...hello, dataPathAddress: "fd00::1" }, "dataPathAddress"],

@@ -1,4 +1,4 @@
-import type { NodeDescription, TaskStatus } from "../model/index.ts";
+import type { NodeDescription, TaskStatus, TunnelEnd } from "../model/index.ts";
 
 /** What an agent says on its session. */
 export type AgentMessage =
@@ -19,6 +19,7 @@ export interface HelloMessage {
   readonly description: NodeDescription;
   readonly advertiseAddress: string;
   readonly dataPathAddress: string;
+  readonly tunnelEnd: TunnelEnd;
 }
 
 /** What a manager says on an agent's session. */

@@ -1,5 +1,6 @@
 import {
   fitsPlatform,
+  isEncrypted,
   lackOf,
   type Mount,
   meetsAll,
@@ -7,6 +8,7 @@ import {
   reserves,
   type Task,
 } from "../model/index.ts";
+import type { View } from "../store/index.ts";
 import { hostPortsOf, type NodeLoad } from "./load.ts";
 
 /** Undefined: the node is fit. Otherwise what it lacks, in words of one or two, or none where there is nothing to add. */
@@ -19,7 +21,7 @@ export type Check = (node: Node, load: NodeLoad) => Lack;
 export interface Filter {
   readonly name: string;
   /** The question for a task, and all others of its service and words; undefined: nothing to ask. */
-  ask(task: Task): Check | undefined;
+  ask(task: Task, view: View): Check | undefined;
   explain(nodes: number): string;
 }
 
@@ -48,6 +50,11 @@ export const FILTERS: readonly Filter[] = [
     ask: ({ spec: { placement } }) =>
       placement.platforms.length === 0 ? undefined : (node) => (fitsPlatform(placement, node) ? FIT : UNFIT),
     explain: (n) => `unsupported platform on ${plural(n)}`,
+  },
+  {
+    name: "encryption",
+    ask: askEncryption,
+    explain: (n) => `encrypted networks not possible on ${plural(n)}`,
   },
   { name: "host-port", ask: askHostPorts, explain: (n) => `host-mode port already in use on ${plural(n)}` },
   {
@@ -106,6 +113,19 @@ function hasPlugin(plugins: readonly { type: string; name: string }[], need: Plu
   const ofType = plugins.filter((plugin) => plugin.type === need.type);
   if (ofType.length === 0) return need.lenient;
   return ofType.some(({ name }) => name === need.name || name === `${need.name}:latest`);
+}
+
+/** Who is asked to encrypt and cannot runs nothing in clear instead. */
+function askEncryption({ attachments }: Task, view: View): Check | undefined {
+  const isDark = attachments.some(({ networkId }) => {
+    const network = view.get("network", networkId);
+    return network !== undefined && isEncrypted(network.spec);
+  });
+  if (!isDark) return undefined;
+  return ({ tunnelEnd }) => {
+    if (tunnelEnd === undefined) return UNFIT;
+    return tunnelEnd.lack === "" ? FIT : [tunnelEnd.lack];
+  };
 }
 
 function askHostPorts(task: Task): Check | undefined {

@@ -1,4 +1,5 @@
 import type { Node, Task } from "../model/index.ts";
+import type { View } from "../store/index.ts";
 import { type Check, FILTERS, type Filter } from "./filters.ts";
 import type { NodeLoad } from "./load.ts";
 
@@ -11,9 +12,9 @@ interface Asked {
 export class Question {
   readonly #asked: readonly Asked[];
 
-  constructor(task: Task) {
+  constructor(task: Task, view: View) {
     this.#asked = FILTERS.flatMap((filter) => {
-      const check = filter.ask(task);
+      const check = filter.ask(task, view);
       return check === undefined ? [] : [{ filter, check }];
     });
   }

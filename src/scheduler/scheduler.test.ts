@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Node, PortSpec, Service, Task } from "../model/index.ts";
-import { aNode, aRunning, aService, aTask, countingIds, T0 } from "../model/objects.fake.ts";
+import { aNetwork, aNode, aRunning, aService, aTask, countingIds, T0 } from "../model/objects.fake.ts";
 import { everythingOf, type View, viewOf, withChanges } from "../store/index.ts";
 import { planSchedule } from "./scheduler.ts";
 
@@ -58,6 +58,30 @@ describe("fitness, in Docker's words", () => {
       "no suitable node (insufficient resources on 1 node)",
     );
     expect(nodesOf(schedule([silent], [task]))).toEqual(["a"]);
+  });
+
+  test("who is on an encrypted network goes where the kernel can encrypt, or waits with the kernel's own word", () => {
+    const dark = { ...aNetwork("dark", { driverOptions: { encrypted: "" } }), id: "dark" };
+    const on = (networkId: string) =>
+      aTask(web, 1, { ...pending, attachments: [{ networkId, address: "10.0.1.5" }] });
+    const lack = "this kernel has no ESP with AES-GCM";
+    const unable = aNode("a", { tunnelEnd: { boot: "b", lack } });
+    const able = aNode("z", { tunnelEnd: { boot: "b", lack: "" } });
+    const place = (nodes: readonly Node[], of: Task) => {
+      const before = viewOf({ node: nodes, task: [of], network: [dark] });
+      return withChanges(before, planSchedule(before, decision, everythingOf(before)).changes).get(
+        "task",
+        of.id,
+      );
+    };
+    expect(place([unable, able], on("dark"))?.nodeId).toBe("z");
+    expect(place([unable, able], on("front"))?.nodeId).toBe("a");
+    expect(place([unable, aNode("b")], on("dark"))?.status.error).toBe(
+      "no suitable node (encrypted networks not possible on 2 nodes (this kernel has no ESP with AES-GCM))",
+    );
+    // A global service's task has its node, and is not let onto it.
+    const bound = place([unable], { ...on("dark"), nodeId: "a" });
+    expect(bound?.status).toMatchObject({ state: "pending", error: expect.stringContaining(lack) });
   });
 
   test("a stopping task holds its reservation until it has stopped", () => {

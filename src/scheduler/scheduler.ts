@@ -29,6 +29,7 @@ function isWaiting(task: Task): boolean {
 
 /** A pass over what waits: the nodes, what they carry (with what this pass gives them), and what there is to write. */
 interface Pass {
+  readonly view: View;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly loads: Loads;
   readonly decision: Decision;
@@ -40,6 +41,7 @@ export function planSchedule(view: View, decision: Decision, scope: Scope): Plan
   const groups = groupsOf(view, scope);
   if (groups.length === 0) return { changes: [], because: "nothing to schedule" };
   const pass: Pass = {
+    view,
     nodes: new Map([...view.all("node")].map((node) => [node.id, node])),
     loads: LOADS.fork(view.derive(LOADS)),
     decision,
@@ -79,7 +81,7 @@ function byAge(a: Task, b: Task): number {
 /** Lets tasks that were born with a node (global services') run there; returns those that may not yet. */
 function confirm(pass: Pass, group: readonly Task[]): readonly Task[] {
   const bound = group.filter((task) => task.nodeId !== undefined);
-  const question = questionOf(bound);
+  const question = questionOf(pass, bound);
   return bound.filter((task) => {
     const node = pass.nodes.get(task.nodeId ?? "");
     if (node === undefined || pass.changes.length >= MOST) return true;
@@ -92,7 +94,7 @@ function confirm(pass: Pass, group: readonly Task[]): readonly Task[] {
 /** Gives nodes to tasks that have none; returns those that got none. */
 function place(pass: Pass, group: readonly Task[]): readonly Task[] {
   const free = group.filter((task) => task.nodeId === undefined);
-  const question = questionOf(free);
+  const question = questionOf(pass, free);
   if (question === undefined) return [];
   const root = rootOf(pass, free, question);
   for (const [i, task] of free.entries()) {
@@ -109,7 +111,7 @@ function place(pass: Pass, group: readonly Task[]): readonly Task[] {
 
 /** Why each waits; Swarm puts a task's own node in fewer words. */
 function explain(pass: Pass, group: readonly Task[]): void {
-  const question = questionOf(group);
+  const question = questionOf(pass, group);
   if (question === undefined) return;
   const carriers = (nodes: Iterable<Node>) => [...nodes].map((n) => [n, pass.loads.of(n.id)] as const);
   let anywhere: string | undefined;
@@ -124,8 +126,8 @@ function explain(pass: Pass, group: readonly Task[]): void {
 }
 
 /** All tasks of a group ask the same. */
-function questionOf([first]: readonly Task[]): Question | undefined {
-  return first === undefined ? undefined : new Question(first);
+function questionOf({ view }: Pass, [first]: readonly Task[]): Question | undefined {
+  return first === undefined ? undefined : new Question(first, view);
 }
 
 /** All nodes, by the spread labels of the group's words. */

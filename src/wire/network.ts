@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { Fault, isIpv6 } from "../lib/index.ts";
 import {
+  ENCRYPTED_OPTION,
   type IpamConfig,
   ipamOf,
   type LocalNetwork,
   type Network,
   type NetworkSpec,
+  ROTATION_OPTION,
 } from "../model/index.ts";
 import { dict, flag, listOf, maybe, omitEmpty, readJson, text, unserved } from "./json.ts";
 import { checkName } from "./service-check.ts";
@@ -49,7 +51,7 @@ const createSchema = z.strictObject({
 const UNSERVED_DRIVERS = ["bridge", "macvlan", "ipvlan", "host", "null", "none"];
 
 /** Options of an overlay that are known; whether one can be had is the control's to say. */
-const DRIVER_OPTIONS = ["encrypted", "com.docker.network.driver.mtu"];
+const DRIVER_OPTIONS = [ENCRYPTED_OPTION, ROTATION_OPTION, "com.docker.network.driver.mtu"];
 
 /**
  * A network spec from `POST /networks/create`, checked as Swarm does.

@@ -40,6 +40,10 @@ test("a kernel without ESP says so, and one with it takes the keys; neither tell
   );
   expect(failures).toEqual(hasEsp ? [] : [{ namespace: HOST, error: refusal }]);
   expect(JSON.stringify(failures)).not.toContain("aaaaaaaa");
+  // What is said of it beforehand is true, and leaves nothing behind.
+  const lack = await kernel.lackOfEncryption();
+  expect(lack).toMatch(hasEsp ? /^$/ : /^this kernel has no (IPsec|ESP with AES-GCM)$/);
+  expect(await host.run(["ip", "xfrm", "state"])).not.toContain("0x53ffffff");
 });
 
 test("a tunnel that has to be encrypted is not made where no policy guards its port", async () => {

@@ -24,6 +24,7 @@ const session = new ManagerSession(
     statuses: () => [],
     handle: ({ kind }) => kind === "welcome" && process.stdout.write("welcome\n"),
     heart,
+    tunnelEnd: () => ({ boot: "b", lack: "" }),
     ...{ advertiseAddress: "", dataPathAddress: "", clock, random, log: silentLog },
   },
   [address],

@@ -340,7 +340,24 @@ describe("networks", () => {
       "forbidden",
       "operation is not permitted on predefined host network",
     ],
-    ["encryption", { driverOptions: { encrypted: "" } }, "unsupported", "encryption is not supported yet"],
+    [
+      "an MTU that IPv6 and its encryption do not fit into",
+      { ipv6: true, driverOptions: { encrypted: "", "com.docker.network.driver.mtu": "1363" } },
+      "invalid",
+      "must be a number from 1364 to 65535, encrypted",
+    ],
+    [
+      "a rotation without encryption",
+      { driverOptions: { "shoal.encryption.rotation": "1h" } },
+      "invalid",
+      "cannot use shoal.encryption.rotation without encrypted",
+    ],
+    [
+      "a rotation too fast to follow",
+      { driverOptions: { encrypted: "", "shoal.encryption.rotation": "0s" } },
+      "invalid",
+      'invalid value "0s" for shoal.encryption.rotation: must be from 1s to 168h, in s, m or h',
+    ],
     [
       "no MTU",
       { driverOptions: { "com.docker.network.driver.mtu": "big" } },

@@ -1,5 +1,5 @@
 import { grantNetwork } from "../../allocator/index.ts";
-import { LEAST_MTU6, OWN_BLOCK6 } from "../../dataplane/index.ts";
+import { encryptedMtu, LEAST_MTU6, OWN_BLOCK6 } from "../../dataplane/index.ts";
 import {
   contains,
   contains6,
@@ -14,14 +14,18 @@ import {
   parseIpv6,
 } from "../../lib/index.ts";
 import {
+  ENCRYPTED_OPTION,
   type IpamConfig,
+  isEncrypted,
   isWanted,
   type Network,
   type NetworkSpec,
   type NetworkState,
   newMeta,
   put,
+  ROTATION_OPTION,
   remove,
+  rotationOf,
   type Task,
 } from "../../model/index.ts";
 import type { View } from "../../store/index.ts";
@@ -103,21 +107,35 @@ const MTU_OPTION = "com.docker.network.driver.mtu";
 const ENVELOPE = 50;
 const MTU_RANGE = { least: 68 + ENVELOPE, most: 65_535 } as const;
 
-function checkOptions({ name, driverOptions, ipv6 = false }: NetworkSpec): void {
-  if ("encrypted" in driverOptions) {
+function checkOptions(spec: NetworkSpec): void {
+  const { driverOptions, ipv6 = false } = spec;
+  const isDark = isEncrypted(spec);
+  rotationOf(spec);
+  if (ROTATION_OPTION in driverOptions && !isDark) {
     throw new Fault(
-      "unsupported",
-      `cannot create network ${name}: encryption is not supported yet, and it would run in clear`,
+      "invalid",
+      `cannot use ${ROTATION_OPTION} without ${ENCRYPTED_OPTION}: nothing is to be rotated`,
     );
   }
   const mtu = driverOptions[MTU_OPTION];
   if (mtu === undefined) return;
   const { most } = MTU_RANGE;
-  const least = ipv6 ? LEAST_MTU6 + ENVELOPE : MTU_RANGE.least;
+  const least = leastMtu(ipv6, isDark);
   if (!/^\d+$/.test(mtu) || Number(mtu) < least || Number(mtu) > most) {
     const what = `must be a number from ${least} to ${most}`;
-    throw new Fault("invalid", `invalid value "${mtu}" for ${MTU_OPTION}: ${what}`);
+    throw new Fault(
+      "invalid",
+      `invalid value "${mtu}" for ${MTU_OPTION}: ${what}${isDark ? ", encrypted" : ""}`,
+    );
   }
+}
+
+/** What the nodes' own network must carry so that the overlay's packets can be as large as IP asks for. */
+function leastMtu(ipv6: boolean, isDark: boolean): number {
+  const inner = ipv6 ? LEAST_MTU6 : MTU_RANGE.least - ENVELOPE;
+  let least = inner + ENVELOPE;
+  while (isDark && encryptedMtu(least - ENVELOPE) < inner) least += 1;
+  return least;
 }
 
 function checkNetwork(view: View, spec: NetworkSpec): void {

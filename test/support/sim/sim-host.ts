@@ -244,6 +244,7 @@ const WILLING: Kernel = {
   watch: () => undefined,
   undelivered: async () => 0,
   portsInUse: async () => new Set(),
+  lackOfEncryption: async () => "",
   destroy: async () => undefined,
 };
 
