@@ -25,6 +25,11 @@ export class AddressRange {
     return sizeOf(this.#range) - this.#reserved.size;
   }
 
+  /** How many nobody may have. */
+  get reserved(): number {
+    return this.#reserved.size;
+  }
+
   /** The first address after this one that is not held; undefined when all are. */
   next(after: string | undefined, isHeld: (address: string) => boolean): string | undefined {
     const from = after === undefined ? undefined : parseIpv4(after);

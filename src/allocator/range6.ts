@@ -28,6 +28,11 @@ export class AddressRange6 {
     return Number(sizeOf6(this.#range) - BigInt(this.#reserved.size));
   }
 
+  /** How many nobody may have. */
+  get reserved(): number {
+    return this.#reserved.size;
+  }
+
   /** The first address after this one that is not held; undefined when all are. */
   next(after: string | undefined, isHeld: (address: string) => boolean): string | undefined {
     const from = after === undefined ? undefined : parseIpv6(after);

@@ -1,5 +1,6 @@
 import type { Instant } from "../lib/index.ts";
 import type {
+  AddressUse,
   Availability,
   Cluster,
   ClusterSpec,
@@ -125,6 +126,7 @@ export interface ManagerBackend {
   readonly networks: {
     list(): Network[];
     get(ref: string): Network;
+    addressUse(network: Network): AddressUse[];
     create(spec: NetworkSpec): Promise<Network>;
     remove(ref: string): Promise<void>;
   };

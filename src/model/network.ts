@@ -59,6 +59,15 @@ export interface NetworkState6 {
   readonly cursor?: string;
 }
 
+/** How full one subnet of a network is. */
+export interface AddressUse {
+  readonly subnet: string;
+  /** Addresses that somebody holds, or that nobody may have: the ends, the gateway, auxiliary ones. */
+  readonly inUse: number;
+  /** Addresses of the range that are left to be given. */
+  readonly free: number;
+}
+
 /** True when a change of a network is more than another address given. */
 export function isOtherNetwork(before: Network | undefined, after: Network | undefined): boolean {
   return !equal(withoutCursor(before), withoutCursor(after));

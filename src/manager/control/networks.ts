@@ -1,4 +1,4 @@
-import { grantNetwork } from "../../allocator/index.ts";
+import { addressUse, grantNetwork } from "../../allocator/index.ts";
 import { encryptedMtu, LEAST_MTU6, OWN_BLOCK6 } from "../../dataplane/index.ts";
 import {
   contains,
@@ -14,6 +14,7 @@ import {
   parseIpv6,
 } from "../../lib/index.ts";
 import {
+  type AddressUse,
   ENCRYPTED_OPTION,
   type IpamConfig,
   isEncrypted,
@@ -47,6 +48,11 @@ export class NetworkControl {
 
   get(ref: string): Network {
     return requireByRef(this.#parts.store.view, "network", ref);
+  }
+
+  /** How full its subnets are. */
+  addressUse(network: Network): AddressUse[] {
+    return addressUse(this.#parts.store.view, network);
   }
 
   /** Stores a new network. Faults: "exists" for the name, "invalid" for its words, "forbidden" for an overlap. */
