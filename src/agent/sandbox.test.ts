@@ -129,3 +129,15 @@ test("a task of an encrypted network is refused where the kernel cannot encrypt,
   await sandboxes.attach({ ...publishing("web", 8080), attachments });
   expect(kernel.machine.names()).toContain("task-web");
 });
+
+test("a task of a network that overlaps with the node's own bridge is refused, and both are named", async () => {
+  const node = { id: "n1", dataPathAddress: "192.0.2.1", addresses: { front: "172.18.7.3" } };
+  const attachments = [{ networkId: "front", address: "172.18.7.5" }];
+  const network4 = { ...FRONT, subnet: "172.18.7.0/24", gateway: "172.18.7.1" };
+  network.setFacts({ ...NO_FACTS, networks: [network4], nodes: [node] });
+  await expect(sandboxes.attach({ ...publishing("web", 8080), attachments })).rejects.toThrow(
+    "cannot attach task: network front (172.18.7.0/24) overlaps with docker_gwbridge (172.18.0.0/16) of this node",
+  );
+  expect(kernel.machine.names()).not.toContain("task-web");
+  await sandboxes.attach(publishing("web2", 8081));
+});

@@ -1,6 +1,6 @@
 import { type NetworkFacts, netnsNameOf, type PortFact, type TaskFact } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
-import { Fault } from "../lib/index.ts";
+import { Fault, overlaps, requireCidr } from "../lib/index.ts";
 import { isOnHost, isWanted, type NodeDescription, type PortSpec } from "../model/index.ts";
 import type { ContainerConfig, ContainerState } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
@@ -71,6 +71,8 @@ export class TaskSandboxes {
     const lack = this.#parts.lackOfEncryption();
     if (lack !== "" && isOnEncrypted(task, network.facts()))
       throw new Fault("unsupported", `cannot attach task: its network is encrypted, and ${lack}`);
+    const overlap = overlapOf(task, network.facts());
+    if (overlap !== undefined) throw new Fault("unsupported", `cannot attach task: ${overlap}`);
     const ports = await this.#portsFor(task);
     const gatewayAddress = gateway.give(task.id);
     await network.attach(factOf(task, gatewayAddress, ports));
@@ -127,6 +129,15 @@ export class TaskSandboxes {
 function isOnEncrypted({ attachments }: AssignedTask, { networks }: NetworkFacts): boolean {
   const dark = new Set(networks.filter(({ encrypted }) => encrypted).map(({ id }) => id));
   return attachments.some(({ networkId }) => dark.has(networkId));
+}
+
+/** Managers refuse such a network, but each node has a gateway bridge with a subnet of its own choice. */
+function overlapOf({ attachments }: AssignedTask, { networks, self }: NetworkFacts): string | undefined {
+  const gateway = requireCidr(self.gatewaySubnet);
+  const on = new Set(attachments.map(({ networkId }) => networkId));
+  const found = networks.find(({ id, subnet }) => on.has(id) && overlaps(requireCidr(subnet), gateway));
+  if (found === undefined) return undefined;
+  return `network ${found.name} (${found.subnet}) overlaps with docker_gwbridge (${self.gatewaySubnet}) of this node`;
 }
 
 function factOf(task: AssignedTask, gatewayAddress: string, ports: readonly PortSpec[]): TaskFact {

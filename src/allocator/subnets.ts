@@ -6,6 +6,7 @@ import {
   type Network,
   type NetworkSpec,
   type NetworkState,
+  type OwnSubnet,
 } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { grantSide6 } from "./subnets6.ts";
@@ -13,11 +14,17 @@ import { grantSide6 } from "./subnets6.ts";
 /** A network's state, or the sentence why it cannot have one now. */
 export type NetworkGrant = { readonly state: NetworkState } | { readonly error: string };
 
-/** Cuts a subnet (or takes the one asked for) and a VNI for a network. */
-export function grantNetwork(view: View, spec: NetworkSpec, others: readonly Network[]): NetworkGrant {
-  const taken = others.flatMap((n) =>
-    n.state ? [{ name: n.spec.name, cidr: requireCidr(n.state.subnet) }] : [],
-  );
+/** Cuts a subnet (or takes the one asked for) and a VNI for a network. `nodes`: what nodes use by themselves. */
+export function grantNetwork(
+  view: View,
+  spec: NetworkSpec,
+  others: readonly Network[],
+  nodes: readonly OwnSubnet[] = [],
+): NetworkGrant {
+  const taken = [
+    ...others.flatMap(({ spec: { name }, state }) => (state ? [{ name, subnet: state.subnet }] : [])),
+    ...nodes,
+  ].map(({ name, subnet }) => ({ name, cidr: requireCidr(subnet) }));
   const asked = ipamOf(spec, 4);
   const subnet = asked?.subnet === undefined ? nextSubnet(view, taken) : parseCidr(asked.subnet);
   if (subnet === undefined) return { error: "no free subnet is left in the default address pools" };

@@ -5,6 +5,7 @@ import { Manager } from "../manager/index.ts";
 import { put } from "../model/index.ts";
 import { resolveAddresses } from "./addresses.ts";
 import { ClusterStore } from "./cluster-store.ts";
+import { ownSubnets } from "./local-networks.ts";
 import type { MemberStart } from "./member.ts";
 import type { NodeParts } from "./node-parts.ts";
 
@@ -24,7 +25,7 @@ export async function foundCluster(
   const { clock, random, log, config } = parts;
   const cluster = await ClusterStore.open({ folder, runDir: config["exec-root"], clock, log });
   try {
-    const manager = new Manager({ store: cluster.store, clock, random, log });
+    const manager = new Manager({ store: cluster.store, clock, random, log, ownSubnets: ownSubnets(config) });
     const {
       id: clusterId,
       rootCa,

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { LocalNetwork, LocalNetworks } from "../api/index.ts";
 import { gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
+import type { OwnSubnet } from "../model/index.ts";
 import type { Config } from "./config.ts";
 
 /** Docker's name for the bridge that does the same; tools look for it. */
@@ -18,6 +19,11 @@ export function localNetworks(config: Config, facts: () => NetworkFacts | undefi
       ];
     },
   };
+}
+
+/** Subnets that no overlay can have here. */
+export function ownSubnets(config: Config): OwnSubnet[] {
+  return [{ name: GATEWAY_BRIDGE, subnet: config["gateway-subnet"] }];
 }
 
 function gatewayOf(config: Config): LocalNetwork {

@@ -19,6 +19,7 @@ import { ClusterStore } from "./cluster-store.ts";
 import type { Config } from "./config.ts";
 import { parseGenericResources } from "./generic-resources.ts";
 import { hostResolver } from "./host-resolver.ts";
+import { ownSubnets } from "./local-networks.ts";
 import type { NodeParts } from "./node-parts.ts";
 import type { NodeState } from "./node-state.ts";
 import { swarmEvents } from "./swarm-events.ts";
@@ -81,7 +82,13 @@ export class Member {
     const store = { folder: start.folder, runDir: config["exec-root"], clock, log };
     const cluster = start.cluster ?? (await ClusterStore.open(store));
     try {
-      const manager = new Manager({ store: cluster.store, clock, random, log });
+      const manager = new Manager({
+        store: cluster.store,
+        clock,
+        random,
+        log,
+        ownSubnets: ownSubnets(config),
+      });
       const { host, port } = splitAddress(start.state.listenAddress);
       const services = { certificates: manager.certificates, dispatcher: manager.dispatcher };
       const server = await RpcServer.listen({ host, port, identity: start.identity, services, clock, log });

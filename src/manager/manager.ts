@@ -17,7 +17,7 @@ import { LogBroker } from "./log-broker.ts";
 import { StatusQueue } from "./statuses.ts";
 import { runTunnelRotation } from "./tunnel-rotation.ts";
 
-export type ManagerParts = LeaderParts;
+export type ManagerParts = LeaderParts & ControlParts;
 
 /** One manager: the control that users reach, the services that agents reach, and the leader's loops. */
 export class Manager {

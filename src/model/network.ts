@@ -59,6 +59,12 @@ export interface NetworkState6 {
   readonly cursor?: string;
 }
 
+/** A subnet of a network that nodes have by themselves, so that no overlay can have it: their gateway bridge's. */
+export interface OwnSubnet {
+  readonly name: string;
+  readonly subnet: string;
+}
+
 /** How full one subnet of a network is. */
 export interface AddressUse {
   readonly subnet: string;

@@ -1,5 +1,5 @@
 import { createRootCa, newTokenSecret } from "../../identity/index.ts";
-import { Fault, newId, requireCidr } from "../../lib/index.ts";
+import { Fault, newId, overlaps, requireCidr } from "../../lib/index.ts";
 import {
   type Cluster,
   type ClusterSpec,
@@ -79,16 +79,24 @@ export const INGRESS_SPEC: NetworkSpec = {
   ipamOptions: {},
 };
 
-async function newCluster({ clock, random }: ControlParts, choice: ClusterChoice): Promise<Cluster> {
+async function newCluster(
+  { clock, random, ownSubnets = [] }: ControlParts,
+  choice: ClusterChoice,
+): Promise<Cluster> {
   const addressPools = choice.addressPools?.length ? choice.addressPools : DEFAULT_ADDRESS_POOLS;
   const subnetSize = choice.subnetSize || DEFAULT_SUBNET_SIZE;
   for (const pool of addressPools) {
-    const { bits } = requireCidr(pool);
+    const { base, bits } = requireCidr(pool);
     if (subnetSize > 29 || subnetSize < bits) {
       throw new Fault(
         "invalid",
         `invalid subnet size ${subnetSize}: must be from ${bits} to 29 for pool ${pool}`,
       );
+    }
+    const own = ownSubnets.find(({ subnet }) => overlaps(requireCidr(subnet), { base, bits: subnetSize }));
+    if (own !== undefined) {
+      const what = `its first subnet overlaps with ${own.name}, ${own.subnet}, of this node`;
+      throw new Fault("invalid", `invalid default address pool ${pool}: ${what}`);
     }
   }
   const dataPathPort = choice.dataPathPort || DEFAULT_DATA_PATH_PORT;

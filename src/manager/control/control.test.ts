@@ -268,6 +268,19 @@ describe("networks", () => {
     });
   });
 
+  test("a subnet that the nodes' own bridge has is refused with its name, and never chosen", async () => {
+    const ownSubnets = [{ name: "docker_gwbridge", subnet: "10.0.0.0/23" }];
+    const beside = new NetworkControl({ ...parts, ownSubnets });
+    for (const subnet of ["10.0.1.0/24", "10.0.0.0/8"]) {
+      await refused(
+        () => beside.create(overlay("within", { ipam: [{ subnet }] })),
+        "forbidden",
+        "invalid pool request: Pool overlaps with other one on this address space (docker_gwbridge, 10.0.0.0/23)",
+      );
+    }
+    expect((await beside.create(overlay("back"))).state).toMatchObject({ subnet: "10.0.2.0/24" });
+  });
+
   test.each<[string, Partial<NetworkSpec>, FaultKind, string]>([
     ["a taken name", { name: "front" }, "exists", "network with name front already exists"],
     ["a second ingress network", { ingress: true }, "exists", "is already present"],
@@ -495,8 +508,13 @@ describe("the cluster", () => {
     [{ subnetSize: 30 }, "invalid subnet size 30"],
     [{ addressPools: ["10.0.0.0/26"], subnetSize: 24 }, "invalid subnet size 24: must be from 26 to 29"],
     [{ addressPools: ["10.0.0.0/40"] }, "invalid CIDR address: 10.0.0.0/40"],
+    [
+      { addressPools: ["10.0.0.0/8", "172.18.0.0/20"] },
+      "invalid default address pool 172.18.0.0/20: its first subnet overlaps with docker_gwbridge, 172.18.0.0/16",
+    ],
   ])("%j is refused", async (choice, words) => {
-    await refused(() => new ClusterControl(parts).create(choice), "invalid", words);
+    const ownSubnets = [{ name: "docker_gwbridge", subnet: "172.18.0.0/16" }];
+    await refused(() => new ClusterControl({ ...parts, ownSubnets }).create(choice), "invalid", words);
   });
 
   test("rotating a token replaces that secret and no other", async () => {

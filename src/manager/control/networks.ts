@@ -23,6 +23,7 @@ import {
   type NetworkSpec,
   type NetworkState,
   newMeta,
+  type OwnSubnet,
   put,
   ROTATION_OPTION,
   remove,
@@ -57,12 +58,12 @@ export class NetworkControl {
 
   /** Stores a new network. Faults: "exists" for the name, "invalid" for its words, "forbidden" for an overlap. */
   async create(spec: NetworkSpec): Promise<Network> {
-    const { store, clock, random } = this.#parts;
+    const { store, clock, random, ownSubnets = [] } = this.#parts;
     const id = newId(random);
     await write(store, (view) => {
-      checkNetwork(view, spec);
+      checkNetwork(view, spec, ownSubnets);
       // The subnet is granted here already, so that an overlap is the caller's error and not a later surprise.
-      const grant = grantNetwork(view, spec, [...view.all("network")]);
+      const grant = grantNetwork(view, spec, [...view.all("network")], ownSubnets);
       if ("error" in grant)
         throw new Fault("forbidden", `cannot create network ${spec.name}: ${grant.error}`);
       return [put("network", { ...newMeta(id, clock.now()), spec, state: grant.state })];
@@ -144,7 +145,7 @@ function leastMtu(ipv6: boolean, isDark: boolean): number {
   return least;
 }
 
-function checkNetwork(view: View, spec: NetworkSpec): void {
+function checkNetwork(view: View, spec: NetworkSpec, own: readonly OwnSubnet[]): void {
   if (PREDEFINED.has(spec.name)) {
     throw new Fault("forbidden", `operation is not permitted on predefined ${spec.name} network`);
   }
@@ -158,12 +159,12 @@ function checkNetwork(view: View, spec: NetworkSpec): void {
     const what = `ingress network (${ingress.id}) is already present`;
     throw new Fault("exists", `rpc error: code = AlreadyExists desc = ${what}`);
   }
-  for (const config of spec.ipam) checkIpam(view, config);
+  for (const config of spec.ipam) checkIpam(view, config, own);
 }
 
-function checkIpam(view: View, config: IpamConfig): void {
-  if (isIpv6(config.subnet ?? "")) checkIpamIn(SPACES[6], view, config);
-  else checkIpamIn(SPACES[4], view, config);
+function checkIpam(view: View, config: IpamConfig, own: readonly OwnSubnet[]): void {
+  if (isIpv6(config.subnet ?? "")) checkIpamIn(SPACES[6], view, config, OWN_BLOCKS6);
+  else checkIpamIn(SPACES[4], view, config, own);
 }
 
 /** The addresses of one family, for checks that are the same in both. */
@@ -187,7 +188,7 @@ const SPACES: { readonly 4: Space<Ipv4>; readonly 6: Space<Ipv6> } = {
   },
 };
 
-function checkIpamIn<A>(space: Space<A>, view: View, config: IpamConfig): void {
+function checkIpamIn<A>(space: Space<A>, view: View, config: IpamConfig, own: readonly OwnSubnet[]): void {
   const { subnet, gateway, ipRange, auxAddresses = {} } = config;
   const block = subnet === undefined ? undefined : space.block(subnet);
   if (subnet !== undefined && block === undefined)
@@ -206,7 +207,7 @@ function checkIpamIn<A>(space: Space<A>, view: View, config: IpamConfig): void {
   const range = ipRange === undefined ? undefined : space.block(ipRange);
   const isPart = range && block && range.bits >= block.bits && space.contains(block, range.base);
   if (ipRange !== undefined && !isPart) throw new Fault("invalid", `no matching subnet for range ${ipRange}`);
-  if (block !== undefined) checkOverlap(space, view, block);
+  if (block !== undefined) checkOverlap(space, view, block, own);
 }
 
 /** Docker's own words, then the name of the other, which Docker leaves out. */
@@ -214,6 +215,7 @@ function checkOverlap<A>(
   space: Space<A>,
   view: View,
   block: { readonly base: A; readonly bits: number },
+  own: readonly OwnSubnet[],
 ): void {
   const clashes = (text: string | undefined) => {
     const other = text === undefined ? undefined : space.block(text);
@@ -227,9 +229,12 @@ function checkOverlap<A>(
     const taken = state === undefined ? undefined : space.subnetOf(state);
     if (clashes(taken)) refuse(`network ${spec.name}, ${taken}`);
   }
-  const own = OWN_BLOCKS6.find(clashes);
-  if (own !== undefined) refuse(`Shoal's own, ${own}`);
+  const mine = own.find(({ subnet }) => clashes(subnet));
+  if (mine !== undefined) refuse(`${mine.name}, ${mine.subnet}`);
 }
 
 /** What nodes use inside of themselves, link-local and multicast addresses. */
-const OWN_BLOCKS6 = [OWN_BLOCK6, "fe80::/10", "ff00::/8"];
+const OWN_BLOCKS6: readonly OwnSubnet[] = [OWN_BLOCK6, "fe80::/10", "ff00::/8"].map((subnet) => ({
+  name: "Shoal's own",
+  subnet,
+}));
