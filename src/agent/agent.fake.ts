@@ -37,6 +37,8 @@ export class AgentMachine {
   readonly applied: NodeNetwork[] = [];
   /** While it is set, what the kernel is asked for takes as long as this. */
   hold: Promise<void> | undefined;
+  /** What its kernel says of encryption. */
+  lackOfEncryption = "";
   readonly #kernel = new FakeKernel();
   readonly #stops: AbortController[] = [];
 
@@ -118,7 +120,7 @@ export class AgentMachine {
       undelivered: (namespace) => kernel.undelivered(namespace),
       watch: (signal, onChange) => kernel.watch(signal, onChange),
       portsInUse: () => kernel.portsInUse(),
-      lackOfEncryption: () => kernel.lackOfEncryption(),
+      lackOfEncryption: async () => this.lackOfEncryption,
       destroy: () => kernel.destroy(),
     };
   }

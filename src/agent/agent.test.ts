@@ -226,3 +226,21 @@ test("keys that somebody took out of the kernel are put back, and others are ask
   await machine.clock.advance(20_000);
   expect(new Set(bootsOf(sent)).size).toBe(2);
 });
+
+test("where the kernel cannot encrypt, a task of such a network is rejected with the reason, and nothing is made for it", async () => {
+  machine.lackOfEncryption = "this kernel has no ESP with AES-GCM";
+  const messages = new Queue<ManagerMessage>();
+  messages.push(welcome);
+  messages.push(encrypted());
+  const { sent } = machine.start(messages);
+  await machine.clock.advance(2_000);
+  expect(sent[0]).toMatchObject({ kind: "hello", tunnelEnd: { lack: machine.lackOfEncryption } });
+  const statuses = sent.flatMap((m) => (m.kind === "statuses" ? m.statuses.map(({ status }) => status) : []));
+  expect(statuses.at(-1)).toMatchObject({
+    state: "rejected",
+    error: "cannot attach task: its network is encrypted, and this kernel has no ESP with AES-GCM",
+  });
+  expect(await machine.containers.list()).toEqual([]);
+  const { [HOST]: host, ...others } = machine.applied.at(-1)?.namespaces ?? {};
+  expect([host?.xfrm, Object.keys(others)]).toEqual([undefined, []]);
+});

@@ -87,7 +87,7 @@ export class Agent {
       upstreams: parts.dns.upstreams,
       address: parts.settings.dataPathAddress,
       ipv6: parts.settings.ipv6 ?? false,
-      lackOfEncryption: () => this.#tunnels.end.lack,
+      objectionTo: (networkIds) => this.#tunnels.objectionTo(networkIds),
     });
     const report = (taskId: string, status: TaskStatus) => {
       this.#session.send({ kind: "statuses", statuses: [{ taskId, status }] });
@@ -164,8 +164,7 @@ export class Agent {
   /** Network and tasks go where the book says, in one turn: the network must never be without a task that has it. */
   #follow(isOfNetwork = true): void {
     if (isOfNetwork) {
-      const told = this.#book.facts();
-      const facts = told.encryption ? { ...told, encryption: this.#tunnels.admit(told.encryption) } : told;
+      const facts = this.#tunnels.admit(this.#book.facts());
       this.#network.setFacts(facts);
       void this.#meshPorts.look(facts.services);
     }

@@ -1,7 +1,7 @@
-import type { PeerKeys } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import { type Log, messageOf, type Random } from "../lib/index.ts";
 import type { TunnelEnd } from "../model/index.ts";
+import type { ClusterFacts } from "./assignment-book.ts";
 import { Incarnation } from "./incarnation.ts";
 
 export interface NodeTunnelsParts {
@@ -18,6 +18,8 @@ export interface NodeTunnelsParts {
 export class NodeTunnels {
   readonly #parts: NodeTunnelsParts;
   readonly #incarnation: Incarnation;
+  /** Encrypted networks that managers told of. */
+  #dark: ReadonlySet<string> = new Set();
   #lack = "the kernel has not been tried for encryption yet";
 
   constructor(parts: NodeTunnelsParts) {
@@ -36,11 +38,24 @@ export class NodeTunnels {
     return { boot: this.#incarnation.name, lack: this.#lack };
   }
 
-  /** Keys from managers as they may be used; others are asked for where what came is used up. */
-  admit(keys: readonly PeerKeys[]): readonly PeerKeys[] {
-    const { peers, isShort } = this.#incarnation.admit(keys);
+  /**
+   * What managers told, as it may be used: without encrypted networks where the kernel cannot encrypt, so that they are no
+   * trouble of the others; and without keys that are used up, in whose place others are asked for.
+   */
+  admit(told: ClusterFacts): ClusterFacts {
+    this.#dark = new Set(told.networks.filter(({ encrypted }) => encrypted).map(({ id }) => id));
+    if (this.#lack !== "" && this.#dark.size > 0)
+      return { ...told, networks: told.networks.filter(({ id }) => !this.#dark.has(id)), encryption: [] };
+    if (told.encryption === undefined) return told;
+    const { peers, isShort } = this.#incarnation.admit(told.encryption);
     if (isShort) this.#renew("keys came back that were given up");
-    return peers;
+    return { ...told, encryption: peers };
+  }
+
+  /** Why nothing can run here on these networks, as half a sentence; undefined when it can. */
+  objectionTo(networkIds: readonly string[]): string | undefined {
+    const isDark = this.#lack !== "" && networkIds.some((id) => this.#dark.has(id));
+    return isDark ? `its network is encrypted, and ${this.#lack}` : undefined;
   }
 
   /** What the kernel had lost and was given again, in its words: what was sent under is counted anew from there. */

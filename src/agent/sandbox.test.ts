@@ -16,7 +16,6 @@ let kernel: FakeKernel;
 let sandboxes: TaskSandboxes;
 let network: NetworkApplier;
 let parts: SandboxParts;
-let lack = "";
 
 const NO_FACTS = { networks: [], nodes: [], services: [], endpoints: [], attachments: [] };
 const FRONT = {
@@ -25,7 +24,6 @@ const FRONT = {
 };
 
 beforeEach(() => {
-  lack = "";
   kernel = new FakeKernel();
   network = new NetworkApplier({
     ...{ kernel, plan: { tag: "sh" }, clock: new FakeClock(), log: silentLog },
@@ -36,7 +34,7 @@ beforeEach(() => {
     ...{ network, kernel, gateway: new GatewayAddresses(GATEWAY), hostPorts: new HostPorts() },
     ...{ nodeId: "n1", netnsDir: "/netns", search: [], upstreams: ["192.0.2.53"], address: "192.0.2.1" },
     ipv6: true,
-    lackOfEncryption: () => lack,
+    objectionTo: () => undefined,
     describe: () => ({ hostname: "one", platform: { architecture: "x86_64", os: "linux" } }),
   };
   sandboxes = new TaskSandboxes(parts);
@@ -112,22 +110,6 @@ test("a task that is to stop while the host is asked for its ports is not made a
   expect(kernel.machine.names()).not.toContain("task-web");
   await sandboxes.attach(publishing("other", 8080));
   expect(hostPorts()).toEqual({ "tcp . 8080": "172.18.0.16 . 80" });
-});
-
-test("a task of an encrypted network is refused where the kernel cannot encrypt, with the reason, and nothing is made for it", async () => {
-  const node = { id: "n1", dataPathAddress: "192.0.2.1", addresses: { front: "10.0.1.3" } };
-  const attachments = [{ networkId: "front", address: "10.0.1.5" }];
-  network.setFacts({ ...NO_FACTS, networks: [{ ...FRONT, encrypted: true }], nodes: [node] });
-  lack = "this kernel has no ESP with AES-GCM";
-  await expect(sandboxes.attach({ ...publishing("web", 8080), attachments })).rejects.toThrow(
-    "cannot attach task: its network is encrypted, and this kernel has no ESP with AES-GCM",
-  );
-  expect(kernel.machine.names()).not.toContain("task-web");
-  // Other networks are no business of it.
-  await sandboxes.attach(publishing("web2", 8081));
-  lack = "";
-  await sandboxes.attach({ ...publishing("web", 8080), attachments });
-  expect(kernel.machine.names()).toContain("task-web");
 });
 
 test("a task of a network that overlaps with the node's own bridge is refused, and both are named", async () => {

@@ -32,8 +32,8 @@ export interface SandboxParts {
   readonly address: string;
   /** Whether the node has IPv6. */
   readonly ipv6: boolean;
-  /** Why the node cannot encrypt; "" when it can. */
-  lackOfEncryption(): string;
+  /** Why no task can be on these networks here, as half a sentence; undefined when it can. */
+  objectionTo(networkIds: readonly string[]): string | undefined;
 }
 
 type Place = Omit<TaskPlace, "containerId" | "image">;
@@ -68,9 +68,8 @@ export class TaskSandboxes {
     const { network, gateway, hostPorts, nodeId, netnsDir, search, ipv6 } = this.#parts;
     if (!ipv6 && addresses6Of(task).length > 0)
       throw new Fault("unsupported", "cannot attach task: its network has IPv6, and this node has none");
-    const lack = this.#parts.lackOfEncryption();
-    if (lack !== "" && isOnEncrypted(task, network.facts()))
-      throw new Fault("unsupported", `cannot attach task: its network is encrypted, and ${lack}`);
+    const objection = this.#parts.objectionTo(task.attachments.map(({ networkId }) => networkId));
+    if (objection !== undefined) throw new Fault("unsupported", `cannot attach task: ${objection}`);
     const overlap = overlapOf(task, network.facts());
     if (overlap !== undefined) throw new Fault("unsupported", `cannot attach task: ${overlap}`);
     const ports = await this.#portsFor(task);
@@ -124,11 +123,6 @@ export class TaskSandboxes {
     });
     this.#parts.network.adopt(facts);
   }
-}
-
-function isOnEncrypted({ attachments }: AssignedTask, { networks }: NetworkFacts): boolean {
-  const dark = new Set(networks.filter(({ encrypted }) => encrypted).map(({ id }) => id));
-  return attachments.some(({ networkId }) => dark.has(networkId));
 }
 
 /** Managers refuse such a network, but each node has a gateway bridge with a subnet of its own choice. */

@@ -60,7 +60,7 @@ export class FakeKernel implements Kernel {
   }
 
   async lackOfEncryption(): Promise<string> {
-    return this.machine.lackOfEncryption;
+    return "";
   }
 
   async destroy(): Promise<void> {

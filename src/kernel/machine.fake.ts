@@ -23,7 +23,6 @@ export class FakeMachine {
   readonly #namespaces = new Map<string, State>([[HOST, EMPTY_NAMESPACE]]);
   /** What programs of the host wait at: "tcp/8080". */
   readonly portsInUse: Set<string> = new Set<string>();
-  lackOfEncryption = "";
   readonly #listeners = new Set<(namespace: string) => void>();
 
   names(): string[] {
