@@ -27,6 +27,7 @@ export const INFO: SystemInfo = {
   runcVersion: "1.1.5",
   registryMirrors: ["http://mirror.test:5000/"],
   insecureRegistries: ["mirror.test:5000", "10.0.0.0/8"],
+  warnings: ["WARNING: too cold"],
 };
 
 const OUTSIDE: SwarmState = {

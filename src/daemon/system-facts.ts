@@ -5,6 +5,7 @@ import type { SystemInfo } from "../api/index.ts";
 import { type Instant, newId, type Random } from "../lib/index.ts";
 import { exec } from "../sys/index.ts";
 import type { Config } from "./config.ts";
+import { forwardDropWarnings } from "./forward-drops.ts";
 
 /** Facts of this machine for `docker info`; programs are asked their version once. */
 export class SystemFacts {
@@ -24,6 +25,7 @@ export class SystemFacts {
   async info(): Promise<SystemInfo> {
     this.#versions ??= askVersions();
     const { containerd, runc } = await this.#versions;
+    const warnings = await forwardDropWarnings(this.#config["kernel-tag"]);
     const { os, cpus, memoryBytes } = this.#machine;
     return {
       id: this.#identity.id,
@@ -43,6 +45,7 @@ export class SystemFacts {
       runcVersion: runc,
       registryMirrors: this.#config["registry-mirrors"],
       insecureRegistries: this.#config["insecure-registries"],
+      warnings,
     };
   }
 }

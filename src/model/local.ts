@@ -26,6 +26,8 @@ export interface SystemInfo {
   readonly runcVersion: string;
   readonly registryMirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
+  /** Sentences on what is wrong with the machine, as `docker info` ends with them: "WARNING: …". */
+  readonly warnings: readonly string[];
 }
 
 /** The Swarm section of `docker info`. */

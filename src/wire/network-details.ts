@@ -45,14 +45,16 @@ function servicesOn({ network, services, tasks, nodes }: NetworkDetails): Record
     const own = tasks.filter(({ serviceId }) => serviceId === service.id);
     const places = own.flatMap((task) => placeOf(task, network.id, hosts));
     if (vip === undefined && places.length === 0) return [];
-    const ports = service.endpoint?.ports.map(
-      ({ target, published }) => `Target: ${target}, Publish: ${published}`,
-    );
-    return [
-      [service.spec.name, { VIP: vip ?? "", Ports: ports ?? [], LocalLBIndex: 0, Tasks: places }] as const,
-    ];
+    const Ports = network.spec.ingress ? portsOf(service) : [];
+    return [[service.spec.name, { VIP: vip ?? "", Ports, LocalLBIndex: 0, Tasks: places }] as const];
   });
   return Object.fromEntries(rows);
+}
+
+/** Those that come in at the ingress network. */
+function portsOf({ endpoint }: Service): string[] {
+  const ports = endpoint?.ports.filter(({ publishMode }) => publishMode === "ingress") ?? [];
+  return ports.map(({ target, published }) => `Target: ${target}, Publish: ${published}`);
 }
 
 /** A task that holds an address here. */

@@ -22,7 +22,7 @@ test.each<[until: string, ageMs: number, goes: boolean]>([
 });
 
 test.each(["", "dawn", "1d", "h", "1h x"])("%j is no time", (text) => {
-  expect(() => goes({ until: [text] })).toThrow(`invalid value for filter 'until': "${text}"`);
+  expect(() => goes({ until: [text] })).toThrow(`failed to parse value as time or duration: "${text}"`);
 });
 
 test("labels that must be there, and labels that spare", () => {

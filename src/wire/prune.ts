@@ -26,7 +26,7 @@ function untilOf(filters: Filters, now: Instant): Instant | undefined {
   const ago = parseGoDuration(text);
   if (ago !== undefined) return now - ago;
   const nanos = parseTime(text);
-  if (nanos === undefined) throw new Fault("invalid", `invalid value for filter 'until': "${text}"`);
+  if (nanos === undefined) throw new Fault("invalid", `failed to parse value as time or duration: "${text}"`);
   return Number(nanos / 1_000_000n);
 }
 

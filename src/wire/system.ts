@@ -103,7 +103,7 @@ export function infoToWire({
     ContainerdCommit: commit(info.containerdVersion),
     RuncCommit: commit(info.runcVersion),
     InitCommit: commit(""),
-    Warnings: null,
+    Warnings: info.warnings.length > 0 ? info.warnings : null,
   };
 }
 

@@ -381,6 +381,7 @@ const SYSTEM = {
   runcVersion: "1.1.5",
   registryMirrors: [],
   insecureRegistries: [],
+  warnings: [],
 } as const;
 
 const GATEWAY = {

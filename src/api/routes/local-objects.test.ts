@@ -53,6 +53,7 @@ describe("the daemon", () => {
       Containers: 1,
       ContainersRunning: 1,
       Images: 1,
+      Warnings: ["WARNING: too cold"],
       SystemTime: "2023-11-14T22:13:20Z",
       Swarm: {
         NodeID: "n1",

@@ -41,6 +41,6 @@ async function bothOf(
   backends: Backends,
 ): Promise<{ network: Listed; container: ContainerInfo }> {
   const name = containerNameFromWire(await request.json());
-  const network = findNetwork(backends, param(request, "id"), "");
-  return { network, container: await backends.containers.get(name) };
+  const container = await backends.containers.get(name);
+  return { network: findNetwork(backends, param(request, "id"), ""), container };
 }
