@@ -98,6 +98,13 @@ const HANDLERS: { readonly [K in Operation["op"]]: Handler<K> } = {
   "put-xfrm-policy": (operation, handle) => handle.xfrm?.run(operation),
   "remove-xfrm-policy": (operation, handle) => handle.xfrm?.run(operation),
   "remove-xfrm-state": (operation, handle) => handle.xfrm?.run(operation),
+  "set-timeouts": ({ timeouts }, { ipvs }) => ipvs.setTimeouts(timeouts),
+  "put-service": ({ service }, { ipvs }) => ipvs.putService(service),
+  "remove-service": ({ mark }, { ipvs }) => ipvs.removeService(mark),
+  "put-destination": ({ mark, destination }, { ipvs }) => ipvs.putDestination(mark, destination),
+  "drain-destination": ({ mark, destination }, { ipvs }) => ipvs.drainDestination(mark, destination),
+  "remove-destination": ({ mark, destination }, { ipvs }) => ipvs.removeDestination(mark, destination),
+  "end-draining": ({ address }, { ipvs }) => ipvs.endDraining(address),
 };
 
 /** Does one operation in one namespace; Fault when the kernel refuses. What is to be removed may be gone already. */

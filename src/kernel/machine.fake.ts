@@ -12,6 +12,7 @@ import {
   type Route,
   withoutLostLinks,
 } from "../netstate/index.ts";
+import { changedIpvs } from "./ipvs.fake.ts";
 
 type State = ObservedNamespace;
 
@@ -140,6 +141,14 @@ function changed(state: State, operation: Simple): State {
     case "remove-xfrm-policy":
     case "remove-xfrm-state":
       return { ...state, xfrm: changedXfrm(state.xfrm, operation) };
+    case "set-timeouts":
+    case "put-service":
+    case "remove-service":
+    case "put-destination":
+    case "drain-destination":
+    case "remove-destination":
+    case "end-draining":
+      return changedIpvs(state, operation);
     default:
       return changedEntry(state, operation);
   }

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync } from "node:fs";
+import { IpvsEdge } from "./ipvs.ts";
 import { linkDump, linkHeader, linkNamed, type RawLink, RTM_GETLINK, readLink } from "./netlink/links.ts";
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from "./netlink/socket.ts";
 import { inside } from "./netns.ts";
@@ -20,6 +21,7 @@ export class NamespaceHandle {
   readonly tables: NftTables;
   /** In the host's namespace only. */
   readonly xfrm: XfrmTables | undefined;
+  readonly ipvs: IpvsEdge;
   readonly #indexes = new Map<string, number>();
   readonly #names = new Map<number, string | undefined>();
   #attached: (() => void)[] = [];
@@ -38,6 +40,7 @@ export class NamespaceHandle {
     this.netfilter = netfilter;
     this.tables = new NftTables(netfilter, options);
     this.xfrm = options.shared ? inside(this.fd, () => new XfrmTables(options.tag)) : undefined;
+    this.ipvs = new IpvsEdge(this.fd);
   }
 
   /** Runs synchronous work in the namespace. */
@@ -95,6 +98,7 @@ export class NamespaceHandle {
     this.detach();
     this.tables.close();
     this.xfrm?.close();
+    this.ipvs.close();
     this.route.close();
     this.netfilter.close();
     closeSync(this.fd);

@@ -52,6 +52,7 @@ export function readNamespace(
     ...readRules(reading),
     neighbours: readNeighbours(reading),
     fdb: handle.shared ? [] : readFdb(reading),
+    ...(isSandbox(want) ? handle.ipvs.read(want.ipvs) : {}),
     ...handle.inside(() => ({ sysctls: readSysctls(want), ...handle.tables.read() })),
     ...(xfrm !== undefined && { xfrm }),
   };
@@ -61,6 +62,11 @@ export function readNamespace(
 export function isOurs(link: RawLink, handle: NamespaceHandle, want: Namespace, tag: string): boolean {
   if (handle.shared) return link.name.startsWith(`${tag}-`);
   return link.ours || want.links.some(({ name }) => name === link.name);
+}
+
+/** Where there is a tunnel. A task may have IPVS of its own. */
+function isSandbox({ links }: Namespace): boolean {
+  return links.some(({ kind }) => kind === "vxlan");
 }
 
 function toLink(link: RawLink, { handle, want, raw }: Reading, linksOf: LinksOf): Link {

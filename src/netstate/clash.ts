@@ -1,4 +1,5 @@
 import { routeKey } from "./diff.ts";
+import { hexMark } from "./ipvs.ts";
 import type { Namespace } from "./node-network.ts";
 
 /** What a namespace can have only one of, by the name that makes it one. */
@@ -11,6 +12,10 @@ const UNIQUE: readonly {
   { what: "route", keys: ({ routes }) => routes.map(routeKey) },
   { what: "neighbour", keys: ({ neighbours }) => neighbours.map((n) => `${n.address} on ${n.link}`) },
   { what: "fdb entry", keys: ({ fdb }) => fdb.map((entry) => `${entry.mac} on ${entry.link}`) },
+  {
+    what: "IPVS service",
+    keys: ({ ipvs }) => ipvs?.services.map(({ mark }) => hexMark(mark)) ?? [],
+  },
   { what: "table", keys: ({ tables }) => tables.map((table) => `${table.family} ${table.name}`) },
 ];
 

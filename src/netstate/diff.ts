@@ -1,4 +1,5 @@
 import { equal } from "../lib/index.ts";
+import { diffIpvs } from "./ipvs.ts";
 import type { Link, Namespace, Route, RouteRule } from "./node-network.ts";
 import {
   type LinkSetting,
@@ -24,6 +25,7 @@ export function diffNamespace(now: ObservedNamespace, want: Namespace): Operatio
     ...diffNeighbours(withoutFlushed(left, want), want),
     ...diffTables(now, want),
     ...diffXfrm(now.xfrm, want.xfrm),
+    ...diffIpvs(now, want),
   ];
   return operations
     .map((operation) => ({ operation, stage: stageOf(operation) }))

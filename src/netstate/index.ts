@@ -4,6 +4,16 @@
  */
 export { findClash } from "./clash.ts";
 export { diffNamespace, linkOfSysctl, lostLinks, withoutLostLinks } from "./diff.ts";
+export {
+  type DrainedDestination,
+  destinationKey,
+  hexMark,
+  type Ipvs,
+  type IpvsDestination,
+  type IpvsOperation,
+  type IpvsService,
+  type IpvsTimeouts,
+} from "./ipvs.ts";
 export { changeTable, formatTable, removeTable, replaceTable } from "./nft-text.ts";
 export * from "./node-network.ts";
 export * from "./operations.ts";

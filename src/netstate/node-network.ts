@@ -1,3 +1,4 @@
+import type { Ipvs } from "./ipvs.ts";
 import type { Xfrm } from "./xfrm.ts";
 
 /** The host's own namespace in a NodeNetwork: the one that shoald runs in. */
@@ -25,6 +26,8 @@ export interface Namespace {
   readonly tables: readonly NftTable[];
   /** IPsec; in the host's namespace only, where the outer packets of tunnels are. Absent: none. */
   readonly xfrm?: Xfrm;
+  /** Absent where IPVS has nothing to do. */
+  readonly ipvs?: Ipvs;
 }
 
 /** A device. Names are 15 bytes at most and derive from ids, so that a restarted agent finds its own work. */

@@ -1,3 +1,4 @@
+import { type DrainedDestination, describeIpvs, type IpvsOperation } from "./ipvs.ts";
 import type {
   Address,
   FdbEntry,
@@ -18,6 +19,8 @@ export interface ObservedNamespace extends Namespace {
   readonly strange?: readonly TableName[];
   /** Families whose main routing table no rule leads to any more: the kernel's own rule is gone. */
   readonly unruled?: readonly ("ip" | "ip6")[];
+  /** IPVS destinations that get nothing new. */
+  readonly drained?: readonly DrainedDestination[];
 }
 
 export type TableName = Pick<NftTable, "family" | "name">;
@@ -46,7 +49,8 @@ export type Operation =
   | { readonly op: "remove-neighbour"; readonly neighbour: Neighbour }
   | { readonly op: "put-neighbour"; readonly neighbour: Neighbour }
   | { readonly op: "remove-fdb"; readonly entry: FdbEntry }
-  | { readonly op: "put-fdb"; readonly entry: FdbEntry };
+  | { readonly op: "put-fdb"; readonly entry: FdbEntry }
+  | IpvsOperation;
 
 /** Of the links that do not come again: by then most are gone, with the namespace of their other end. */
 export const LAST_STAGE = 15;
@@ -74,10 +78,17 @@ const STAGES: Readonly<Record<Operation["op"], (operation: Operation) => number>
   "put-route": () => 8,
   "put-rule": () => 9,
   "restore-rule": () => 9,
+  "set-timeouts": () => 9,
+  "put-service": () => 9,
+  "put-destination": () => 9,
   "change-table": () => 10,
   "remove-table": () => 11,
+  "drain-destination": () => 11,
+  "remove-destination": () => 11,
+  "remove-service": () => 11,
   "remove-rule": () => 12,
   "remove-route": () => 13,
+  "end-draining": () => 13,
   "remove-neighbour": () => 14,
   "remove-fdb": () => 14,
   "remove-xfrm-policy": () => AFTER_LINKS,
@@ -126,6 +137,8 @@ export function describeOperation(operation: Operation): string {
     case "put-xfrm-policy":
     case "remove-xfrm-policy":
       return `${words(operation.op)} ${printXfrmPolicy(operation.policy)}`;
+    default:
+      return describeIpvs(operation);
   }
 }
 

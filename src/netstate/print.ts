@@ -1,3 +1,4 @@
+import { printIpvs } from "./ipvs.ts";
 import { formatTable } from "./nft-text.ts";
 import type {
   Address,
@@ -34,6 +35,7 @@ export function printNamespace(namespace: Namespace): string {
     section("nft list ruleset", tables),
     section("ip xfrm state", (namespace.xfrm?.states ?? []).map(printXfrmState).sort(byText)),
     section("ip xfrm policy", (namespace.xfrm?.policies ?? []).map(printXfrmPolicy).sort(byText)),
+    section("ipvsadm", printIpvs(namespace.ipvs)),
   ];
   return parts.filter((part) => part !== "").join("\n");
 }

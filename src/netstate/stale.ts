@@ -1,3 +1,4 @@
+import { hostRoutes, type Ipvs } from "./ipvs.ts";
 import type { Namespace, NftTable } from "./node-network.ts";
 import type { ObservedNamespace } from "./operations.ts";
 
@@ -17,8 +18,8 @@ const ONE_ADDRESS_REGEXP = new RegExp(`^(?:${ADDRESS_REGEXP.source})$`);
 
 /** What to forget of the connections of a namespace when it goes from `now` to `want`. */
 export function staleConnections(now: ObservedNamespace, want: Namespace): StaleConnections {
-  const before = destinations(now.tables);
-  const after = destinations(want.tables);
+  const before = destinations(now);
+  const after = destinations(want);
   const kept = hostRoutes(want);
   const left = [...before].flatMap(([from, to]) => {
     const still = after.get(from);
@@ -36,23 +37,22 @@ export function staleConnections(now: ObservedNamespace, want: Namespace): Stale
   };
 }
 
-function hostRoutes({ routes }: Namespace): Set<string> {
-  return new Set(routes.flatMap((route) => /^(.*)\/(?:32|128)$/.exec(route.destination)?.[1] ?? []));
-}
-
 /**
  * What leads where by translation, over all tables: key is an element of a map or set ("10.0.1.5", "udp . 80"), or a rule of a
  * base chain; the value is the addresses that it may be translated to.
  */
-function destinations(tables: readonly NftTable[]): Map<string, Set<string>> {
+function destinations({ tables, ipvs }: Namespace): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
+  const marked = targetsByMark(ipvs);
   for (const table of tables) {
     const chains = new Map(table.chains.map((chain) => [chain.name, targetsOf(chain.rules)]));
     for (const map of table.maps) {
       for (const [key, value] of Object.entries(map.elements))
         found.set(
           `${table.family}/${map.name} ${key}`,
-          chains.get(value.replace(/^goto /, "")) ?? addressesIn(map.value, value),
+          chains.get(value.replace(/^goto /, "")) ??
+            marked.get(Number(value)) ??
+            addressesIn(map.value, value),
         );
     }
     for (const { name, base, rules } of table.chains)
@@ -60,6 +60,14 @@ function destinations(tables: readonly NftTable[]): Map<string, Set<string>> {
         addSets(found, table, `${table.family}/${name} ${rule}`, targetsOf([rule]));
   }
   return found;
+}
+
+/** IPVS takes what bears a mark. */
+function targetsByMark(ipvs: Ipvs | undefined): Map<number, Set<string>> {
+  const rows = ipvs?.services.map(
+    ({ mark, destinations: to }) => [mark, new Set(to.map(({ address }) => address))] as const,
+  );
+  return new Map(rows);
 }
 
 /** A rule that translates whatever is in a set does so for each of its elements. */

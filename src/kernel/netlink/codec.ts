@@ -75,6 +75,12 @@ export function u8(value: number): Buffer {
   return Buffer.from([value]);
 }
 
+export function u16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(value);
+  return bytes;
+}
+
 export function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value >>> 0);
@@ -95,6 +101,10 @@ export function zeroEnded(text: string): Buffer {
 
 export function readU8(value: Buffer | undefined): number | undefined {
   return value === undefined || value.length < 1 ? undefined : value.readUInt8(0);
+}
+
+export function readU16(value: Buffer | undefined): number | undefined {
+  return value === undefined || value.length < 2 ? undefined : value.readUInt16LE(0);
 }
 
 export function readU32(value: Buffer | undefined): number | undefined {

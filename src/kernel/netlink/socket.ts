@@ -38,6 +38,7 @@ const ENOBUFS = 105;
 export const NETLINK_ROUTE = 0;
 export const NETLINK_XFRM = 6;
 export const NETLINK_NETFILTER = 12;
+export const NETLINK_GENERIC = 16;
 
 /** The kernel never leaves a request without an answer; should it, this ends the wait. */
 const ANSWER_SECONDS = 10;
