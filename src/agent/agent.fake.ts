@@ -117,6 +117,7 @@ export class AgentMachine {
         this.applied.push(wanted);
         return kernel.sweep(wanted);
       },
+      observe: (wanted) => kernel.observe(wanted),
       undelivered: (namespace) => kernel.undelivered(namespace),
       watch: (signal, onChange) => kernel.watch(signal, onChange),
       portsInUse: () => kernel.portsInUse(),

@@ -1,5 +1,5 @@
 import type { NetworkFacts, NodeSettings, PlanSettings } from "../dataplane/index.ts";
-import type { Kernel } from "../kernel/index.ts";
+import type { Kernel, ObservedNetwork } from "../kernel/index.ts";
 import { type Clock, type Log, messageOf, type Random, runGroup } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
 import type { AgentMessage, AgentStream, Heart, ManagerMessage } from "../rpc/index.ts";
@@ -130,6 +130,11 @@ export class Agent {
   /** What the node's network is built from now. */
   facts(): NetworkFacts {
     return this.#network.facts();
+  }
+
+  /** What the node's kernel holds of it now. */
+  observe(): Promise<ObservedNetwork> {
+    return this.#network.observe();
   }
 
   /** Whether this node may be sent connections from outside: at all, or at one published port. */

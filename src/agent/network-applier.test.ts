@@ -24,6 +24,9 @@ class Stubborn implements Kernel {
   async sweep() {
     return [];
   }
+  async observe() {
+    return { namespaces: {} };
+  }
   watch(_signal: AbortSignal, onChange: () => void) {
     this.changed = onChange;
   }

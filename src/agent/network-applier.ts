@@ -6,7 +6,7 @@ import {
   planNetwork,
   type TaskFact,
 } from "../dataplane/index.ts";
-import type { ApplyFailure, Kernel } from "../kernel/index.ts";
+import type { ApplyFailure, Kernel, ObservedNetwork } from "../kernel/index.ts";
 import { type Clock, Fault, type Log, messageOf, sleep, type Timer } from "../lib/index.ts";
 import type { NodeNetwork } from "../netstate/index.ts";
 import type { ClusterFacts } from "./assignment-book.ts";
@@ -88,6 +88,11 @@ export class NetworkApplier {
     this.#facts = facts;
     this.#held = false;
     this.#change();
+  }
+
+  /** What the kernel holds now of the node's network, be it as it should be or not. */
+  observe(): Promise<ObservedNetwork> {
+    return this.#parts.kernel.observe(this.#plan());
   }
 
   /** Why the kernel does not work by what it was told, as half a sentence; undefined while it does. */

@@ -46,6 +46,7 @@ export class FakeBackends implements Backends {
   readonly volumes: FakeVolumes;
   readonly events: FakeEvents = new FakeEvents();
   readonly networks: Backends["networks"] = { list: () => [] };
+  readonly trace: Backends["trace"] = { explain: async (question) => ({ question, paths: [] }) };
   readonly system: Backends["system"];
   readonly swarm: Backends["swarm"];
   swarmState: SwarmState = OUTSIDE;

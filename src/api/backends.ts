@@ -53,6 +53,20 @@ export interface Backends {
   readonly images: ImageBackend;
   readonly volumes: VolumeBackend;
   readonly events: EventBackend;
+  readonly trace: TraceBackend;
+}
+
+/** What `shoal trace` asks. */
+export interface TraceBackend {
+  /**
+   * How a connection goes through this node's kernel, as JSON that the command prints. Faults: "precondition" for a node that is in no
+   * swarm, or a client of another node; "not-found" for words that name nobody.
+   */
+  explain(question: {
+    readonly client: string;
+    readonly destination: string;
+    readonly by?: string;
+  }): Promise<object>;
 }
 
 /** This daemon and its machine. */

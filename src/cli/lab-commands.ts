@@ -21,6 +21,7 @@ import {
 import { Fault } from "../lib/index.ts";
 import { systemClock } from "../sys/index.ts";
 import { makeLab, parts } from "./lab-up.ts";
+import { labTrace } from "./trace.ts";
 import { readHostThenWords, readUpWords, readWords } from "./words.ts";
 
 export interface LabCommand {
@@ -121,6 +122,15 @@ export const labCommands: readonly LabCommand[] = [
       if (argv.length === 0) throw new Fault("invalid", "say which command: shoal lab exec HOST -- CMD…");
       requirePlugged(lab, host);
       return handOver(onHost(lab, host, argv));
+    },
+  },
+  {
+    verb: "trace",
+    usage: "[--name N] HOST CLIENT DESTINATION",
+    about: "how a connection that begins on a host goes, over all hosts; see shoal trace --help",
+    async run(args) {
+      const { lab, host, rest } = readHostThenWords(args);
+      return labTrace(lab, host, rest);
     },
   },
   {

@@ -1,7 +1,7 @@
 import { messageOf } from "../lib/index.ts";
-import { type LabCommand, labCommands, splitName } from "./index.ts";
+import { type LabCommand, labCommands, splitName, TRACE_USAGE, traceCommand } from "./index.ts";
 
-/** `shoal <noun> <verb>`: today `shoal lab …` only; everything about a swarm is said with the docker CLI. */
+/** `shoal lab …` and `shoal trace …`; everything else about a swarm is said with the docker CLI. */
 
 const HELP = new Set(["help", "--help", "-h"]);
 /** What a shell says of a program that was called wrongly. */
@@ -10,6 +10,10 @@ const MISUSED = 2;
 async function main(argv: readonly string[]): Promise<number> {
   const [noun, ...words] = argv;
   if (noun === undefined || HELP.has(noun)) return say(overview());
+  if (noun === "trace") {
+    const asksHelp = words.length === 0 || HELP.has(words[0] ?? "");
+    return asksHelp ? say(TRACE_USAGE) : traceCommand(words);
+  }
   if (noun !== "lab") return misused(`there is no command ${noun}`, "shoal --help");
   const { named, rest } = splitName(words);
   const [verb, ...args] = rest;
@@ -35,7 +39,10 @@ function overview(): string {
     ({ verb, usage, about }) => `  ${`${verb} ${shortened(usage)}`.padEnd(34)}${about.split("\n")[0]}`,
   );
   return [
-    "Usage: shoal lab VERB …",
+    "Usage: shoal trace CLIENT DESTINATION",
+    "       shoal lab VERB …",
+    "",
+    "`shoal trace --help`: how a connection goes through this node, and where it would be dropped.",
     "",
     "A swarm on this machine: hosts 1, 2, 3, … and a client outside the swarm, each a network namespace.",
     "Labs have names; without --name it is `lab`.",

@@ -14,7 +14,7 @@ const HOST_PLACE: ContainerInfo["networks"][number] = {
   mac: "",
 };
 
-const TASK_ID_LABEL = "com.docker.swarm.task.id";
+export const TASK_ID_LABEL = "com.docker.swarm.task.id";
 
 export interface ContainerBackendParts {
   readonly containers: Containers;

@@ -15,6 +15,7 @@ import { localNetworks } from "./local-networks.ts";
 import { managerBackend } from "./manager-backend.ts";
 import { Membership } from "./membership.ts";
 import { engineId, SystemFacts } from "./system-facts.ts";
+import { traceBackend } from "./trace-backend.ts";
 import { volumeBackend } from "./volume-backend.ts";
 
 /**
@@ -64,6 +65,7 @@ export async function runDaemon(
     images: imageBackend({ images, containers, registry, events }),
     volumes: volumeBackend({ volumes, containers, events }),
     events,
+    trace: traceBackend({ membership, containers, kernel }),
   };
   const servers = config.hosts.map(
     () => new ApiServer({ backends, clock, log, version, group: config.group }),

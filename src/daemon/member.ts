@@ -11,6 +11,7 @@ import {
 } from "../agent/index.ts";
 import { gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
 import { type NodeIdentity, runRenewal } from "../identity/index.ts";
+import type { ObservedNetwork } from "../kernel/index.ts";
 import { aborted, type Run, runGroup } from "../lib/index.ts";
 import { Manager } from "../manager/index.ts";
 import { connectDispatcher, RpcServer, renewCertificate } from "../rpc/index.ts";
@@ -120,6 +121,11 @@ export class Member {
   /** What the node's network is built from. */
   facts(): NetworkFacts {
     return this.#agent.facts();
+  }
+
+  /** What the node's kernel holds of it now. */
+  observe(): Promise<ObservedNetwork> {
+    return this.#agent.observe();
   }
 
   /** Whether this node may be sent connections from outside. */

@@ -2,6 +2,7 @@ import { leaveNode, type PortName, type Readiness } from "../agent/index.ts";
 import type { InitRequest, JoinRequest, SwarmBackend, SwarmState } from "../api/index.ts";
 import type { NetworkFacts } from "../dataplane/index.ts";
 import { IdentityFolder } from "../identity/index.ts";
+import type { ObservedNetwork } from "../kernel/index.ts";
 import { aborted, Fault, messageOf, sleep, withDeadline } from "../lib/index.ts";
 import type { Manager } from "../manager/index.ts";
 import { removeClusterStore } from "./cluster-store.ts";
@@ -61,6 +62,11 @@ export class Membership implements SwarmBackend {
   /** What this node's network is built from; undefined while it is in no swarm. */
   facts(): NetworkFacts | undefined {
     return this.#member?.facts();
+  }
+
+  /** What the node's kernel holds of that now; undefined while it is in no swarm. */
+  async observe(): Promise<ObservedNetwork | undefined> {
+    return this.#member?.observe();
   }
 
   /** Whether this node may be sent connections from outside: not from the moment on at which it is told to stop. */

@@ -3,5 +3,5 @@
  * of ours. It decides nothing about the network and never touches what does not bear our mark.
  */
 export { hasIpvs } from "./ipvs.ts";
-export type { ApplyFailure, Kernel } from "./kernel.ts";
+export type { ApplyFailure, Kernel, ObservedNetwork } from "./kernel.ts";
 export { ThreadKernel } from "./thread-kernel.ts";

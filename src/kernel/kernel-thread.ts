@@ -14,7 +14,14 @@ export interface KernelThreadData {
   readonly netnsDir: string;
 }
 
-export type KernelCall = "apply" | "sweep" | "undelivered" | "portsInUse" | "lackOfEncryption" | "destroy";
+export type KernelCall =
+  | "apply"
+  | "sweep"
+  | "observe"
+  | "undelivered"
+  | "portsInUse"
+  | "lackOfEncryption"
+  | "destroy";
 
 /** What the daemon asks of its kernel. Calls and watches have numbers of their own. */
 export type ToKernel =
@@ -70,6 +77,7 @@ const watches = new Map<number, AbortController>();
 const CALL: { readonly [K in KernelCall]: (argument: unknown) => Promise<unknown> } = {
   apply: (wanted) => kernel.apply(wanted as NodeNetwork),
   sweep: (wanted) => kernel.sweep(wanted as NodeNetwork),
+  observe: (wanted) => kernel.observe(wanted as NodeNetwork),
   undelivered: (namespace) => kernel.undelivered(namespace as string),
   portsInUse: () => kernel.portsInUse(),
   lackOfEncryption: () => kernel.lackOfEncryption(),

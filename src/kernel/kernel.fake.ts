@@ -9,7 +9,7 @@ import {
   type ObservedNamespace,
   stageOf,
 } from "../netstate/index.ts";
-import type { ApplyReport, Kernel } from "./kernel.ts";
+import type { ApplyReport, Kernel, ObservedNetwork } from "./kernel.ts";
 import { FakeMachine } from "./machine.fake.ts";
 import { countOf, planRound, type RoundPlan } from "./plan-round.ts";
 
@@ -35,6 +35,13 @@ export class FakeKernel implements Kernel {
       operations.map((operation) => `${name}: ${describeOperation(operation)}`),
     );
     return [...repairs, ...[...failed].map(([namespace, error]) => `${namespace}: ${error}`)];
+  }
+
+  async observe(wanted: NodeNetwork): Promise<ObservedNetwork> {
+    const all = this.machine.network().namespaces;
+    return {
+      namespaces: Object.fromEntries(Object.entries(all).filter(([name]) => name in wanted.namespaces)),
+    };
   }
 
   watch(signal: AbortSignal, onChange: () => void): void {

@@ -1,4 +1,4 @@
-import type { NodeNetwork } from "../netstate/index.ts";
+import type { NodeNetwork, ObservedNamespace } from "../netstate/index.ts";
 
 /** One namespace that could not be made as wanted, and why. */
 export interface ApplyFailure {
@@ -12,6 +12,11 @@ export interface ApplyReport {
   readonly changes: number;
 }
 
+/** What the kernel holds, by namespace. What is not there is not in it. */
+export interface ObservedNetwork extends NodeNetwork {
+  readonly namespaces: Readonly<Record<string, ObservedNamespace>>;
+}
+
 /** The kernel's networking of one node, as far as it is ours. Calls wait for each other; each is whole or says what failed. */
 export interface Kernel {
   /**
@@ -21,6 +26,11 @@ export interface Kernel {
   apply(wanted: NodeNetwork): Promise<ApplyReport>;
   /** Reads everything back from the kernel, repairs what differs, returns a sentence per repair. */
   sweep(wanted: NodeNetwork): Promise<string[]>;
+  /**
+   * What the kernel holds now of the namespaces of `wanted`, read and not repaired: links, addresses, routes and the like as far as they
+   * are ours, sysctls as far as `wanted` names them, and all nftables of IP, others' too.
+   */
+  observe(wanted: NodeNetwork): Promise<ObservedNetwork>;
   /**
    * Calls `onChange` (debounced) when somebody other than us changed what is ours, in any of our namespaces, until the
    * signal aborts.

@@ -13,7 +13,7 @@ import {
 } from "../netstate/index.ts";
 import { ChangeWatch } from "./change-watch.ts";
 import { forgetConnections } from "./conntrack.ts";
-import type { ApplyFailure, ApplyReport, Kernel } from "./kernel.ts";
+import type { ApplyFailure, ApplyReport, Kernel, ObservedNetwork } from "./kernel.ts";
 import { Namespaces } from "./namespaces.ts";
 import type { RawLink } from "./netlink/links.ts";
 import { countOf, planRound, type RoundPlan } from "./plan-round.ts";
@@ -91,6 +91,22 @@ export class LinuxKernel implements Kernel {
         operations.map((operation) => `${name}: ${describeOperation(operation)}`),
       );
       return [...repairs, ...[...failures, ...failuresOf(failed)].map((f) => `${f.namespace}: ${f.error}`)];
+    });
+  }
+
+  observe(wanted: NodeNetwork): Promise<ObservedNetwork> {
+    return this.#inTurn(async () => {
+      const slices = new Slices(this.#options.clock);
+      const linksOf = this.#linkReader();
+      const namespaces: Record<string, ObservedNamespace> = {};
+      for (const [name, want] of Object.entries(wanted.namespaces)) {
+        const now = this.#read(name, want, linksOf);
+        const handle = this.#namespaces.get(name);
+        if (now !== undefined && handle !== undefined)
+          namespaces[name] = { ...now, tables: handle.inside(() => handle.tables.readAll()) };
+        await slices.pause();
+      }
+      return { namespaces };
     });
   }
 

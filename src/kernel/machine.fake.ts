@@ -35,7 +35,7 @@ export class FakeMachine {
   }
 
   /** All there is, as a value. */
-  network(): NodeNetwork {
+  network(): { readonly namespaces: Readonly<Record<string, State>> } {
     return { namespaces: Object.fromEntries(this.#namespaces) };
   }
 

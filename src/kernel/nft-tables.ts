@@ -1,5 +1,12 @@
 import { equal } from "../lib/index.ts";
-import { changeTable, type NftTable, removeTable, replaceTable, type TableName } from "../netstate/index.ts";
+import {
+  changeTable,
+  type NftTable,
+  parseRuleset,
+  removeTable,
+  replaceTable,
+  type TableName,
+} from "../netstate/index.ts";
 import type { NetlinkSocket } from "./netlink/socket.ts";
 import { NftContext } from "./nft-context.ts";
 import { readGeneration } from "./nft-generation.ts";
@@ -64,6 +71,11 @@ export class NftTables {
     for (const [key, { table }] of this.#known) if (!tables.includes(table)) this.#known.delete(key);
     this.#generation = strange.length === 0 ? generation : undefined;
     return { tables, strange };
+  }
+
+  /** All tables of IP that are there, others' too, as nft prints them. */
+  readAll(): NftTable[] {
+    return parseRuleset(this.#run("list ruleset"));
   }
 
   /** Makes the prints that have waited, for the day when the generation does not tell any more. */

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { aborted, Fault, type Log, messageOf } from "../lib/index.ts";
 import type { NodeNetwork } from "../netstate/index.ts";
-import type { ApplyReport, Kernel } from "./kernel.ts";
+import type { ApplyReport, Kernel, ObservedNetwork } from "./kernel.ts";
 import type { FromKernel, KernelCall, KernelThreadData, ToKernel } from "./kernel-thread.ts";
 
 export interface ThreadKernelOptions extends KernelThreadData {
@@ -60,6 +60,10 @@ export class ThreadKernel implements Kernel {
 
   sweep(wanted: NodeNetwork): Promise<string[]> {
     return this.#call("sweep", wanted);
+  }
+
+  observe(wanted: NodeNetwork): Promise<ObservedNetwork> {
+    return this.#call("observe", wanted);
   }
 
   watch(signal: AbortSignal, onChange: () => void): void {

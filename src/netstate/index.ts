@@ -4,6 +4,7 @@
  */
 export { findClash } from "./clash.ts";
 export { diffNamespace, linkOfSysctl, lostLinks, withoutLostLinks } from "./diff.ts";
+export { parseRuleset } from "./nft-read.ts";
 export {
   type DrainedDestination,
   destinationKey,

@@ -95,6 +95,7 @@ beforeAll(async () => {
     images: imageBackend({ images, containers, registry: client, events }),
     volumes: volumeBackend({ volumes, containers, events }),
     events,
+    trace: { explain: nothing },
   };
   server = new ApiServer({ backends, clock, log: silentLog, version: "0.1.0" });
   await server.listen(`unix://${node.dir}/api.sock`);

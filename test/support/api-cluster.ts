@@ -241,6 +241,7 @@ export class ApiDaemon {
       },
       volumes: { list: none, get: absent("volume"), create: refused, remove: refused },
       events: { subscribe: () => emptyStream() },
+      trace: { explain: refused },
     };
   }
 

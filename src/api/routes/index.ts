@@ -9,6 +9,7 @@ import { serviceRoutes } from "./services.ts";
 import { swarmRoutes } from "./swarm.ts";
 import { systemRoutes } from "./system.ts";
 import { taskRoutes } from "./tasks.ts";
+import { traceRoutes } from "./trace.ts";
 import { unbuiltRoutes } from "./unbuilt.ts";
 import { volumeRoutes } from "./volumes.ts";
 
@@ -25,5 +26,6 @@ export const allRoutes: readonly Route[] = [
   ...imageRoutes,
   ...volumeRoutes,
   ...eventRoutes,
+  ...traceRoutes,
   ...unbuiltRoutes,
 ];

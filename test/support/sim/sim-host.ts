@@ -241,6 +241,7 @@ export class SimHost {
 const WILLING: Kernel = {
   apply: async () => ({ failures: [], changes: 0 }),
   sweep: async () => [],
+  observe: async () => ({ namespaces: {} }),
   watch: () => undefined,
   undelivered: async () => 0,
   portsInUse: async () => new Set(),
