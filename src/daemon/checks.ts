@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { hasIpvs } from "../kernel/index.ts";
 import { Fault, messageOf } from "../lib/index.ts";
+import { exec } from "../sys/index.ts";
 import type { Config } from "./config.ts";
 
 /** Fails at once, with a sentence that says what to do, where shoald could never work. */
@@ -12,12 +14,24 @@ export async function checkMachine(config: Config): Promise<void> {
     throw new Fault("forbidden", "cannot start shoald: run it as root (it programs the kernel's network)");
   }
   makeFolders(config);
+  if (config.balancer === "ipvs") await requireIpvs();
   if (!(await answers(config.containerd))) {
     throw new Fault(
       "unavailable",
       `cannot start shoald: containerd does not answer at ${config.containerd}: start it (systemctl start containerd), install it (apt-get install containerd), or say where it is with --containerd`,
     );
   }
+}
+
+/** Loads the module where the kernel has it as one. The schedulers' are loaded by the kernel itself, when a service names one. */
+async function requireIpvs(): Promise<void> {
+  if (hasIpvs()) return;
+  const said = await exec(["modprobe", "ip_vs"]).then(({ stderr }) => stderr.split("\n")[0], messageOf);
+  if (hasIpvs()) return;
+  throw new Fault(
+    "unsupported",
+    `cannot start shoald: --balancer ipvs is asked for, and this kernel has no IPVS: take another kernel or --balancer nftables (${said})`,
+  );
 }
 
 function makeFolders(config: Config): void {

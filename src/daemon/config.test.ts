@@ -30,6 +30,7 @@ test("lists may be said several times, numbers are numbers", () => {
 test.each([
   [["--gateway-subnet", "nonsense"], "cannot use setting gateway-subnet: must be a CIDR"],
   [["--kernel-tag", "toolong"], "cannot use setting kernel-tag"],
+  [["--balancer", "haproxy"], "cannot use setting balancer"],
   [["--no-such-flag"], "cannot read the flags"],
   [["--config", "/no/such/file"], "cannot read /no/such/file: no such file"],
   [["--default-addr-pool-size", "x"], "cannot use setting default-addr-pool-size"],

@@ -26,6 +26,7 @@ export interface Config {
   readonly "dns-search": readonly string[];
   readonly "gateway-subnet": string;
   readonly ipv6: "auto" | "off";
+  readonly balancer: "auto" | "nftables" | "ipvs";
   readonly "kernel-tag": string;
   readonly "default-addr-pools": readonly string[];
   readonly "default-addr-pool-size"?: number | undefined;
@@ -110,6 +111,10 @@ const SETTINGS: { readonly [K in Key]-?: Setting } = {
     schema: z.enum(["auto", "off"]).default("auto"),
     about:
       "auto: published ports take IPv6 clients and networks may have IPv6, if the kernel has it; off: neither",
+  },
+  balancer: {
+    schema: z.enum(["auto", "nftables", "ipvs"]).default("auto"),
+    about: "what spreads IPv4 connections to VIPs and published ports over tasks; auto is nftables",
   },
   "kernel-tag": {
     schema: tag.default("sh"),

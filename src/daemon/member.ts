@@ -9,7 +9,7 @@ import {
   type Readiness,
   type Welcome,
 } from "../agent/index.ts";
-import { gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
+import { BALANCERS, type Balancer, gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
 import { type NodeIdentity, runRenewal } from "../identity/index.ts";
 import type { ObservedNetwork } from "../kernel/index.ts";
 import { aborted, type Run, runGroup } from "../lib/index.ts";
@@ -212,7 +212,7 @@ export class Member {
     return new Agent({
       ...this.#parts,
       settings: { nodeId, dataPathAddress, gatewaySubnet, dataPathPort, ipv6: hasIpv6(config) },
-      plan: { tag: config["kernel-tag"] },
+      plan: { tag: config["kernel-tag"], balancer: balancerOf(config) },
       advertiseAddress,
       managers: this.#managers(),
       netnsDir,
@@ -247,6 +247,10 @@ function labelsOf(lines: readonly string[]): Record<string, string> {
       return [key, value.join("=")];
     }),
   );
+}
+
+function balancerOf({ balancer }: Config): Balancer {
+  return BALANCERS[balancer === "auto" ? "nftables" : balancer];
 }
 
 /** The kernel lists IPv6 addresses when it has IPv6 at all, be it that no link has any. */

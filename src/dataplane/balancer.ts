@@ -1,4 +1,4 @@
-import type { Address, NftTable } from "../netstate/index.ts";
+import type { Address, Ipvs, NftTable } from "../netstate/index.ts";
 import type { PortFact } from "./facts.ts";
 
 /** What a load balancer in a sandbox has to do. */
@@ -7,6 +7,8 @@ export interface Balancing {
   readonly table: string;
   /** Of all addresses here; IPv4 when absent. */
   readonly family?: "ip6";
+  /** Of IPVS; by turns when absent. */
+  readonly scheduler?: string;
   /** The sandbox's own address on the network: source of a task's call to itself through its service. */
   readonly address: string;
   readonly virtual: readonly VirtualService[];
@@ -36,6 +38,7 @@ export interface BalancerPart {
   readonly addresses: readonly Address[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly tables: readonly NftTable[];
+  readonly ipvs?: Ipvs;
 }
 
 /**

@@ -57,6 +57,8 @@ export interface NetworkFact {
   readonly internal: boolean;
   /** Its tunnels run on the data-path port + 1, as ESP only. `mtu` is what it would be in clear. */
   readonly encrypted?: boolean;
+  /** Of IPVS, by the kernel's name for it; by turns when absent, and on nodes with nftables. */
+  readonly scheduler?: string;
   /** Its IPv6 side, when it has one: "fd00:1::/64" and "fd00:1::1", as RFC 5952 writes them. */
   readonly v6?: { readonly subnet: string; readonly gateway: string };
 }

@@ -5,6 +5,7 @@
 export { gatewayLayout, macOf } from "./addresses.ts";
 export { LEAST_MTU6, OWN_BLOCK6, sideOf } from "./addresses6.ts";
 export type * from "./balancer.ts";
+export { BALANCERS } from "./balancers.ts";
 export { encryptedMtu } from "./encryption.ts";
 export type * from "./facts.ts";
 export { netnsNameOf } from "./names.ts";

@@ -26,6 +26,7 @@ export function networkSandbox(
     fdb: fdbOf(survey, vxlan),
     sysctls: { ...routerSysctls(vxlan), ...legSysctls(names, survey), ...balancing.sysctls },
     tables: balancing.tables,
+    ...(balancing.ipvs !== undefined && { ipvs: balancing.ipvs }),
   };
 }
 

@@ -17,13 +17,13 @@ export const nftBalancer: Balancer = (wanted) => {
       {
         family: family.word,
         name: wanted.table,
-        sets: [selfPairs(family, wanted.tasks)],
+        sets: [selfPairs(family.type, wanted.tasks)],
         maps: [vipMap(family, wanted.virtual), ...portMap(wanted.published)],
         chains: [
           ...wanted.virtual.map(vipChain),
           ...wanted.published.map((service) => portChain(family, service)),
           prerouting(family, wanted),
-          postrouting(family, wanted.address),
+          postrouting(family.word, wanted.address),
         ],
       },
     ],
@@ -55,7 +55,7 @@ function prerouting({ word }: Family, { published }: Balancing): NftChain {
 }
 
 /** A task that drew itself would answer itself directly, past the translation: so it sees the sandbox's address. */
-function postrouting({ word }: Family, address: string): NftChain {
+export function postrouting(word: Family["word"], address: string): NftChain {
   return {
     name: "postrouting",
     base: { type: "nat", hook: "postrouting", priority: "srcnat", policy: "accept" },
@@ -63,7 +63,7 @@ function postrouting({ word }: Family, address: string): NftChain {
   };
 }
 
-function selfPairs({ type }: Family, tasks: readonly string[]): NftSet {
+export function selfPairs(type: string, tasks: readonly string[]): NftSet {
   return { name: "self", type: `${type} . ${type}`, elements: tasks.map((task) => `${task} . ${task}`) };
 }
 

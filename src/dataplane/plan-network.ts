@@ -74,7 +74,11 @@ function sandboxParts(
 ): Namespace[] {
   const { network, address, six } = survey;
   const inside = gateway.meshSandbox;
-  const four = balancer(balancingOf(names, survey, { address, inside }));
+  const { scheduler } = network;
+  const four = balancer({
+    ...balancingOf(names, survey, { address, inside }),
+    ...(scheduler !== undefined && { scheduler }),
+  });
   const parts = [networkSandbox(names, self, survey, four)];
   if (network.ingress) parts.push(meshPart(names, survey, gateway, HOST));
   if (six === undefined) return parts;
@@ -112,6 +116,7 @@ function balancingOf(
 
 /** Two shares of one namespace as one. */
 function merge(parts: readonly Namespace[]): Namespace {
+  const ipvs = parts.find((part) => part.ipvs !== undefined)?.ipvs;
   return {
     links: parts.flatMap((part) => part.links),
     addresses: parts.flatMap((part) => part.addresses),
@@ -121,5 +126,6 @@ function merge(parts: readonly Namespace[]): Namespace {
     fdb: parts.flatMap((part) => part.fdb),
     sysctls: Object.assign({}, ...parts.map((part) => part.sysctls)),
     tables: parts.flatMap((part) => part.tables),
+    ...(ipvs !== undefined && { ipvs }),
   };
 }

@@ -10,7 +10,8 @@ import { planRing, tunnelNeed } from "./tunnel-ring.ts";
 import { type Fate, newWorld, type World, webService } from "./world.fake.ts";
 
 const state = { subnet: "10.0.1.0/24", gateway: "10.0.1.1", vni: 4097 };
-const front = aNetwork("front", { driverOptions: { "com.docker.network.driver.mtu": "9000" } }, { state });
+const driverOptions = { "com.docker.network.driver.mtu": "9000", "shoal.ipvs.scheduler": "lc" };
+const front = aNetwork("front", { driverOptions }, { state });
 const back = aNetwork("back", {}, { state: { ...state, subnet: "10.0.2.0/24", vni: 4098 } });
 
 /** The set as keys to values. */
@@ -128,6 +129,7 @@ describe("assignmentsFor()", () => {
         subnet: "10.0.1.0/24",
         gateway: "10.0.1.1",
         mtu: 8950,
+        scheduler: "lc",
         ingress: false,
         internal: false,
       },

@@ -13,6 +13,7 @@ import {
   type Node,
   namedFilesOf,
   OVERLAY_MTU,
+  SCHEDULER_OPTION,
   type Secret,
   type Service,
   stateRank,
@@ -252,6 +253,7 @@ function assignmentOf(task: Task): TaskAssignment {
 
 function networkFact(network: Network): NetworkFact {
   const { v6 } = network.state ?? {};
+  const scheduler = network.spec.driverOptions[SCHEDULER_OPTION];
   const mtu = Number(network.spec.driverOptions["com.docker.network.driver.mtu"] ?? 1500);
   return {
     id: network.id,
@@ -263,6 +265,7 @@ function networkFact(network: Network): NetworkFact {
     ingress: network.spec.ingress,
     internal: network.spec.internal,
     ...(isEncrypted(network.spec) && { encrypted: true }),
+    ...(scheduler !== undefined && { scheduler }),
     ...(v6 !== undefined && { v6: { subnet: v6.subnet, gateway: v6.gateway } }),
   };
 }

@@ -10,6 +10,11 @@ export interface Network extends Meta {
   readonly allocationError?: string;
 }
 
+/** Driver option of a network: how IPVS draws a task on nodes that balance with it. All tasks weigh the same. */
+export const SCHEDULER_OPTION = "shoal.ipvs.scheduler";
+/** By turns; fewest connections; by the client's address, plainly or so that few move when tasks come and go (Maglev). */
+export const SCHEDULERS: readonly string[] = ["rr", "lc", "sh", "mh"];
+
 export interface NetworkSpec {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;

@@ -8,6 +8,7 @@ import {
   type Network,
   type NetworkSpec,
   ROTATION_OPTION,
+  SCHEDULER_OPTION,
 } from "../model/index.ts";
 import { dict, flag, listOf, maybe, omitEmpty, readJson, text, unserved } from "./json.ts";
 import { checkName } from "./service-check.ts";
@@ -51,7 +52,7 @@ const createSchema = z.strictObject({
 const UNSERVED_DRIVERS = ["bridge", "macvlan", "ipvlan", "host", "null", "none"];
 
 /** Options of an overlay that are known; whether one can be had is the control's to say. */
-const DRIVER_OPTIONS = [ENCRYPTED_OPTION, ROTATION_OPTION, "com.docker.network.driver.mtu"];
+const DRIVER_OPTIONS = [ENCRYPTED_OPTION, ROTATION_OPTION, SCHEDULER_OPTION, "com.docker.network.driver.mtu"];
 
 /**
  * A network spec from `POST /networks/create`, checked as Swarm does.

@@ -90,6 +90,14 @@ test("without containerd it says how to get one", async () => {
   );
 });
 
+const hasIpvs = (await exec(["modinfo", "ip_vs"])).code === 0;
+
+test.skipIf(hasIpvs)("told to balance with IPVS on a kernel without it, it says so", async () => {
+  expect(await refusal(start(settings(folder(), { balancer: "ipvs" })))).toMatch(
+    /^shoald: cannot start shoald: --balancer ipvs is asked for, and this kernel has no IPVS: .*--balancer nftables \(modprobe: /,
+  );
+});
+
 test("without root it says so", async () => {
   // Root is given up only once the code is loaded: another user may not be able to read this checkout.
   const checks = resolve(main, "../checks.js");

@@ -18,6 +18,14 @@ udp.on("message", (text, from) => udp.send((name + " " + plain(from.address)).pa
 tcp.listen(Number(port), host, () => udp.bind(Number(port), host, () => console.log("ready")));
 `;
 
+/** Answers every TCP connection with the address that it was made to. */
+const NAMELESS_SERVER = `
+const [port] = process.argv.slice(1);
+require("node:net").createServer((socket) => {
+  socket.on("error", () => {}).end(socket.localAddress);
+}).listen(Number(port), "0.0.0.0", () => console.log("ready"));
+`;
+
 /** Connects so many times, one after the other, and prints the answers as JSON; "refused" and the like when there is none. */
 const CLIENT = `
 const [host, port, count, ms] = process.argv.slice(1);
@@ -92,6 +100,11 @@ export interface Talk {
  */
 export async function serve(netns: string, name: string, port: number, host = "0.0.0.0"): Promise<Talk> {
   return start(netns, [SERVER, name, String(port), host]);
+}
+
+/** Starts a TCP server for all addresses of a namespace; it answers with the one that was called. */
+export async function serveByAddress(netns: string, port: number): Promise<Talk> {
+  return start(netns, [NAMELESS_SERVER, String(port)]);
 }
 
 export async function askOverUdp(netns: string, host: string, port: number): Promise<Talk> {

@@ -329,6 +329,12 @@ describe("networks", () => {
       "must be a number from 1330 to 65535",
     ],
     [
+      "a scheduler that Linux does not have",
+      { driverOptions: { "shoal.ipvs.scheduler": "best" } },
+      "invalid",
+      'invalid value "best" for shoal.ipvs.scheduler: must be one of rr, lc, sh, mh',
+    ],
+    [
       "a stray gateway",
       { ipam: [{ subnet: "10.50.0.0/24", gateway: "10.51.0.1" }] },
       "invalid",

@@ -28,6 +28,8 @@ import {
   ROTATION_OPTION,
   remove,
   rotationOf,
+  SCHEDULER_OPTION,
+  SCHEDULERS,
   type Task,
 } from "../../model/index.ts";
 import type { View } from "../../store/index.ts";
@@ -123,6 +125,11 @@ function checkOptions(spec: NetworkSpec): void {
       "invalid",
       `cannot use ${ROTATION_OPTION} without ${ENCRYPTED_OPTION}: nothing is to be rotated`,
     );
+  }
+  const scheduler = driverOptions[SCHEDULER_OPTION];
+  if (scheduler !== undefined && !SCHEDULERS.includes(scheduler)) {
+    const what = `must be one of ${SCHEDULERS.join(", ")}`;
+    throw new Fault("invalid", `invalid value "${scheduler}" for ${SCHEDULER_OPTION}: ${what}`);
   }
   const mtu = driverOptions[MTU_OPTION];
   if (mtu === undefined) return;
