@@ -121,6 +121,7 @@ export class AgentMachine {
       undelivered: (namespace) => kernel.undelivered(namespace),
       watch: (signal, onChange) => kernel.watch(signal, onChange),
       portsInUse: () => kernel.portsInUse(),
+      lackOfSctp: () => kernel.lackOfSctp(),
       lackOfEncryption: async () => this.lackOfEncryption,
       destroy: () => kernel.destroy(),
     };

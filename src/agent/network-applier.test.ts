@@ -33,6 +33,9 @@ class Stubborn implements Kernel {
   async undelivered(namespace: string) {
     return this.undeliveredIn.get(namespace) ?? 0;
   }
+  async lackOfSctp() {
+    return "";
+  }
   async lackOfEncryption() {
     return "";
   }

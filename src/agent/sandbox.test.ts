@@ -82,6 +82,19 @@ test("a task of a network with IPv6: both addresses are its name's; a node witho
   await sandboxes.detach("web");
 });
 
+test("SCTP ports are refused where the kernel does not follow such connections, and other tasks are not", async () => {
+  kernel.machine.lackOfSctp = "this kernel does not follow SCTP connections";
+  for (const publishMode of ["host", "ingress"] as const) {
+    const { endpoint, ...rest } = publishing("signal", 8080);
+    const ports = endpoint.ports.map((port) => ({ ...port, protocol: "sctp" as const, publishMode }));
+    await expect(sandboxes.attach({ ...rest, endpoint: { ...endpoint, ports } })).rejects.toThrow(
+      "cannot publish port 8080/sctp: this kernel does not follow SCTP connections",
+    );
+  }
+  expect(kernel.machine.names()).not.toContain("task-signal");
+  await sandboxes.attach(publishing("web", 8080));
+});
+
 test("a task on the node's own network: no sandbox, no port is asked for, the node's names", async () => {
   kernel.machine.portsInUse.add("tcp/8080");
   const { spec, ...rest } = publishing("web", 8080);
@@ -103,11 +116,15 @@ test("a task on the node's own network: no sandbox, no port is asked for, the no
 });
 
 test("a task that is to stop while the host is asked for its ports is not made after all", async () => {
-  const attached = sandboxes.attach(publishing("web", 8080));
-  attached.catch(() => undefined);
-  await sandboxes.detach("web");
-  await expect(attached).rejects.toThrow("it is to stop");
-  expect(kernel.machine.names()).not.toContain("task-web");
+  const { endpoint, ...rest } = publishing("web", 8080);
+  const sctp = endpoint.ports.map((port) => ({ ...port, protocol: "sctp", publishMode: "ingress" }) as const);
+  for (const ports of [endpoint.ports, sctp]) {
+    const attached = sandboxes.attach({ ...rest, endpoint: { ...endpoint, ports } });
+    attached.catch(() => undefined);
+    await sandboxes.detach("web");
+    await expect(attached).rejects.toThrow("it is to stop");
+    expect(kernel.machine.names()).not.toContain("task-web");
+  }
   await sandboxes.attach(publishing("other", 8080));
   expect(hostPorts()).toEqual({ "tcp . 8080": "172.18.0.16 . 80" });
 });

@@ -19,7 +19,7 @@ export type ContainerConfigInput = (
 
 export interface SandboxParts {
   readonly network: NetworkApplier;
-  readonly kernel: Pick<Kernel, "portsInUse">;
+  readonly kernel: Pick<Kernel, "portsInUse" | "lackOfSctp">;
   readonly gateway: GatewayAddresses;
   readonly hostPorts: HostPorts;
   readonly nodeId: string;
@@ -84,10 +84,25 @@ export class TaskSandboxes {
   /** What programs of the host have is asked when the ports are given, and not again: from then on they are the task's. */
   async #portsFor(task: AssignedTask): Promise<readonly PortSpec[]> {
     const { hostPorts, kernel } = this.#parts;
+    await this.#checkSctp(task);
     if (hostModeOf(task).length === 0 || this.portsOf(task.id).length > 0) return hostPorts.give(task);
     const inUse = await kernel.portsInUse();
-    if (!this.#wanted.has(task.id)) throw new Fault("conflict", "cannot attach task: it is to stop");
+    this.#checkWanted(task);
     return hostPorts.give(task, inUse);
+  }
+
+  async #checkSctp(task: AssignedTask): Promise<void> {
+    const port = task.endpoint.ports.find(({ protocol }) => protocol === "sctp");
+    if (port === undefined) return;
+    const lack = await this.#parts.kernel.lackOfSctp();
+    this.#checkWanted(task);
+    if (lack === "") return;
+    throw new Fault("unsupported", `cannot publish port ${port.published || port.target}/sctp: ${lack}`);
+  }
+
+  /** To be asked after every wait. */
+  #checkWanted({ id }: AssignedTask): void {
+    if (!this.#wanted.has(id)) throw new Fault("conflict", "cannot attach task: it is to stop");
   }
 
   /** The task's host-mode ports, with their numbers. */

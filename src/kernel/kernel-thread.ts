@@ -20,6 +20,7 @@ export type KernelCall =
   | "observe"
   | "undelivered"
   | "portsInUse"
+  | "lackOfSctp"
   | "lackOfEncryption"
   | "destroy";
 
@@ -80,6 +81,7 @@ const CALL: { readonly [K in KernelCall]: (argument: unknown) => Promise<unknown
   observe: (wanted) => kernel.observe(wanted as NodeNetwork),
   undelivered: (namespace) => kernel.undelivered(namespace as string),
   portsInUse: () => kernel.portsInUse(),
+  lackOfSctp: () => kernel.lackOfSctp(),
   lackOfEncryption: () => kernel.lackOfEncryption(),
   destroy: () => kernel.destroy(),
 };

@@ -66,6 +66,10 @@ export class FakeKernel implements Kernel {
     return this.machine.portsInUse;
   }
 
+  async lackOfSctp(): Promise<string> {
+    return this.machine.lackOfSctp;
+  }
+
   async lackOfEncryption(): Promise<string> {
     return "";
   }

@@ -43,6 +43,8 @@ export interface Kernel {
   undelivered(namespace: string): Promise<number>;
   /** The ports of the host that its programs wait at, by whatever address: "tcp/8080", "udp/53". */
   portsInUse(): Promise<ReadonlySet<string>>;
+  /** Why SCTP ports cannot be published on this machine, as half a sentence; "" when they can. */
+  lackOfSctp(): Promise<string>;
   /** Why tunnels cannot be encrypted on this machine, as half a sentence; "" when they can. Tried at the kernel, not guessed. */
   lackOfEncryption(): Promise<string>;
   /** Removes everything of ours. */

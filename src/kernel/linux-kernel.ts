@@ -17,7 +17,7 @@ import type { ApplyFailure, ApplyReport, Kernel, ObservedNetwork } from "./kerne
 import { Namespaces } from "./namespaces.ts";
 import type { RawLink } from "./netlink/links.ts";
 import { countOf, planRound, type RoundPlan } from "./plan-round.ts";
-import { portsInUse } from "./ports-in-use.ts";
+import { lackOfSctp, portsInUse } from "./ports-in-use.ts";
 import { type LinksOf, readNamespace } from "./read-namespace.ts";
 import { runRest, runRound, Slices } from "./round.ts";
 import { countUndelivered } from "./sockets.ts";
@@ -127,6 +127,10 @@ export class LinuxKernel implements Kernel {
 
   async portsInUse(): Promise<ReadonlySet<string>> {
     return portsInUse();
+  }
+
+  async lackOfSctp(): Promise<string> {
+    return lackOfSctp();
   }
 
   lackOfEncryption(): Promise<string> {

@@ -24,6 +24,8 @@ export class FakeMachine {
   readonly #namespaces = new Map<string, State>([[HOST, EMPTY_NAMESPACE]]);
   /** What programs of the host wait at: "tcp/8080". */
   readonly portsInUse: Set<string> = new Set<string>();
+  /** What it says of SCTP. */
+  lackOfSctp = "";
   readonly #listeners = new Set<(namespace: string) => void>();
 
   names(): string[] {

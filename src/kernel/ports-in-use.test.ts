@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { portsInUse } from "./ports-in-use.ts";
+import { lackOfSctp, portsInUse } from "./ports-in-use.ts";
 
 test("who listens has a port, who is connected has not; a port is free again once its socket is closed", async () => {
   const server = createServer().listen(0, "127.0.0.1");
@@ -44,6 +44,20 @@ test("the kernel's lists as they are printed; one that is missing says nothing",
     const any = "00000000000000000000000000000000";
     writeFileSync(join(folder, "udp6"), head + row(`${any}:0035`, `${any}:0000`, "07"));
     expect([...portsInUse(folder)]).toEqual(["tcp/8080", "tcp/8081", "udp/53"]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("a kernel that follows connections but none of SCTP lacks it; one that follows none yet is not blamed", () => {
+  const folder = mkdtempSync(join(tmpdir(), "shoal-sctp-"));
+  const add = (name: string) => writeFileSync(join(folder, name), "30\n");
+  try {
+    expect(lackOfSctp(folder)).toBe("");
+    add("nf_conntrack_generic_timeout");
+    expect(lackOfSctp(folder)).toContain("does not follow SCTP connections");
+    add("nf_conntrack_sctp_timeout_established");
+    expect(lackOfSctp(folder)).toBe("");
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

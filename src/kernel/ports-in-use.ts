@@ -28,6 +28,19 @@ export function portsInUse(folder = "/proc/thread-self/net"): Set<string> {
   return ports;
 }
 
+/** Where the kernel says how it follows connections; nothing is there before it has had to. */
+const FOLLOWING = "/proc/sys/net/netfilter";
+
+/**
+ * Why SCTP ports cannot be published: to send an SCTP packet elsewhere than it was sent, the kernel must follow SCTP connections
+ * (CONFIG_NF_CT_PROTO_SCTP), and then it has time-outs for them.
+ */
+export function lackOfSctp(folder: string = FOLLOWING): string {
+  const has = (name: string) => existsSync(`${folder}/nf_conntrack_${name}`);
+  if (!has("generic_timeout") || has("sctp_timeout_established")) return "";
+  return "this kernel does not follow SCTP connections (CONFIG_NF_CT_PROTO_SCTP)";
+}
+
 /** The lines of a file, read no further than they are asked for; none of one that is not there (no IPv6). */
 function* rowsOf(path: string): Generator<string> {
   if (!existsSync(path)) return;

@@ -89,6 +89,10 @@ export class ThreadKernel implements Kernel {
     return this.#call("portsInUse");
   }
 
+  lackOfSctp(): Promise<string> {
+    return this.#call("lackOfSctp");
+  }
+
   lackOfEncryption(): Promise<string> {
     return this.#call("lackOfEncryption");
   }

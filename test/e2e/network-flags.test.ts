@@ -192,6 +192,25 @@ describe.concurrent("ports", () => {
     expect((await firstPage("client", "2", 8220)).client).toBe(swarm.ip("client"));
   });
 
+  test("one that another service has there: the task waits for a node with the port free, and says so", async () => {
+    const home = homeOf(await hostnameOf("2"));
+    const publish = (protocol: string) => ["-p", `mode=host,published=8270,target=80,protocol=${protocol}`];
+    await swarm.service("holder", ...publish("tcp"), home, "shoal/probe");
+    const waiter = ["service", "create", "-d", "-q", "--name", "waiter", ...publish("tcp"), home];
+    await swarm.docker("1", ...waiter, "shoal/probe");
+    await eventually(15_000, "the other's task says what it waits for", async () =>
+      (await swarm.ps("waiter", "{{.CurrentState}}|{{.Error}}")).some((row) =>
+        /^Pending .*host-mode port already in use on 1 node/.test(row),
+      ),
+    );
+    // The same number of another protocol is another port; and so is the port of another node.
+    await swarm.service("datagrams", ...publish("udp"), home, "shoal/probe");
+    await swarm.service("aside", ...publish("tcp"), homeOf(await hostnameOf("3")), "shoal/probe");
+    await swarm.docker("1", "service", "rm", "holder");
+    await swarm.replicas("waiter", 1);
+    expect((await firstPage("client", "2", 8270)).client).toBe(swarm.ip("client"));
+  });
+
   test("SCTP comes as the others do, through the mesh and straight, with the client's address", async () => {
     const straight = "mode=host,published=8261,target=80,protocol=sctp";
     await swarm.service("signal", "-p", "8260:80/sctp", "-p", straight, "shoal/probe");
@@ -233,6 +252,17 @@ describe.concurrent("names", () => {
     expect(asker).toHaveLength(1);
     expect(await lookUp("dialer", "asker.")).toEqual(asker);
     expect(await lookUp("asker", "www.example.org.")).toEqual([]);
+  });
+
+  test("on an internal network nothing is asked of the outside, whatever --dns says", async () => {
+    await swarm.docker("1", "network", "create", "--driver", "overlay", "--internal", "shut-in");
+    const dns = ["--dns", swarm.ip("client")];
+    await swarm.service("hermit", "--network", "shut-in", ...dns, "shoal/probe");
+    await swarm.service("visitor", "--network", "shut-in", "--network", "front", ...dns, "shoal/probe");
+    // Who is also on another network may ask, so the name server is there to be asked.
+    expect(await lookUp("visitor", "www.example.org.")).toEqual([OUTSIDE]);
+    expect(await lookUp("hermit", "www.example.org.")).toEqual([]);
+    expect(await lookUp("hermit", "visitor.")).toHaveLength(1);
   });
 
   test("--hostname and --host are in the container", async () => {

@@ -90,6 +90,12 @@ test("a network without an address left: the task says which, runs once there is
       Promise.reject(rows)
     );
   });
+  const verbose = JSON.parse(await docker("network", "inspect", "--verbose", "small"))[0];
+  expect(verbose.Status.IPAM.Subnets).toEqual({
+    "10.41.0.0/29": { IPsInUse: 8, DynamicIPsAvailable: 0 },
+  });
+  expect(verbose.Services.many.VIP).toMatch(/^10\.41\.0\.\d$/);
+  expect(verbose.Services.many.Tasks.length).toBeGreaterThan(0);
   const late = ["service", "create", "-d", "-q", "--name", "late", "--network", "small", ...sleeper];
   await docker(...late);
   await swarm.service("other", ...sleeper);
@@ -110,6 +116,26 @@ test("an internal network leads nowhere but to its tasks", async () => {
   });
   expect(await inside("shut", "ping", "-c", "1", "-W", "1", swarm.ip("client"))).toMatch(/^exit [12]/);
   await docker("service", "rm", "shut", "next");
+});
+
+test("prune removes what nobody uses; what is in use and the ingress network stay; inspect has the containers", async () => {
+  for (const name of ["idle-1", "idle-2", "busy"]) await create("--label", `name=${name}`, name);
+  await swarm.service("user", "--network", "busy", ...sleeper);
+  const { host, id } = await only("user");
+  const format = "{{range $id, $c := .Containers}}{{$id}} {{$c.IPv4Address}}{{end}}";
+  const shown = await swarm.docker(host, "network", "inspect", "--format", format, "busy");
+  const addresses = await inside("user", "ip", "-o", "-4", "address", "show", "eth0");
+  expect(shown.split(" ")).toEqual([id, expect.stringMatching(/^10\./)]);
+  expect(addresses).toContain(` ${shown.split(" ")[1]} `);
+  const names = async () =>
+    (await docker("network", "ls", "-q", "--filter", "label=name")).split("\n").length;
+  expect(await docker("network", "prune", "-f", "--filter", "label=name=idle-1")).toContain("idle-1");
+  expect(await names()).toBe(2);
+  const pruned = await docker("network", "prune", "-f");
+  expect(pruned).toContain("idle-2");
+  expect(pruned).not.toMatch(/busy|ingress/);
+  expect(await docker("network", "ls", "--format", "{{.Name}}")).toMatch(/^ingress$/m);
+  await docker("service", "rm", "user");
 });
 
 test("the ingress network: in use it stays; gone, ports are refused; made anew with other words, the mesh is back", async () => {

@@ -245,6 +245,7 @@ const WILLING: Kernel = {
   watch: () => undefined,
   undelivered: async () => 0,
   portsInUse: async () => new Set(),
+  lackOfSctp: async () => "",
   lackOfEncryption: async () => "",
   destroy: async () => undefined,
 };
