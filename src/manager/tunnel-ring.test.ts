@@ -1,3 +1,4 @@
+import { hkdfSync } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Node, TunnelRing } from "../model/index.ts";
@@ -91,6 +92,14 @@ describe("keys of a pair", () => {
     expect(here.outbound).toEqual([there.inbound[1], there.inbound[0]]);
     expect(there.outbound).toEqual([here.inbound[1], here.inbound[0]]);
     for (const { key } of [...here.inbound, ...there.inbound]) expect(key).toMatch(/^[0-9a-f]{40}$/);
+  });
+
+  test("are HKDF's, of what the docs say", () => {
+    const { n1, n2 } = ring.members;
+    const info = JSON.stringify(["shoal esp", 1, ["n2", n2!.nonce, "b2"], ["n1", n1!.nonce, "b1"]]);
+    const secret = Buffer.from(ring.secrets[1], "base64");
+    const key = Buffer.from(hkdfSync("sha256", secret, "", info, 20)).toString("hex");
+    expect(keysBetween(ring, one, two)!.inbound[1]!.key).toBe(key);
   });
 
   test("are others after a boot of one of the two, in both directions", () => {
