@@ -6,7 +6,6 @@ const MANAGED = "the containers of this node belong to services";
 /** What Docker has and Shoal has not yet: a clear 501 instead of a 404. */
 const ROWS: readonly (readonly [method: Route["method"], path: string, what: string, why?: string])[] = [
   ["POST", "/auth", "checking credentials (docker login)", "they are used when an image is pulled"],
-  ["POST", "/containers/create", "creating a container (docker run)", MANAGED],
   ["POST", "/containers/prune", "removing stopped containers", MANAGED],
   ["POST", "/containers/:id/start", "starting a container", MANAGED],
   ["POST", "/containers/:id/stop", "stopping a container", MANAGED],
