@@ -94,7 +94,7 @@ export class AgentMachine {
       managers: ["192.0.2.1:2377"],
       netnsDir: "/netns",
       assignments: new AssignmentsFile(join(this.folder, "assignments.json"), silentLog),
-      dns: { serve: (_, signal) => aborted(signal), search: [], upstreams: [] },
+      dns: { resolver: { tell: () => undefined, run: aborted }, search: [], upstreams: [] },
       describe: () => ({
         ...{ hostname: "n1", platform: { architecture: "x86_64", os: "linux" }, engineVersion: "0" },
         ...{ plugins: [], engineLabels: {}, resources: { nanoCpus: 1, memoryBytes: 1, generic: [] } },

@@ -29,8 +29,11 @@ export interface AgentParts {
   /** Where the last assignments are kept for a restart. */
   readonly assignments: SavedAssignments;
   readonly dns: {
-    /** Answers the tasks' questions from what is known of the network, until the signal aborts. */
-    serve(facts: () => NetworkFacts, signal: AbortSignal): Promise<void>;
+    readonly resolver: {
+      /** What the tasks' questions are answered from, from now on. */
+      tell(facts: NetworkFacts): void;
+      run(signal: AbortSignal): Promise<void>;
+    };
     /** Domains in which tasks' names are looked for. */
     readonly search: readonly string[];
     /** Whom the node asks: what tasks on its own network are told. */
@@ -72,7 +75,11 @@ export class Agent {
       address: parts.settings.dataPathAddress,
       introduce: () => this.#session.introduce(),
     });
-    this.#network = new NetworkApplier({ ...parts, onRepaired: (what) => this.#tunnels.repaired(what) });
+    this.#network = new NetworkApplier({
+      ...parts,
+      onRepaired: (what) => this.#tunnels.repaired(what),
+      onFacts: (facts) => parts.dns.resolver.tell(facts),
+    });
     this.#meshPorts = new MeshPorts(parts);
     const gateway = new GatewayAddresses(parts.settings.gatewaySubnet);
     const sandboxes = new TaskSandboxes({
@@ -114,12 +121,14 @@ export class Agent {
 
   /** Runs until the signal aborts; containers and kernel state stay as they are then. */
   async run(signal: AbortSignal): Promise<void> {
-    const { dns } = this.#parts;
-    const serve = (s: AbortSignal) => dns.serve(() => this.#network.facts(), s);
+    const { resolver } = this.#parts.dns;
     try {
       await this.#tunnels.probe();
       await this.#adopt();
-      await runGroup([(s) => this.#session.run(s), (s) => this.#network.run(s), serve], signal);
+      await runGroup(
+        [(s) => this.#session.run(s), (s) => this.#network.run(s), (s) => resolver.run(s)],
+        signal,
+      );
     } finally {
       this.#logs.cancelAll();
       this.#worker.abandon();

@@ -17,6 +17,8 @@ export interface NetworkApplierParts {
   readonly plan: PlanSettings;
   /** What a sweep has put right, a sentence each. */
   readonly onRepaired?: (what: readonly string[]) => void;
+  /** The facts have changed, once a turn: before the kernel works by them, and whether or not it does. */
+  readonly onFacts?: (facts: NetworkFacts) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -59,6 +61,8 @@ export class NetworkApplier {
   /** Until the first facts nothing is applied: what an earlier daemon left in the kernel is still in use. */
   #held = true;
   #closed = false;
+  /** `onFacts` is going to be called. */
+  #telling = false;
   #retry: Timer | undefined;
 
   constructor(parts: NetworkApplierParts) {
@@ -66,7 +70,7 @@ export class NetworkApplier {
     this.#dataPathPort = parts.settings.dataPathPort;
   }
 
-  /** The facts in force, the same value until they change: what DNS answers from. */
+  /** The facts in force, the same value until they change. */
   facts(): NetworkFacts {
     if (this.#known === undefined) {
       this.#planned = undefined;
@@ -144,6 +148,7 @@ export class NetworkApplier {
   adopt(tasks: readonly TaskFact[]): void {
     for (const task of tasks) this.#tasks.set(task.taskId, task);
     this.#known = undefined;
+    this.#tell();
   }
 
   /** Resolves after the next complete application. */
@@ -204,10 +209,21 @@ export class NetworkApplier {
   #change(): void {
     this.#dirty = true;
     this.#known = undefined;
+    this.#tell();
     if (this.#busy || this.#held) return;
     // Several changes of one turn make one round.
     queueMicrotask(() => {
       if (!this.#busy) this.#free();
+    });
+  }
+
+  #tell(): void {
+    const { onFacts } = this.#parts;
+    if (onFacts === undefined || this.#telling) return;
+    this.#telling = true;
+    queueMicrotask(() => {
+      this.#telling = false;
+      onFacts(this.facts());
     });
   }
 

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import {
   Agent,
   AssignmentsFile,
-  DnsServer,
   describeNode,
   type PortName,
   type Readiness,
@@ -14,6 +13,7 @@ import { type NodeIdentity, runRenewal } from "../identity/index.ts";
 import type { ObservedNetwork } from "../kernel/index.ts";
 import { aborted, type Run, runGroup } from "../lib/index.ts";
 import { Manager } from "../manager/index.ts";
+import { ThreadResolver } from "../resolver/index.ts";
 import { connectDispatcher, RpcServer, renewCertificate } from "../rpc/index.ts";
 import { splitAddress } from "./addresses.ts";
 import { ClusterStore } from "./cluster-store.ts";
@@ -208,7 +208,7 @@ export class Member {
     const { nodeId, dataPathAddress, dataPathPort, advertiseAddress } = this.#state;
     const gatewaySubnet = config["gateway-subnet"];
     const { search, upstreams } = hostResolver(config);
-    const resolver = { address: gatewayLayout(gatewaySubnet).bridge, upstreams, clock, log };
+    const address = gatewayLayout(gatewaySubnet).bridge;
     return new Agent({
       ...this.#parts,
       settings: { nodeId, dataPathAddress, gatewaySubnet, dataPathPort, ipv6: hasIpv6(config) },
@@ -217,7 +217,7 @@ export class Member {
       managers: this.#managers(),
       netnsDir,
       assignments: new AssignmentsFile(join(folder, "assignments.json"), log),
-      dns: { search, upstreams, serve: (facts, signal) => new DnsServer({ ...resolver, facts }).run(signal) },
+      dns: { search, upstreams, resolver: new ThreadResolver({ address, upstreams, clock, log }) },
       connect: (address, signal) => connectDispatcher({ address, identity: this.#identity, clock }, signal),
       heart: this.#heart,
       describe: () =>

@@ -3,5 +3,5 @@
  * It opens no socket and knows no task.
  */
 export { answerQuery } from "./answer.ts";
-export { type Query, readQuery, writeAnswer } from "./message.ts";
+export { fitAnswer, type Query, readQuery, writeAnswer } from "./message.ts";
 export { type NetworkNames, plainName, type Zone } from "./zone.ts";

@@ -39,8 +39,8 @@ export interface Query {
   readonly name: string;
   readonly type: number;
   readonly class: number;
-  /** The asker speaks EDNS (RFC 6891), and is answered so. */
-  readonly edns: boolean;
+  /** The size that the asker's EDNS record says (RFC 6891); undefined when he has none, and is to get none. */
+  readonly ednsBytes: number | undefined;
   /** Bytes that an answer over UDP may have. */
   readonly udpBytes: number;
   /** Why it cannot be answered. */
@@ -65,7 +65,7 @@ export function readQuery(bytes: Uint8Array): Query | undefined {
     name,
     type: end === undefined ? 0 : message.readUInt16BE(end - 4),
     class: end === undefined ? 0 : message.readUInt16BE(end - 2),
-    edns: ednsBytes !== undefined,
+    ednsBytes,
     udpBytes: Math.min(Math.max(PLAIN_BYTES, ednsBytes ?? 0), MAX_UDP_BYTES),
     fault: faultOf(flags, end),
   };
@@ -94,7 +94,7 @@ export function writeAnswer(
   records: readonly Buffer[] = [],
   maxBytes: number = query.udpBytes,
 ): Buffer {
-  const tail = query.edns ? OPT : NOTHING;
+  const tail = query.ednsBytes === undefined ? NOTHING : OPT;
   let room = maxBytes - HEADER_BYTES - query.question.length - tail.length;
   const fitting: Buffer[] = [];
   for (const record of records) {
@@ -111,6 +111,20 @@ export function writeAnswer(
   header.writeUInt16BE(fitting.length, 6);
   header.writeUInt16BE(tail.length > 0 ? 1 : 0, 10);
   return Buffer.concat([header, query.question, ...fitting, tail]);
+}
+
+/**
+ * Somebody else's answer for one who asks by UDP: as it is, if it is no longer than he takes; else only the question, marked as
+ * cut, so that he asks again by TCP.
+ */
+export function fitAnswer(query: Query, answer: Buffer): Buffer {
+  if (answer.length <= Math.max(PLAIN_BYTES, query.ednsBytes ?? 0)) return answer;
+  const header = Buffer.from(answer.subarray(0, HEADER_BYTES));
+  header.writeUInt16BE(header.readUInt16BE(2) | TRUNCATED_RESPONSE, 2);
+  header.writeUInt16BE(1, 4);
+  header.writeUInt32BE(0, 6);
+  header.writeUInt16BE(query.ednsBytes === undefined ? 0 : 1, 10);
+  return Buffer.concat([header, query.question, query.ednsBytes === undefined ? NOTHING : OPT]);
 }
 
 /** Where the only question ends; undefined when it is cut off or its name is compressed, which nobody has a reason to do. */

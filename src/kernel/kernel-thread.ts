@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { Fault, type FaultKind, type Log, type LogFields } from "../lib/index.ts";
+import { Fault, type FaultKind, type LogLine, relayLog } from "../lib/index.ts";
 import type { NodeNetwork } from "../netstate/index.ts";
 import { systemClock } from "../sys/index.ts";
 import { LinuxKernel } from "./linux-kernel.ts";
@@ -32,8 +32,6 @@ export type ToKernel =
   /** Lets go of all descriptors and ends; what is in the kernel stays. */
   | { readonly kind: "close" };
 
-type Level = "debug" | "info" | "warn" | "error";
-
 export type FromKernel =
   | { readonly kind: "done"; readonly id: number; readonly value: unknown }
   | {
@@ -42,36 +40,17 @@ export type FromKernel =
       readonly fault: { readonly kind: FaultKind; readonly message: string };
     }
   | { readonly kind: "changed"; readonly id: number }
-  | {
-      readonly kind: "line";
-      readonly level: Level;
-      readonly message: string;
-      readonly fields: LogFields;
-    };
+  | ({ readonly kind: "line" } & LogLine);
 
 const port = parentPort;
 if (port === null) throw new Error("this is a thread of shoald, not a program");
 
 const say = (message: FromKernel): void => port.postMessage(message);
 
-function portLog(always: LogFields): Log {
-  const line =
-    (level: Level) =>
-    (message: string, fields: LogFields = {}) =>
-      say({ kind: "line", level, message, fields: { ...always, ...fields } });
-  return {
-    debug: line("debug"),
-    info: line("info"),
-    warn: line("warn"),
-    error: line("error"),
-    with: (fields) => portLog({ ...always, ...fields }),
-  };
-}
-
 const kernel = new LinuxKernel({
   ...(workerData as KernelThreadData),
   clock: systemClock,
-  log: portLog({}),
+  log: relayLog((line) => say({ kind: "line", ...line })),
 });
 const watches = new Map<number, AbortController>();
 

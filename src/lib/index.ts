@@ -36,6 +36,6 @@ export {
   sizeOf6,
 } from "./ipv6.ts";
 export { addCount, LayeredMap } from "./layered-map.ts";
-export { type Log, type LogFields, silentLog } from "./log.ts";
+export { type Log, type LogFields, type LogLine, relayLog, silentLog } from "./log.ts";
 export { Queue } from "./queue.ts";
 export { type Random, randomFloat, randomInt, seededRandom } from "./random.ts";

@@ -11,6 +11,28 @@ export interface Log {
   with(fields: LogFields): Log;
 }
 
+/** A line on its way to a log elsewhere. */
+export interface LogLine {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+/** A log in a thread or process that has none: hands every line to `say`. */
+export function relayLog(say: (line: LogLine) => void, always: LogFields = {}): Log {
+  const line =
+    (level: LogLine["level"]) =>
+    (message: string, fields: LogFields = {}) =>
+      say({ level, message, fields: { ...always, ...fields } });
+  return {
+    debug: line("debug"),
+    info: line("info"),
+    warn: line("warn"),
+    error: line("error"),
+    with: (fields) => relayLog(say, { ...always, ...fields }),
+  };
+}
+
 /** A log that says nothing, for tests. */
 export const silentLog: Log = {
   debug() {},

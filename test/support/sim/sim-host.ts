@@ -188,7 +188,7 @@ export class SimHost {
           this.#saved = text;
         },
       },
-      dns: { serve: (_, signal) => aborted(signal), search: [], upstreams: [] },
+      dns: { resolver: { tell: () => undefined, run: aborted }, search: [], upstreams: [] },
       connect: (to, signal) => network.connect(caller, to, signal),
       heart: new PacedHeart({
         ...{ clock, log, isWell: () => true },

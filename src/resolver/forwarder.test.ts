@@ -2,7 +2,7 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { decode, encode } from "dns-packet";
 import { afterEach, expect, test } from "vitest";
 import { systemClock } from "../sys/index.ts";
-import { forwardQuery } from "./dns-forwarder.ts";
+import { Forwarder } from "./forwarder.ts";
 
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -35,7 +35,7 @@ function said(query: Buffer, address: string, lie: { id?: number; name?: string 
 
 const ask = async (port: number) =>
   decode(
-    (await forwardQuery(asked, [{ address: "127.0.0.1", port }], "udp", systemClock)) ?? Buffer.alloc(0),
+    (await new Forwarder(systemClock).ask(asked, [{ address: "127.0.0.1", port }], "udp")) ?? Buffer.alloc(0),
   );
 
 test("every question goes out with an id and a port that nobody can guess, and comes back with the asker's id", async () => {

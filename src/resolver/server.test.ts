@@ -6,9 +6,9 @@ import { afterEach, expect, test } from "vitest";
 import type { NetworkFacts } from "../dataplane/index.ts";
 import { FakeClock, silentLog } from "../lib/index.ts";
 import { systemClock } from "../sys/index.ts";
-import { forwardQuery } from "./dns-forwarder.ts";
-import { TcpFrames, withLength } from "./dns-frames.ts";
-import { DnsServer } from "./dns-server.ts";
+import { Forwarder } from "./forwarder.ts";
+import { TcpFrames, withLength } from "./frames.ts";
+import { DnsServer } from "./server.ts";
 
 const ends: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -108,7 +108,7 @@ function question(name: string, type: RecordType = "A"): Buffer {
 }
 
 async function askUdp({ udp: port }: Pick<Ports, "udp">, message: Buffer): Promise<DecodedPacket> {
-  const answer = await forwardQuery(message, [{ address: "127.0.0.1", port }], "udp", systemClock);
+  const answer = await new Forwarder(systemClock).ask(message, [{ address: "127.0.0.1", port }], "udp");
   if (answer === undefined) throw new Error("no answer");
   return decode(answer);
 }
@@ -191,19 +191,23 @@ test("an upstream that fails or refuses makes way for the next, and is heard whe
   const ups = [failing, refusing].map(({ port }) => local(port));
   const good = local(await startUpstream());
   const asked = question("example.org");
-  const answer = await forwardQuery(asked, [...ups, good], "udp", systemClock);
+  const answer = await new Forwarder(systemClock).ask(asked, [...ups, good], "udp");
   expect(data(decode(answer ?? Buffer.alloc(0)))).toEqual(["192.0.2.77"]);
-  const worst = await forwardQuery(asked, ups, "udp", systemClock);
+  const worst = await new Forwarder(systemClock).ask(asked, ups, "udp");
   expect(rcode(decode(worst ?? Buffer.alloc(0)))).toBe(2);
   const nonexistent = local((await startRefusal(3)).port);
-  const no = await forwardQuery(asked, [nonexistent, good], "udp", systemClock);
+  const no = await new Forwarder(systemClock).ask(asked, [nonexistent, good], "udp");
   expect(rcode(decode(no ?? Buffer.alloc(0)))).toBe(3);
 });
 
 test("an upstream that says nothing for two seconds makes way for the next", async () => {
   const clock = new FakeClock();
   const mute = await startRefusal("silence");
-  const asked = forwardQuery(question("x"), [local(mute.port), local(await startUpstream())], "udp", clock);
+  const asked = new Forwarder(clock).ask(
+    question("x"),
+    [local(mute.port), local(await startUpstream())],
+    "udp",
+  );
   await mute.heard;
   await clock.advance(1999);
   await clock.advance(1);
@@ -212,7 +216,11 @@ test("an upstream that says nothing for two seconds makes way for the next", asy
 
 test("an address that is no IPv4 address is passed over", async () => {
   const good = local(await startUpstream());
-  const answer = await forwardQuery(question("x"), [{ address: "::1", port: 9 }, good], "udp", systemClock);
+  const answer = await new Forwarder(systemClock).ask(
+    question("x"),
+    [{ address: "::1", port: 9 }, good],
+    "udp",
+  );
   expect(answer).toBeDefined();
 });
 

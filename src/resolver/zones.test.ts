@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { NetworkFacts } from "../dataplane/index.ts";
-import { Zones } from "./dns-zone.ts";
+import { Zones } from "./zones.ts";
 
 const network = (id: string, more: object = {}) => ({
   id,

@@ -1,24 +1,24 @@
 import {
   type EndpointFact,
   type NetworkFact,
-  type NetworkFacts,
   type ServiceFact,
   sideOf,
   type TaskFact,
 } from "../dataplane/index.ts";
 import { type NetworkNames, plainName, type Zone } from "../dns/index.ts";
 import { parseCidr, requireCidr6 } from "../lib/index.ts";
+import type { NameFacts } from "./known-facts.ts";
 
 /** What each task of this node may know of names, as one value of the facts has it. Built as it is asked for. */
 export class Zones {
-  readonly facts: NetworkFacts;
+  readonly facts: NameFacts;
   readonly #tasks: ReadonlyMap<string, TaskFact>;
   readonly #networks: ReadonlyMap<string, NetworkFact>;
   readonly #endpoints: ReadonlyMap<string, readonly EndpointFact[]>;
   readonly #names = new Map<string, NetworkNames>();
   readonly #zones = new Map<string, Zone>();
 
-  constructor(facts: NetworkFacts) {
+  constructor(facts: NameFacts) {
     this.facts = facts;
     this.#tasks = new Map(facts.tasks.map((task) => [task.gatewayAddress, task]));
     this.#networks = new Map(facts.networks.filter(({ ingress }) => !ingress).map((n) => [n.id, n]));

@@ -2,7 +2,8 @@ import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
 import type { Clock } from "../lib/index.ts";
-import { TcpFrames, withLength } from "./dns-frames.ts";
+import { TcpFrames, withLength } from "./frames.ts";
+import { type Over, type Upstream, UpstreamHealth } from "./upstream-health.ts";
 
 const DNS_PORT = 53;
 /** Docker's: extIOTimeout 4 s in all, some of it for each (moby libnetwork/resolver.go). */
@@ -10,32 +11,46 @@ const TRY_MS = 2_000;
 /** SERVFAIL, NOTIMP, REFUSED: another upstream may do better (as glibc has it, resolv/res_send.c). */
 const WORTH_ANOTHER: ReadonlySet<number> = new Set([2, 4, 5]);
 
-export interface Upstream {
-  readonly address: string;
-  readonly port?: number;
-}
+/** Asks upstreams, and remembers which of them answer. */
+export class Forwarder {
+  readonly #clock: Clock;
+  readonly #health: UpstreamHealth;
 
-/**
- * What the upstreams say, asked one after the other: the first real answer, or else the first refusal; undefined when none
- * answers. The message goes and comes as it is, with the asker's EDNS, but for its id: outside it is one that nobody can guess, since
- * the asker's own may be.
- */
-export async function forwardQuery(
-  message: Uint8Array,
-  upstreams: readonly Upstream[],
-  over: "udp" | "tcp",
-  clock: Clock,
-): Promise<Buffer | undefined> {
-  let refusal: Buffer | undefined;
-  for (const upstream of upstreams) {
-    const asked = withId(message, randomInt(0x1_0000));
-    const said = await (over === "udp" ? askUdp : askTcp)(asked, upstream, clock);
-    if (said === undefined) continue;
-    const answer = withId(said, Buffer.from(message).readUInt16BE(0));
-    if (!WORTH_ANOTHER.has((answer[3] ?? 0) & 0x0f)) return answer;
-    refusal ??= answer;
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#health = new UpstreamHealth(clock);
   }
-  return refusal;
+
+  /**
+   * What the upstreams say, asked one after the other: the first real answer, or else the first refusal; undefined when none
+   * answers. The message goes and comes as it is, with the asker's EDNS, but for its id: outside it is one that nobody can guess, since
+   * the asker's own may be. One that did not answer lately is asked after the others.
+   */
+  async ask(message: Uint8Array, upstreams: readonly Upstream[], over: Over): Promise<Buffer | undefined> {
+    const { inTurn, beside } = this.#health.turnsOf(upstreams, over);
+    // What comes of it is noted there.
+    for (const upstream of beside) void this.#askOne(message, upstream, over);
+    let refusal: Buffer | undefined;
+    for (const upstream of inTurn) {
+      const answer = await this.#askOne(message, upstream, over);
+      if (answer === undefined) continue;
+      if (!WORTH_ANOTHER.has((answer[3] ?? 0) & 0x0f)) return answer;
+      refusal ??= answer;
+    }
+    return refusal;
+  }
+
+  async #askOne(message: Uint8Array, upstream: Upstream, over: Over): Promise<Buffer | undefined> {
+    const askedAt = this.#clock.now();
+    const asked = withId(message, randomInt(0x1_0000));
+    const said = await (over === "udp" ? askUdp : askTcp)(asked, upstream, this.#clock);
+    if (said === undefined) {
+      this.#health.unanswered(upstream, over, askedAt);
+      return undefined;
+    }
+    this.#health.answered(upstream, over);
+    return withId(said, Buffer.from(message).readUInt16BE(0));
+  }
 }
 
 /** A socket, and so a random port, for each question: answers are hard to forge (RFC 5452). */

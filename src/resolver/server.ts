@@ -1,13 +1,14 @@
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import type { NetworkFacts } from "../dataplane/index.ts";
-import { answerQuery, type Query, readQuery, writeAnswer, type Zone } from "../dns/index.ts";
+import { answerQuery, fitAnswer, type Query, readQuery, writeAnswer, type Zone } from "../dns/index.ts";
 import { aborted, type Clock, type Log, messageOf, sleep } from "../lib/index.ts";
-import { forwardQuery, type Upstream } from "./dns-forwarder.ts";
-import { TcpFrames, withLength } from "./dns-frames.ts";
-import { Shares } from "./dns-shares.ts";
-import { Zones } from "./dns-zone.ts";
+import { Forwarder } from "./forwarder.ts";
+import { TcpFrames, withLength } from "./frames.ts";
+import type { NameFacts } from "./known-facts.ts";
+import { Shares } from "./shares.ts";
+import type { Over, Upstream } from "./upstream-health.ts";
+import { Zones } from "./zones.ts";
 
 export interface DnsServerParts {
   /** Where tasks ask: the gateway bridge's address. */
@@ -18,14 +19,12 @@ export interface DnsServerParts {
   /** The upstreams' port: 53 when absent. */
   readonly upstreamPort?: number;
   /** What is known now. */
-  facts(): NetworkFacts;
+  facts(): NameFacts;
   /** Both sockets are bound. */
   onListening?(ports: { readonly udp: number; readonly tcp: number }): void;
   readonly clock: Clock;
   readonly log: Log;
 }
-
-type Over = "udp" | "tcp";
 
 const DNS_PORT = 53;
 const BIND_RETRY_MS = 100;
@@ -43,12 +42,14 @@ export class DnsServer {
   readonly #upstreams: readonly Upstream[];
   readonly #connections = new Shares(TCP_CONNECTIONS);
   readonly #forwarded = new Shares(FORWARDED);
+  readonly #forwarder: Forwarder;
   #zones: Zones | undefined;
   #turn = 0;
 
   constructor(parts: DnsServerParts) {
     this.#parts = parts;
     this.#upstreams = this.#upstreamsAt(parts.upstreams);
+    this.#forwarder = new Forwarder(parts.clock);
   }
 
   /**
@@ -169,7 +170,10 @@ export class DnsServer {
     if (zone === undefined) return writeAnswer(query, "refused");
     const outcome = answerQuery(query, zone, this.#turn++, over);
     if (outcome.kind === "answer") return outcome.bytes;
-    return this.#forward(message, zone, asker, over).then((answer) => answer ?? writeAnswer(query, "failed"));
+    return this.#forward(message, zone, asker, over).then((answer) => {
+      if (answer === undefined) return writeAnswer(query, "failed");
+      return over === "udp" ? fitAnswer(query, answer) : answer;
+    });
   }
 
   #currentZones(): Zones {
@@ -187,7 +191,7 @@ export class DnsServer {
     if (!this.#forwarded.take(asker)) return undefined;
     const upstreams = zone.upstreams === undefined ? this.#upstreams : this.#upstreamsAt(zone.upstreams);
     try {
-      return await forwardQuery(message, upstreams, over, this.#parts.clock);
+      return await this.#forwarder.ask(message, upstreams, over);
     } finally {
       this.#forwarded.give(asker);
     }

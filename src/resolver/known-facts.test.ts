@@ -1,0 +1,52 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { EndpointFact, ServiceFact } from "../dataplane/index.ts";
+import { KnownFacts, type NameFacts } from "./known-facts.ts";
+
+const self = {
+  nodeId: "n",
+  dataPathAddress: "192.0.2.1",
+  gatewaySubnet: "172.18.0.0/16",
+  dataPathPort: 4789,
+};
+const service = (id: string, name: string): ServiceFact => ({ id, name, vips: {}, aliases: {}, ports: [] });
+const endpoint = (taskId: string, name: string): EndpointFact => ({
+  ...{ taskId, name },
+  ...{ serviceId: "s", nodeId: "n", addresses: {} },
+});
+const factsOf = (services: readonly ServiceFact[], endpoints: readonly EndpointFact[] = []): NameFacts => ({
+  ...{ self, networks: [], services, endpoints, tasks: [] },
+});
+
+test("what is told is what is heard, whatever changes, over the copies that threads get", () => {
+  const id = fc.constantFrom("a", "b", "c", "d", "e");
+  const rows = fc.uniqueArray(fc.tuple(id, fc.string({ maxLength: 2 })), { selector: ([key]) => key });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(rows, rows), { maxLength: 8 }), (history) => {
+      const [teller, hearer] = [new KnownFacts(), new KnownFacts()];
+      for (const [services, endpoints] of history) {
+        const facts = factsOf(
+          services.map(([key, name]) => service(key, name)),
+          endpoints.map(([key, name]) => endpoint(key, name)),
+        );
+        const change = teller.changeTo(facts);
+        if (change === undefined) continue;
+        const heard = hearer.apply(structuredClone(change));
+        const sorted = <T>(all: readonly T[]) => all.map((row) => JSON.stringify(row)).sort();
+        expect(sorted(heard.services)).toEqual(sorted(facts.services));
+        expect(sorted(heard.endpoints)).toEqual(sorted(facts.endpoints));
+      }
+    }),
+  );
+});
+
+test("of many rows only what has changed is told, and of no change nothing", () => {
+  const known = new KnownFacts();
+  const services = Array.from({ length: 100 }, (_, i) => service(`s${i}`, `web${i}`));
+  expect(known.changeTo(factsOf(services))?.services.set.length).toBe(100);
+  expect(known.changeTo({ ...factsOf([...services]), self: { ...self } })).toBeUndefined();
+  const [first, , ...rest] = services as [ServiceFact, ServiceFact, ...ServiceFact[]];
+  const renamed = { ...first, name: "db" };
+  const change = known.changeTo(factsOf([renamed, ...rest]));
+  expect(change?.services).toEqual({ set: [renamed], gone: ["s1"] });
+});
