@@ -33,7 +33,10 @@ export function hostPart(names: Names, plan: HostPlan): Namespace {
       { link: names.bridge, address: `${plan.gateway.bridge}/${bits}` },
       ...mesh.map(({ name }) => ({ link: name, address: `${plan.gateway.meshHost}/30` })),
     ],
-    routes: plan.tasks.map((task) => legRoute(names, plan, task)),
+    routes: [
+      ...mesh.map(({ name }) => ({ destination: `${plan.gateway.meshSandbox}/32`, link: name })),
+      ...plan.tasks.map((task) => legRoute(names, plan, task)),
+    ],
     rules: [],
     neighbours: [
       ...mesh.map(({ name }) => ({

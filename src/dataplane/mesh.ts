@@ -25,7 +25,8 @@ export function meshPart(names: Names, survey: Survey, gateway: GatewayLayout, h
     links: [up],
     addresses: [{ link: names.hostLeg, address: `${gateway.meshSandbox}/30` }],
     routes: [
-      { destination: "default", link: names.hostLeg, via: gateway.meshHost },
+      // `onlink`, and a route of our own in the host: the kernel's for the link's subnet may be flushed, and is not ours to put back.
+      { destination: "default", link: names.hostLeg, via: gateway.meshHost, onlink: true },
       ...entryRoutes(marks, vxlan),
     ],
     rules: marks.map(({ mark }): RouteRule => ({ priority: RULE_PRIORITY, mark, table: mark })),

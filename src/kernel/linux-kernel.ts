@@ -18,7 +18,7 @@ import { Namespaces } from "./namespaces.ts";
 import type { RawLink } from "./netlink/links.ts";
 import { countOf, planRound, type RoundPlan } from "./plan-round.ts";
 import { lackOfSctp, portsInUse } from "./ports-in-use.ts";
-import { type LinksOf, readNamespace } from "./read-namespace.ts";
+import { type LinksOf, readNamespace, readOtherRoutes } from "./read-namespace.ts";
 import { runRest, runRound, Slices } from "./round.ts";
 import { countUndelivered } from "./sockets.ts";
 import { NO_IPSEC } from "./xfrm.ts";
@@ -103,7 +103,11 @@ export class LinuxKernel implements Kernel {
         const now = this.#read(name, want, linksOf);
         const handle = this.#namespaces.get(name);
         if (now !== undefined && handle !== undefined)
-          namespaces[name] = { ...now, tables: handle.inside(() => handle.tables.readAll()) };
+          namespaces[name] = {
+            ...now,
+            tables: handle.inside(() => handle.tables.readAll()),
+            otherRoutes: readOtherRoutes(handle, now),
+          };
         await slices.pause();
       }
       return { namespaces };

@@ -111,6 +111,16 @@ function readRoutes({ handle, names }: Reading): Route[] {
   });
 }
 
+/** Routes on our links that others made, the kernel among them. */
+export function readOtherRoutes(handle: NamespaceHandle, { links }: Namespace): Route[] {
+  const ours = new Set(links.map(({ name }) => name));
+  return handle.route.dump(RTM_GETROUTE, routeDump()).flatMap((message) => {
+    const { index, others, route } = readRoute(message);
+    const link = others && index !== undefined ? handle.nameOf(index) : undefined;
+    return link !== undefined && ours.has(link) ? [{ ...route, link }] : [];
+  });
+}
+
 /** In a namespace of our own the kernel's rule to the main table is as needed as ours. */
 function readRules({ handle }: Reading): Pick<ObservedNamespace, "rules" | "unruled"> {
   if (handle.shared) return { rules: [] };

@@ -4,7 +4,6 @@
  */
 export { findClash } from "./clash.ts";
 export { diffNamespace, linkOfSysctl, lostLinks, withoutLostLinks } from "./diff.ts";
-export { parseRuleset } from "./nft-read.ts";
 export {
   type DrainedDestination,
   destinationKey,
@@ -15,6 +14,7 @@ export {
   type IpvsService,
   type IpvsTimeouts,
 } from "./ipvs.ts";
+export { parseRuleset } from "./nft-read.ts";
 export { changeTable, formatTable, removeTable, replaceTable } from "./nft-text.ts";
 export * from "./node-network.ts";
 export * from "./operations.ts";

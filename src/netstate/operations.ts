@@ -17,6 +17,8 @@ export interface ObservedNamespace extends Namespace {
   readonly down?: readonly string[];
   /** Tables of ours whose content is not known, or not what we made. */
   readonly strange?: readonly TableName[];
+  /** Routes that are not ours: the kernel's own for the subnets of addresses, and others'. Known only where they were asked for. */
+  readonly otherRoutes?: readonly Route[];
   /** Families whose main routing table no rule leads to any more: the kernel's own rule is gone. */
   readonly unruled?: readonly ("ip" | "ip6")[];
   /** IPVS destinations that get nothing new. */

@@ -59,7 +59,7 @@ function tablesFor({ rules, unruled = [] }: ObservedNamespace, question: Questio
 
 function longest(namespace: ObservedNamespace, table: number, destination: string): Route | undefined {
   let best: { readonly bits: number; readonly route: Route } | undefined;
-  for (const route of [...namespace.routes, ...connectedRoutes(namespace)]) {
+  for (const route of [...namespace.routes, ...(namespace.otherRoutes ?? connectedRoutes(namespace))]) {
     if ((route.table ?? MAIN) !== table || !hasLink(namespace, route.link)) continue;
     const bits = bitsOfBlockWith(destination, route.destination);
     if (bits !== undefined && bits > (best?.bits ?? -1)) best = { bits, route };

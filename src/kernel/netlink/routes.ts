@@ -11,6 +11,7 @@ export const RTM_NEWRULE = 32;
 export const RTM_DELRULE = 33;
 export const RTM_GETRULE = 34;
 const MAIN = 254;
+const LOCAL = 255;
 /** net/ipv4/fib_rules.c: where the kernel itself puts the rule to the main table, and whose it is. */
 const MAIN_PRIORITY = 32_766;
 const RTPROT_KERNEL = 2;
@@ -38,6 +39,8 @@ export interface RawRoute {
   /** Index of the link it leads to; undefined for several, or none. */
   readonly index: number | undefined;
   readonly ours: boolean;
+  /** Of somebody else (the kernel, an administrator), and one that decides where packets go. */
+  readonly others: boolean;
   readonly route: Omit<Route, "link">;
 }
 
@@ -107,6 +110,11 @@ export function readRoute({ body }: NetlinkMessage): RawRoute {
   const everything = family === AF_INET6 ? ALL6 : "default";
   return {
     index: readU32(attributes.get(RTA_OIF)),
+    others:
+      isIp(family) &&
+      body.readUInt8(5) !== OUR_PROTOCOL &&
+      body.readUInt8(7) === RTN_UNICAST &&
+      table !== LOCAL,
     ours: isIp(family) && body.readUInt8(5) === OUR_PROTOCOL && body.readUInt8(7) === RTN_UNICAST,
     route: {
       destination: bits === 0 ? everything : `${readIp(attributes.get(RTA_DST)) ?? ""}/${bits}`,

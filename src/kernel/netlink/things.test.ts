@@ -38,7 +38,7 @@ test("routes", () => {
   fc.assert(
     fc.property(index, route, (link, value) => {
       const raw = readRoute(told(putRouteBody(link, { ...value, link: "eth0" })));
-      expect(raw).toEqual({ index: link, ours: true, route: value });
+      expect(raw).toEqual({ index: link, ours: true, others: false, route: value });
     }),
   );
 });
