@@ -148,7 +148,10 @@ export class Agent {
 
   /** Whether this node may be sent connections from outside: at all, or at one published port. */
   readiness(port?: PortName): Readiness {
-    const standing = { availability: this.#book.availability(), trouble: this.#network.trouble() };
+    const standing = {
+      availability: this.#book.availability(),
+      trouble: this.#tunnels.trouble() ?? this.#network.trouble(),
+    };
     return readinessOf({ ...standing, facts: this.facts() }, port);
   }
 

@@ -20,6 +20,8 @@ export class NodeTunnels {
   readonly #incarnation: Incarnation;
   /** Encrypted networks that managers told of. */
   #dark: ReadonlySet<string> = new Set();
+  /** The ingress network is one of them, and cannot be made. */
+  #isMeshOut = false;
   #lack = "the kernel has not been tried for encryption yet";
 
   constructor(parts: NodeTunnelsParts) {
@@ -44,12 +46,18 @@ export class NodeTunnels {
    */
   admit(told: ClusterFacts): ClusterFacts {
     this.#dark = new Set(told.networks.filter(({ encrypted }) => encrypted).map(({ id }) => id));
+    this.#isMeshOut = this.#lack !== "" && told.networks.some((n) => n.ingress && n.encrypted);
     if (this.#lack !== "" && this.#dark.size > 0)
       return { ...told, networks: told.networks.filter(({ id }) => !this.#dark.has(id)), encryption: [] };
     if (told.encryption === undefined) return told;
     const { peers, isShort } = this.#incarnation.admit(told.encryption);
     if (isShort) this.#renew("keys came back that were given up");
     return { ...told, encryption: peers };
+  }
+
+  /** Why the node's routing mesh does not carry, as half a sentence; undefined when it is no fault of the tunnels. */
+  trouble(): string | undefined {
+    return this.#isMeshOut ? `the ingress network is encrypted, and ${this.#lack}` : undefined;
   }
 
   /** Why nothing can run here on these networks, as half a sentence; undefined when it can. */

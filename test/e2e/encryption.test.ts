@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { exec } from "../../src/sys/index.ts";
 import { eventually, TestSwarm } from "../support/swarm.ts";
 
 /*
@@ -26,7 +27,7 @@ afterAll(() => swarm?.[Symbol.asyncDispose]());
 const docker = (...args: string[]) => swarm.docker("1", ...args);
 const sleeper = ["busybox", "sleep", "1000"];
 
-test("the options are shown, and no key with them", async () => {
+test("the options are shown, and no key with them, nor what keys are made of on a disk", async () => {
   await docker(
     "network",
     "create",
@@ -40,8 +41,15 @@ test("the options are shown, and no key with them", async () => {
   );
   const shown = JSON.parse(await docker("network", "inspect", "--verbose", "dark"));
   expect(shown[0].Options).toMatchObject({ encrypted: "", "shoal.encryption.rotation": "1s" });
-  const cluster = await docker("system", "info", "--format", "{{json .}}");
-  for (const said of [JSON.stringify(shown), cluster]) expect(said).not.toMatch(/secrets|nonce|tunnels/);
+  const socket = swarm.hostPaths("1").apiSocket;
+  const { stdout: cluster } = await exec(["curl", "-s", "--unix-socket", socket, "http://shoal/swarm"]);
+  expect(cluster).toContain("JoinTokens");
+  for (const said of [JSON.stringify(shown), cluster]) expect(said).not.toMatch(/secrets|nonce|tunnels/i);
+  // etcd's files are among these: the objects' names are seen there, their words are sealed.
+  const folders = HOSTS.map((host) => swarm.hostPaths(host).data);
+  const filesWith = async (word: string) => (await exec(["grep", "-rlF", "-e", word, ...folders])).stdout;
+  expect(await filesWith("/shoal/network/")).toContain("etcd");
+  for (const word of ['"tunnels"', '"nonce"', '"inbound"']) expect(await filesWith(word)).toBe("");
 });
 
 test("tasks run on it where the kernel can encrypt; elsewhere they wait, and say why", async () => {
