@@ -57,7 +57,7 @@ export async function runDaemon(
   const membership = new Membership(parts);
   const facts = () => membership.facts();
   const backends: Backends = {
-    system: new SystemFacts(config, { id: engineId(dataRoot, random), version }, clock.now()),
+    system: new SystemFacts(config, { id: engineId(dataRoot, random), version }, clock),
     swarm: membership,
     manager: () => managerBackend(membership),
     networks: localNetworks(config, facts),

@@ -1,3 +1,4 @@
+import type { Clock, Instant } from "../lib/index.ts";
 import { exec } from "../sys/index.ts";
 
 /** What is read of `nft -j list chains`. */
@@ -21,6 +22,34 @@ export async function forwardDropWarnings(tag: string, nft: Nft = runNft): Promi
     if (!table.includes(`ifname "${tag}-`)) warnings.push(warningOf(chain, tag));
   }
   return warnings;
+}
+
+/** How long what was seen of the firewall is told again: `docker info` is asked often, and by many at once. */
+const FRESH_MS = 10_000;
+
+/** The warnings, looked up at most so often; only the first to ask waits for them, later ones have the last answer meanwhile. */
+export class ForwardDrops {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #look: () => Promise<string[]>;
+  #found: Promise<string[]> | undefined;
+  #askedAt: Instant = 0;
+
+  constructor(clock: Pick<Clock, "now">, look: () => Promise<string[]>) {
+    this.#clock = clock;
+    this.#look = look;
+  }
+
+  warnings(): Promise<string[]> {
+    const found = this.#found;
+    const now = this.#clock.now();
+    if (found !== undefined && now - this.#askedAt < FRESH_MS) return found;
+    this.#askedAt = now;
+    // Whatever is wrong with it, `docker info` answers.
+    const next = this.#look().catch(() => []);
+    if (found === undefined) this.#found = next;
+    else void next.then(() => (this.#found = next));
+    return this.#found ?? next;
+  }
 }
 
 /** Base chains at the forward hook whose policy is to drop. */

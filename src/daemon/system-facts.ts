@@ -2,30 +2,32 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, release, totalmem } from "node:os";
 import { join } from "node:path";
 import type { SystemInfo } from "../api/index.ts";
-import { type Instant, newId, type Random } from "../lib/index.ts";
+import { type Clock, type Instant, newId, type Random } from "../lib/index.ts";
 import { exec } from "../sys/index.ts";
 import type { Config } from "./config.ts";
-import { forwardDropWarnings } from "./forward-drops.ts";
+import { ForwardDrops, forwardDropWarnings } from "./forward-drops.ts";
 
 /** Facts of this machine for `docker info`; programs are asked their version once. */
 export class SystemFacts {
   readonly startedAt: Instant;
   readonly #config: Config;
+  readonly #forwardDrops: ForwardDrops;
   readonly #identity: { readonly id: string; readonly version: string };
   /** What does not change is read once: some files of /proc take the kernel, when it is busy, up to 200 ms to fill. */
   readonly #machine = { cpus: availableParallelism(), memoryBytes: totalmem(), os: osRelease() };
   #versions: Promise<{ containerd: string; runc: string }> | undefined;
 
-  constructor(config: Config, identity: { id: string; version: string }, startedAt: Instant) {
+  constructor(config: Config, identity: { id: string; version: string }, clock: Clock) {
     this.#config = config;
     this.#identity = identity;
-    this.startedAt = startedAt;
+    this.startedAt = clock.now();
+    this.#forwardDrops = new ForwardDrops(clock, () => forwardDropWarnings(config["kernel-tag"]));
   }
 
   async info(): Promise<SystemInfo> {
     this.#versions ??= askVersions();
     const { containerd, runc } = await this.#versions;
-    const warnings = await forwardDropWarnings(this.#config["kernel-tag"]);
+    const warnings = await this.#forwardDrops.warnings();
     const { os, cpus, memoryBytes } = this.#machine;
     return {
       id: this.#identity.id,

@@ -162,3 +162,25 @@ test("the ingress network: in use it stays; gone, ports are refused; made anew w
   expect(await inside("web", "ip", "-o", "-4", "address")).toMatch(/ 10\.42\.0\.\d+\/24 /);
   await docker("service", "rm", "web");
 });
+
+test("a firewall of others that drops what is forwarded: docker info warns, until it lets our devices through", async () => {
+  const nft = async (...words: string[]) => expect((await swarm.exec("2", "nft", ...words)).stderr).toBe("");
+  const said = async (host: string) =>
+    (await swarm.try(host, "info", "--format", "{{json .Warnings}}")).stdout.trim();
+  expect(await said("2")).toBe("null");
+  await swarm.service("web", "-p", "8095:80", "shoal/probe");
+  await eventually(10_000, "the port answers", async () => (await asks("2", 8095)) === "200");
+  await nft(
+    "add table ip strict; add chain ip strict pass { type filter hook forward priority 0; policy drop; }",
+  );
+  await eventually(30_000, "it is told", async () =>
+    (await said("2")).includes("chain pass of nftables table ip strict"),
+  );
+  expect(await said("3")).toBe("null");
+  expect(await asks("2", 8095)).toBe("000");
+  await nft('add rule ip strict pass iifname "sh-*" accept; add rule ip strict pass oifname "sh-*" accept');
+  expect(await asks("2", 8095)).toBe("200");
+  await eventually(30_000, "it is no more told", async () => (await said("2")) === "null");
+  await nft("delete table ip strict");
+  await docker("service", "rm", "web");
+});
