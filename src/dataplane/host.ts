@@ -4,7 +4,8 @@ import { type GatewayLayout, macOf } from "./addresses.ts";
 import type { NetworkFacts, PortFact, TaskFact } from "./facts.ts";
 import { hostChains } from "./host-chains.ts";
 import { type Names, netnsNameOf, sandboxNameOf } from "./names.ts";
-import { byPort, type Survey, sortBy } from "./survey.ts";
+import { sortBy } from "./ordered-list.ts";
+import { byPort, type Survey } from "./survey.ts";
 import type { TaskPlan } from "./task-sandbox.ts";
 
 export interface HostPlan {

@@ -4,7 +4,8 @@ import type { BalancerPart } from "./balancer.ts";
 import { encryptedPort } from "./encryption.ts";
 import type { NodeSettings } from "./facts.ts";
 import { type Names, netnsNameOf } from "./names.ts";
-import type { Survey } from "./survey.ts";
+import { Remembered } from "./remembered.ts";
+import type { Remote, Survey } from "./survey.ts";
 
 /**
  * What every sandbox of a node on a network has: the tunnel, a routed leg per local task, a route per remote one.
@@ -67,14 +68,20 @@ function legRoutes(names: Names, { address, legs }: Survey): Route[] {
 
 function peerRoutes({ address, peers, remotes }: Survey, link: string): Route[] {
   const nodes = peers.map((peer) => ({ destination: `${peer.address}/32`, link, source: address }));
-  const tasks = remotes.map((remote) => ({
+  return [...nodes, ...remotes.map((remote) => remoteRoute(remote, link, address))];
+}
+
+const ROUTES = new Remembered<Remote, Route>();
+
+function remoteRoute(remote: Remote, link: string, source: string): Route {
+  const fits = (route: Route) => route.link === link && route.source === source;
+  return ROUTES.get(remote, fits, () => ({
     destination: `${remote.address}/32`,
     link,
     via: remote.via,
-    source: address,
+    source,
     onlink: true,
   }));
-  return [...nodes, ...tasks];
 }
 
 function legNeighbours(names: Names, { legs }: Survey): Neighbour[] {

@@ -3,7 +3,8 @@ import { macOf } from "./addresses.ts";
 import { embed, linkSysctls6 } from "./addresses6.ts";
 import type { BalancerPart } from "./balancer.ts";
 import type { Names } from "./names.ts";
-import type { Survey } from "./survey.ts";
+import { Remembered } from "./remembered.ts";
+import type { Remote, Survey } from "./survey.ts";
 
 /**
  * What a sandbox has beside its IPv4 when its network has IPv6 too: a route per task, a neighbour per node and per local task.
@@ -30,14 +31,7 @@ export function networkSandbox6(
           source: six.gateway,
         }),
       ),
-      ...six.remotes.map(
-        ({ address, via }): Route => ({
-          destination: `${address}/128`,
-          link: vxlan,
-          via,
-          source: six.gateway,
-        }),
-      ),
+      ...six.remotes.map((remote) => remoteRoute6(remote, vxlan, six.gateway)),
     ],
     neighbours: [
       ...routed.map(({ taskId, address, mac }) => ({ link: names.taskLeg(taskId), address, mac })),
@@ -50,6 +44,18 @@ export function networkSandbox6(
     sysctls: { "net.ipv6.conf.all.forwarding": "1", ...linkSysctls6(links), ...balancing.sysctls },
     tables: [...balancing.tables, guardTable(names)],
   };
+}
+
+const ROUTES = new Remembered<Remote, Route>();
+
+function remoteRoute6(remote: Remote, link: string, source: string): Route {
+  const fits = (route: Route) => route.link === link && route.source === source;
+  return ROUTES.get(remote, fits, () => ({
+    destination: `${remote.address}/128`,
+    link,
+    via: remote.via,
+    source,
+  }));
 }
 
 /** No task speaks in another's name; for IPv4 that is `rp_filter`, which IPv6 does not have. */

@@ -1,5 +1,6 @@
-import type { NftChain, NftMap, NftSet } from "../netstate/index.ts";
+import type { Address, NftChain, NftMap, NftSet } from "../netstate/index.ts";
 import type { Balancer, Balancing, PublishedService, VirtualService } from "./balancer.ts";
+import { remembered } from "./remembered.ts";
 
 /**
  * Balances with nftables: a verdict map from VIP (or published port) to the service's own chain, which draws a backend
@@ -11,7 +12,7 @@ import type { Balancer, Balancing, PublishedService, VirtualService } from "./ba
 export const nftBalancer: Balancer = (wanted) => {
   const family = FAMILIES[wanted.family ?? "ip"];
   return {
-    addresses: wanted.virtual.map(({ vip }) => ({ link: "lo", address: `${vip}/${family.bits}` })),
+    addresses: wanted.virtual.map(family.loopback),
     sysctls: {},
     tables: [
       {
@@ -21,7 +22,7 @@ export const nftBalancer: Balancer = (wanted) => {
         maps: [vipMap(family, wanted.virtual), ...portMap(wanted.published)],
         chains: [
           ...wanted.virtual.map(vipChain),
-          ...wanted.published.map((service) => portChain(family, service)),
+          ...wanted.published.map(family.portChain),
           prerouting(family, wanted),
           postrouting(family.word, wanted.address),
         ],
@@ -36,12 +37,22 @@ interface Family {
   readonly type: string;
   readonly bits: number;
   at(address: string, port: number): string;
+  readonly loopback: (service: VirtualService) => Address;
+  readonly portChain: (service: PublishedService) => NftChain;
 }
 
 const FAMILIES: Readonly<Record<"ip" | "ip6", Family>> = {
-  ip: { word: "ip", type: "ipv4_addr", bits: 32, at: (address, port) => `${address}:${port}` },
-  ip6: { word: "ip6", type: "ipv6_addr", bits: 128, at: (address, port) => `[${address}]:${port}` },
+  ip: familyOf("ip", "ipv4_addr", 32, (address, port) => `${address}:${port}`),
+  ip6: familyOf("ip6", "ipv6_addr", 128, (address, port) => `[${address}]:${port}`),
 };
+
+function familyOf(word: Family["word"], type: string, bits: number, at: Family["at"]): Family {
+  return {
+    ...{ word, type, bits, at },
+    loopback: remembered(({ vip }) => ({ link: "lo", address: `${vip}/${bits}` })),
+    portChain: remembered((service) => portChain({ word, at }, service)),
+  };
+}
 
 function prerouting({ word }: Family, { published }: Balancing): NftChain {
   const entry = published[0];
@@ -80,12 +91,12 @@ function portMap(services: readonly PublishedService[]): NftMap[] {
   return [{ name: "ports", key: "inet_proto . inet_service", value: "verdict", elements }];
 }
 
-function vipChain(service: VirtualService): NftChain {
+const vipChain = remembered((service: VirtualService): NftChain => {
   const target = draw(service.backends);
   return { name: vipName(service), rules: target === undefined ? [] : [`dnat to ${target}`] };
-}
+});
 
-function portChain(family: Family, service: PublishedService): NftChain {
+function portChain(family: Pick<Family, "word" | "at">, service: PublishedService): NftChain {
   const { protocol, target: port } = service.port;
   const rules = drawPort(family, service.backends, port).map((to) => `meta l4proto ${protocol} dnat ${to}`);
   return { name: portName(service), rules };
@@ -95,7 +106,7 @@ function draw(backends: readonly string[]): string | undefined {
   return backends.length > 1 ? numgen(backends) : backends[0];
 }
 
-function drawPort(family: Family, backends: readonly string[], port: number): string[] {
+function drawPort(family: Pick<Family, "word" | "at">, backends: readonly string[], port: number): string[] {
   if (backends.length > 1)
     return [`${family.word} to ${numgen(backends.map((address) => `${address} . ${port}`))}`];
   return backends.map((address) => `to ${family.at(address, port)}`);

@@ -160,6 +160,44 @@ test("the order of rows has no meaning", () => {
   );
 });
 
+/** Some of the rows of the facts, as the same objects. */
+function someOf(of: NetworkFacts): fc.Arbitrary<NetworkFacts> {
+  const some = <T>(rows: readonly T[]) => fc.shuffledSubarray([...rows]);
+  const { self, networks, nodes, services, tasks } = of;
+  return fc.record({
+    ...{ self: fc.constant(self), networks: fc.constant(networks), tasks: fc.constant(tasks) },
+    ...{ nodes: some(nodes), services: some(services) },
+    ...{ endpoints: some(of.endpoints), attachments: some(of.attachments) },
+  });
+}
+
+test("what was planned before has no meaning", () => {
+  const steps = facts.chain((all) => fc.array(someOf(all), { minLength: 2, maxLength: 5 }));
+  fc.assert(
+    fc.property(steps, (some) => {
+      for (const each of some) expect(plan(each)).toEqual(plan(structuredClone(each)));
+    }),
+  );
+});
+
+test("one endpoint more leaves what it does not concern as the same objects", () => {
+  const seed = {
+    nodes: 3,
+    networks: [{ internal: false, members: 15 }],
+    services: Array.from({ length: 4 }, () => ({ on: 1, vip: true, published: true })),
+    tasks: Array.from({ length: 8 }, (_, i) => ({
+      ...{ service: i, node: 1 + (i % 2), hostPort: false, phase: "running" as const },
+    })),
+  };
+  const more = factsOf(seed);
+  const less = { ...more, endpoints: more.endpoints.slice(1) };
+  const [before, after] = [plan(less), plan(more)].map(
+    (planned) => planned.namespaces["net-net1"]?.tables[0]?.chains ?? [],
+  );
+  const same = after?.filter((chain, i) => chain.name.startsWith("vip-") && chain === before?.[i]);
+  expect(same?.map(({ name }) => name)).toEqual(["vip-service1", "vip-service2", "vip-service3"]);
+});
+
 test("names fit the kernel: 15 bytes, unique in their namespace, and each veth's peer names it back", () => {
   fc.assert(
     fc.property(facts, (of) => {

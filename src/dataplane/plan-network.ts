@@ -1,9 +1,9 @@
 import { HOST, type Namespace, type NodeNetwork } from "../netstate/index.ts";
 import { type GatewayLayout, gatewayLayout } from "./addresses.ts";
 import { embed } from "./addresses6.ts";
-import type { Balancer, Balancing, PublishedService } from "./balancer.ts";
+import type { Balancer, Balancing, PublishedService, VirtualService } from "./balancer.ts";
 import { encryption, withEncryptedMtu } from "./encryption.ts";
-import type { NetworkFacts } from "./facts.ts";
+import type { NetworkFacts, PortFact } from "./facts.ts";
 import { hostPart } from "./host.ts";
 import { hostPart6 } from "./host6.ts";
 import { meshPart } from "./mesh.ts";
@@ -12,7 +12,8 @@ import { type Names, namesFor, netnsNameOf, sandboxNameOf } from "./names.ts";
 import { networkSandbox } from "./network-sandbox.ts";
 import { networkSandbox6 } from "./network-sandbox6.ts";
 import { nftBalancer } from "./nft-balancer.ts";
-import { type Side, type Survey, surveyNetworks } from "./survey.ts";
+import { Remembered, remembered } from "./remembered.ts";
+import { type Service, type Side, type Survey, surveyNetworks } from "./survey.ts";
 import { planTasks } from "./task-plan.ts";
 import { taskSandbox } from "./task-sandbox.ts";
 import { taskSandbox6 } from "./task-sandbox6.ts";
@@ -98,20 +99,31 @@ function balancingOf(
     table: names.table("lb"),
     ...(family !== undefined && { family }),
     address,
-    virtual: side.services.flatMap(({ id: serviceId, vip, backends }) =>
-      vip === undefined ? [] : [{ serviceId, vip, backends }],
-    ),
-    published: side.services.flatMap(({ id: serviceId, ports, backends }) =>
-      ports.map(
-        (port): PublishedService => ({
-          ...{ serviceId, port, backends },
-          link: names.hostLeg,
-          address: inside,
-        }),
-      ),
+    virtual: side.services.flatMap(virtualOf),
+    published: side.services.flatMap((service) =>
+      service.ports.map((port) => publishedOf(service, port, { link: names.hostLeg, address: inside })),
     ),
     tasks: side.legs.filter((leg) => leg.routed).map((leg) => leg.address),
   };
+}
+
+const virtualOf = remembered(({ id: serviceId, vip, backends }: Service): readonly VirtualService[] =>
+  vip === undefined ? [] : [{ serviceId, vip, backends }],
+);
+
+const PUBLISHED = new Remembered<Service, PublishedService>();
+
+function publishedOf(
+  service: Service,
+  port: PortFact,
+  at: { readonly link: string; readonly address: string },
+): PublishedService {
+  const fits = (known: PublishedService) =>
+    known.port === port && known.link === at.link && known.address === at.address;
+  return PUBLISHED.get(service, fits, () => ({
+    ...{ serviceId: service.id, port, backends: service.backends },
+    ...at,
+  }));
 }
 
 /** Two shares of one namespace as one. */

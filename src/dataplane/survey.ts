@@ -1,6 +1,8 @@
 import { macOf } from "./addresses.ts";
 import { address6Of, embed, sideOf } from "./addresses6.ts";
 import type { EndpointFact, NetworkFact, NetworkFacts, PortFact, ServiceFact, TaskFact } from "./facts.ts";
+import { OrderedList, sortBy } from "./ordered-list.ts";
+import { Remembered, sameItems } from "./remembered.ts";
 import type { TaskPlan } from "./task-sandbox.ts";
 
 /** One network as this node sees it: what its sandbox there is built from. Lists are in a stable order. */
@@ -70,11 +72,13 @@ interface Ground {
 function survey(ground: Ground, network: NetworkFact, address: string): Survey {
   const peers = peersOf(ground.facts, network.id);
   const four: Family = {
+    lists: listsOf(network, "ip"),
     addressOf: ({ addresses }) => addresses[network.id],
     viaOf: (peer) => peer.address,
     vipOf: ({ vips }) => vips[network.id],
   };
   const six: Family = {
+    lists: listsOf(network, "ip6"),
     addressOf: (row) => address6Of(row, network),
     viaOf: (peer) => embed("node", peer.address),
     vipOf: ({ vips6 }) => vips6?.[network.id],
@@ -93,6 +97,8 @@ type Row = Pick<TaskFact, "taskId" | "addresses" | "addresses6">;
 
 /** Where the addresses of one family are found. */
 interface Family {
+  /** How its lists were ordered the last time. */
+  readonly lists: Lists;
   addressOf(row: Row): string | undefined;
   viaOf(peer: Peer): string;
   vipOf(service: ServiceFact): string | undefined;
@@ -107,19 +113,21 @@ function sideIn(
   const owners = ownersOf(facts, family);
   const legs = legsOf(tasks, network.id, owners, family);
   const local = new Set(legs.map((leg) => leg.taskId));
-  const remotes = [...owners].flatMap(([taken, owner]) => {
+  const remotes: Remote[] = [];
+  const reachable = new Set(legs.filter((leg) => leg.routed).map((leg) => leg.address));
+  for (const [taken, owner] of owners) {
     const peer = peers.get(owner.nodeId);
-    return peer === undefined || local.has(owner.taskId) ? [] : [{ address: taken, via: family.viaOf(peer) }];
-  });
-  const routed = legs.filter((leg) => leg.routed);
-  const reachable = new Set([...remotes, ...routed].map((to) => to.address));
+    if (peer === undefined || local.has(owner.taskId)) continue;
+    remotes.push(remoteOf(owner, taken, family.viaOf(peer)));
+    reachable.add(taken);
+  }
   const services = facts.services.flatMap((service) =>
     serviceOn(family, network, service, endpoints.get(service.id) ?? [], reachable),
   );
   return {
     legs,
-    remotes: sortBy(remotes, (remote) => remote.address),
-    services: sortBy(services, (service) => service.id),
+    remotes: family.lists.remotes.sort(remotes),
+    services: family.lists.services.sort(services),
   };
 }
 
@@ -146,13 +154,43 @@ interface Owner {
 function ownersOf(facts: NetworkFacts, { addressOf }: Family): Map<string, Owner> {
   const owners = new Map<string, Owner>();
   const own = facts.tasks.map((task) => ({ ...task, nodeId: facts.self.nodeId }));
-  for (const rows of [own, facts.endpoints, facts.attachments]) {
-    for (const row of sortBy<Owner & Row>(rows, byTask)) {
+  const lists: readonly (readonly (Owner & Row)[])[] = [own, facts.endpoints, facts.attachments];
+  const contested = new Set<string>();
+  for (const rows of lists) {
+    for (const row of rows) {
       const address = addressOf(row);
-      if (address !== undefined) owners.set(address, { taskId: row.taskId, nodeId: row.nodeId });
+      if (address === undefined) continue;
+      const other = owners.get(address);
+      if (other === undefined) owners.set(address, row);
+      else if (other.taskId !== row.taskId || other.nodeId !== row.nodeId) contested.add(address);
     }
   }
+  if (contested.size > 0) for (const rows of lists) settle(owners, contested, rows, addressOf);
   return owners;
+}
+
+/** Of several in one list the one with the greatest id has the address, whatever was said before. */
+function settle(
+  owners: Map<string, Owner>,
+  contested: ReadonlySet<string>,
+  rows: readonly (Owner & Row)[],
+  addressOf: Family["addressOf"],
+): void {
+  const here = new Map<string, Owner>();
+  for (const row of rows) {
+    const address = addressOf(row);
+    if (address === undefined || !contested.has(address)) continue;
+    const other = here.get(address);
+    if (other === undefined || other.taskId < row.taskId) here.set(address, row);
+  }
+  for (const [address, owner] of here) owners.set(address, owner);
+}
+
+const REMOTES = new Remembered<Owner, Remote>();
+
+function remoteOf(owner: Owner, address: string, via: string): Remote {
+  const fits = (remote: Remote) => remote.address === address && remote.via === via;
+  return REMOTES.get(owner, fits, () => ({ address, via }));
 }
 
 function legsOf(
@@ -186,23 +224,58 @@ function serviceOn(
   reachable: ReadonlySet<string>,
 ): Service[] {
   const vip = network.ingress ? undefined : vipOf(service);
-  const ports = network.ingress ? service.ports : [];
+  const ports = network.ingress ? service.ports : NO_PORTS;
   if (vip === undefined && ports.length === 0) return [];
-  const backends = endpoints.flatMap((endpoint) => addressOf(endpoint) ?? []);
-  const unique = [...new Set(backends.filter((address) => reachable.has(address)))];
-  return [{ id: service.id, vip, ports: sortBy(ports, byPort), backends: sortBy(unique, String) }];
+  const backends: string[] = [];
+  for (const endpoint of endpoints) {
+    const address = addressOf(endpoint);
+    if (address !== undefined && reachable.has(address)) backends.push(address);
+  }
+  const fits = ({ from, made }: KnownService) =>
+    made.vip === vip && from.ports === ports && sameItems(from.backends, backends);
+  const { made } = SERVICES.get(service, fits, () => ({
+    from: { ports, backends },
+    made: {
+      id: service.id,
+      vip,
+      ports: sortBy(ports, byPort),
+      backends: [...new Set(backends)].sort(),
+    },
+  }));
+  return [made];
 }
 
-const byTask = (row: { readonly taskId: string }): string => row.taskId;
+/** What a service on a network was made from: the same object again when it has changed in nothing. */
+interface KnownService {
+  readonly from: { readonly ports: readonly PortFact[]; readonly backends: readonly string[] };
+  readonly made: Service;
+}
+
+const SERVICES = new Remembered<ServiceFact, KnownService>();
+const NO_PORTS: readonly PortFact[] = [];
+
+interface Lists {
+  readonly remotes: OrderedList<Remote>;
+  readonly services: OrderedList<Service>;
+}
+
+/** By network, and in it by family. */
+const LISTS = new Remembered<NetworkFact, Lists & { readonly family: "ip" | "ip6" }>();
+
+function listsOf(network: NetworkFact, family: "ip" | "ip6"): Lists {
+  return LISTS.get(
+    network,
+    (lists) => lists.family === family,
+    () => ({
+      family,
+      remotes: new OrderedList((remote) => remote.address),
+      services: new OrderedList((service) => service.id),
+    }),
+  );
+}
 
 /** Key of a published port, unique in a cluster. */
 export const byPort = (port: PortFact): string => `${port.protocol}/${port.published}`;
-
-/** A sorted copy, by plain string order of the key (never by locale). */
-export function sortBy<T>(rows: readonly T[], key: (row: T) => string): T[] {
-  const keyed = rows.map((row) => ({ row, key: key(row) }));
-  return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ row }) => row);
-}
 
 export function groupBy<T>(rows: readonly T[], key: (row: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();

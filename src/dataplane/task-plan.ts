@@ -1,6 +1,6 @@
 import { address6Of, embed, sideOf } from "./addresses6.ts";
 import type { NetworkFact, NetworkFacts, NodeSettings, TaskFact } from "./facts.ts";
-import { sortBy } from "./survey.ts";
+import { sortBy } from "./ordered-list.ts";
 import type { TaskLeg, TaskPlan } from "./task-sandbox.ts";
 
 /**

@@ -1,46 +1,19 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { Fault, type FaultKind, type LogLine, relayLog } from "../lib/index.ts";
+import { type Delta, Fault, relayLog, withDelta } from "../lib/index.ts";
 import type { NodeNetwork } from "../netstate/index.ts";
 import { systemClock } from "../sys/index.ts";
+import {
+  type FromKernel,
+  type KernelCall,
+  type KernelThreadData,
+  NO_NETWORK,
+  type ToKernel,
+} from "./kernel-messages.ts";
 import { LinuxKernel } from "./linux-kernel.ts";
 import { leaveHome } from "./netns.ts";
 import { leaveNftables } from "./nft-context.ts";
 
 /** The thread in which the kernel is spoken to: a request that waits for the kernel's locks holds up nothing but the next one. */
-
-/** What the thread is told when it is made. */
-export interface KernelThreadData {
-  readonly tag: string;
-  readonly netnsDir: string;
-}
-
-export type KernelCall =
-  | "apply"
-  | "sweep"
-  | "observe"
-  | "undelivered"
-  | "portsInUse"
-  | "lackOfSctp"
-  | "lackOfEncryption"
-  | "destroy";
-
-/** What the daemon asks of its kernel. Calls and watches have numbers of their own. */
-export type ToKernel =
-  | { readonly kind: "call"; readonly id: number; readonly call: KernelCall; readonly argument?: unknown }
-  | { readonly kind: "watch"; readonly id: number }
-  | { readonly kind: "unwatch"; readonly id: number }
-  /** Lets go of all descriptors and ends; what is in the kernel stays. */
-  | { readonly kind: "close" };
-
-export type FromKernel =
-  | { readonly kind: "done"; readonly id: number; readonly value: unknown }
-  | {
-      readonly kind: "failed";
-      readonly id: number;
-      readonly fault: { readonly kind: FaultKind; readonly message: string };
-    }
-  | { readonly kind: "changed"; readonly id: number }
-  | ({ readonly kind: "line" } & LogLine);
 
 const port = parentPort;
 if (port === null) throw new Error("this is a thread of shoald, not a program");
@@ -54,10 +27,18 @@ const kernel = new LinuxKernel({
 });
 const watches = new Map<number, AbortController>();
 
+let told: NodeNetwork = NO_NETWORK;
+
+/** The network that is told as a difference from the last one. What both share stays the same object, which makes comparing quick. */
+function take(delta: Delta): NodeNetwork {
+  told = withDelta(told, delta) as NodeNetwork;
+  return told;
+}
+
 const CALL: { readonly [K in KernelCall]: (argument: unknown) => Promise<unknown> } = {
-  apply: (wanted) => kernel.apply(wanted as NodeNetwork),
-  sweep: (wanted) => kernel.sweep(wanted as NodeNetwork),
-  observe: (wanted) => kernel.observe(wanted as NodeNetwork),
+  apply: (delta) => kernel.apply(take(delta as Delta)),
+  sweep: (delta) => kernel.sweep(take(delta as Delta)),
+  observe: (delta) => kernel.observe(take(delta as Delta)),
   undelivered: (namespace) => kernel.undelivered(namespace as string),
   portsInUse: () => kernel.portsInUse(),
   lackOfSctp: () => kernel.lackOfSctp(),

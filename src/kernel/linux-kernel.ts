@@ -33,6 +33,8 @@ export interface LinuxKernelOptions {
 }
 
 const QUIET_MS = 250;
+/** Listing what was changed takes longer the more there is of it: it may have a hundredth of the time. */
+const LISTING_SHARE = 100;
 
 interface RoundResult {
   readonly plan: RoundPlan;
@@ -50,6 +52,7 @@ export class LinuxKernel implements Kernel {
   readonly #applied = new Map<string, Namespace>();
   #turn: Promise<unknown> = Promise.resolve();
   #catchUp: Timer | undefined;
+  #catchUpMs = 0;
 
   constructor(options: LinuxKernelOptions) {
     this.#options = options;
@@ -164,14 +167,17 @@ export class LinuxKernel implements Kernel {
   /** What has waited so that an application is quick is done when there has been a moment of quiet. */
   #catchUpLater(): void {
     this.#catchUp?.cancel();
-    this.#catchUp = this.#options.clock.after(QUIET_MS, () => {
+    const { clock } = this.#options;
+    this.#catchUp = clock.after(Math.max(QUIET_MS, this.#catchUpMs * LISTING_SHARE), () => {
       this.#catchUp = undefined;
       this.#inTurn(async () => {
-        const slices = new Slices(this.#options.clock);
+        const start = clock.now();
+        const slices = new Slices(clock);
         for (const handle of this.#namespaces.handles()) {
           handle.inside(() => handle.tables.catchUp());
           await slices.pause();
         }
+        this.#catchUpMs = clock.now() - start;
       }).catch((error: unknown) => {
         this.#options.log.warn("nftables not listed", { error: messageOf(error) });
       });

@@ -1,8 +1,14 @@
 import { Worker } from "node:worker_threads";
-import { aborted, Fault, type Log, messageOf } from "../lib/index.ts";
+import { aborted, type Delta, deltaOf, Fault, type Log, messageOf } from "../lib/index.ts";
 import type { NodeNetwork } from "../netstate/index.ts";
 import type { ApplyReport, Kernel, ObservedNetwork } from "./kernel.ts";
-import type { FromKernel, KernelCall, KernelThreadData, ToKernel } from "./kernel-thread.ts";
+import {
+  type FromKernel,
+  type KernelCall,
+  type KernelThreadData,
+  NO_NETWORK,
+  type ToKernel,
+} from "./kernel-messages.ts";
 
 export interface ThreadKernelOptions extends KernelThreadData {
   readonly log: Log;
@@ -33,6 +39,8 @@ export class ThreadKernel implements Kernel {
   readonly #watches = new Map<number, () => void>();
   readonly #exited: Promise<void>;
   #lastId = 0;
+  /** What the thread was told last, and remembers: the next is told as the difference. */
+  #told: NodeNetwork = NO_NETWORK;
   /** Why the thread is no more, or is about to end. */
   #gone: Fault | undefined;
 
@@ -55,15 +63,15 @@ export class ThreadKernel implements Kernel {
   }
 
   apply(wanted: NodeNetwork): Promise<ApplyReport> {
-    return this.#call("apply", wanted);
+    return this.#call("apply", this.#differing(wanted));
   }
 
   sweep(wanted: NodeNetwork): Promise<string[]> {
-    return this.#call("sweep", wanted);
+    return this.#call("sweep", this.#differing(wanted));
   }
 
   observe(wanted: NodeNetwork): Promise<ObservedNetwork> {
-    return this.#call("observe", wanted);
+    return this.#call("observe", this.#differing(wanted));
   }
 
   watch(signal: AbortSignal, onChange: () => void): void {
@@ -112,6 +120,12 @@ export class ThreadKernel implements Kernel {
     this.#tell({ kind: "close" });
     this.#gone ??= new Fault("unavailable", "cannot reach the kernel's network: shoald stops");
     await this.#exited;
+  }
+
+  #differing(wanted: NodeNetwork): Delta {
+    const delta = deltaOf(this.#told, wanted);
+    this.#told = wanted;
+    return delta;
   }
 
   #call<T>(call: KernelCall, argument?: unknown): Promise<T> {

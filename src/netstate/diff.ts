@@ -1,4 +1,4 @@
-import { equal } from "../lib/index.ts";
+import { equal, sharedEnds } from "../lib/index.ts";
 import { diffIpvs } from "./ipvs.ts";
 import type { Link, Namespace, Route, RouteRule } from "./node-network.ts";
 import {
@@ -161,6 +161,7 @@ function diffRules(left: ObservedNamespace, want: Namespace): Operation[] {
 function withoutFlushed(left: ObservedNamespace, want: Namespace): ObservedNamespace {
   const macs = new Map(left.links.map((link) => [link.name, link.mac]));
   const changed = want.links.filter(({ name, mac }) => mac !== undefined && macs.get(name) !== mac);
+  if (changed.length === 0) return left;
   const flushed = new Set(changed.map((link) => link.name));
   return { ...left, neighbours: left.neighbours.filter(({ link }) => !flushed.has(link)) };
 }
@@ -192,16 +193,22 @@ function diffTables(now: ObservedNamespace, want: Namespace): Operation[] {
   return [...put, ...removed];
 }
 
-/** What is in `now` under a key that `want` does not have; what is in `want` and differs from what `now` has under its key. */
+/**
+ * What is in `now` under a key that `want` does not have; what is in `want` and differs from what `now` has under its key.
+ * Keys are unique in each list, so what both begin and end with need not be looked at.
+ */
 function compare<T>(
   now: readonly T[],
   want: readonly T[],
   keyOf: (item: T) => string,
 ): { readonly gone: T[]; readonly fresh: T[] } {
-  const there = new Map(now.map((item) => [keyOf(item), item]));
-  const wanted = new Set(want.map(keyOf));
+  const { head, tail } = sharedEnds(now, want);
+  const before = now.slice(head, now.length - tail);
+  const after = want.slice(head, want.length - tail);
+  const there = new Map(before.map((item) => [keyOf(item), item]));
+  const wanted = new Set(after.map(keyOf));
   return {
-    gone: now.filter((item) => !wanted.has(keyOf(item))),
-    fresh: want.filter((item) => !equal(there.get(keyOf(item)), item)),
+    gone: before.filter((item) => !wanted.has(keyOf(item))),
+    fresh: after.filter((item) => !equal(there.get(keyOf(item)), item)),
   };
 }

@@ -59,6 +59,7 @@ export function destinationKey({ address, port }: IpvsDestination): string {
 
 /** The steps that make one namespace's IPVS as wanted. */
 export function diffIpvs(now: ObservedNamespace, want: Namespace): IpvsOperation[] {
+  if (now.ipvs === undefined && now.drained === undefined && want.ipvs === undefined) return [];
   const there = new Map(now.ipvs?.services.map((service) => [service.mark, service]));
   const services = want.ipvs?.services ?? [];
   const wanted = new Set(services.map(({ mark }) => mark));
@@ -123,7 +124,7 @@ function endings(now: Namespace, ways: ReadonlySet<string>): IpvsOperation[] {
 }
 
 /** Addresses that have a route of their own: tasks and nodes. */
-export function hostRoutes({ routes }: Namespace): Set<string> {
+export function hostRoutes({ routes }: Pick<Namespace, "routes">): Set<string> {
   return new Set(routes.flatMap((route) => /^(.*)\/(?:32|128)$/.exec(route.destination)?.[1] ?? []));
 }
 

@@ -38,10 +38,10 @@ export function changeTable(from: NftTable, to: NftTable): string {
   const gone = from.chains.filter((chain) => !kept.has(chain.name));
   const lines = [
     ...added.map((chain) => `add chain ${at} ${chain.name}`),
-    ...pair(from.sets, to.sets).flatMap(([a, b]) =>
+    ...differing(from.sets, to.sets).flatMap(([a, b]) =>
       changeElements(at, setElements(a), setElements(b), b.name),
     ),
-    ...pair(from.maps, to.maps).flatMap(([a, b]) =>
+    ...differing(from.maps, to.maps).flatMap(([a, b]) =>
       changeElements(at, mapElements(a), mapElements(b), b.name),
     ),
     ...changed.map((chain) => `flush chain ${at} ${chain.name}`),
@@ -68,11 +68,11 @@ function changesKind(from: readonly NftChain[], to: readonly NftChain[]): boolea
   return to.some((chain) => (based.get(chain.name) ?? false) !== (chain.base !== undefined));
 }
 
-/** Same names in the same order, as the skeletons are equal. */
-function pair<T>(from: readonly T[], to: readonly T[]): [T, T][] {
+/** Pairs of the same name that are not the same: names are in the same order, as the skeletons are equal. */
+function differing<T>(from: readonly T[], to: readonly T[]): [T, T][] {
   return to.flatMap((b, i): [T, T][] => {
     const a = from[i];
-    return a === undefined ? [] : [[a, b]];
+    return a === undefined || equal(a, b) ? [] : [[a, b]];
   });
 }
 

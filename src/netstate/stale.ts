@@ -1,5 +1,6 @@
+import { sharedEnds } from "../lib/index.ts";
 import { hostRoutes, type Ipvs } from "./ipvs.ts";
-import type { Namespace, NftTable } from "./node-network.ts";
+import type { Namespace, NftTable, Route } from "./node-network.ts";
 import type { ObservedNamespace } from "./operations.ts";
 
 /** Tracked connections that a change has made wrong, and that the kernel would go on translating as before. */
@@ -20,9 +21,9 @@ const ONE_ADDRESS_REGEXP = new RegExp(`^(?:${ADDRESS_REGEXP.source})$`);
 export function staleConnections(now: ObservedNamespace, want: Namespace): StaleConnections {
   const before = destinations(now);
   const after = destinations(want);
-  const kept = hostRoutes(want);
   const left = [...before].flatMap(([from, to]) => {
     const still = after.get(from);
+    if (still === to) return [];
     return [...to].filter((address) => !still?.has(address));
   });
   // Of a table that nobody knows, nothing is known to be new.
@@ -31,18 +32,35 @@ export function staleConnections(now: ObservedNamespace, want: Namespace): Stale
     return known && to.size > 0 && (before.get(from)?.size ?? 0) === 0 ? doorOf(from) : [];
   });
   return {
-    gone: [...hostRoutes(now)].filter((address) => !kept.has(address)),
+    gone: lostAddresses(now.routes, want.routes),
     left: [...new Set(left)],
     opened: [...new Set(opened)],
   };
 }
 
+/** Addresses that had a way of their own and have none any more. Routes that both lists share are not looked at. */
+function lostAddresses(now: readonly Route[], want: readonly Route[]): string[] {
+  const { head, tail } = sharedEnds(now, want);
+  const had = hostRoutes({ routes: now.slice(head, now.length - tail) });
+  const has = hostRoutes({ routes: want.slice(head, want.length - tail) });
+  const lost = [...had].filter((address) => !has.has(address));
+  if (lost.length === 0) return [];
+  const all = hostRoutes({ routes: want });
+  return lost.filter((address) => !all.has(address));
+}
+
+/** What is true now was to be made true before. */
+const DESTINATIONS = new WeakMap<Namespace, ReadonlyMap<string, ReadonlySet<string>>>();
+
 /**
  * What leads where by translation, over all tables: key is an element of a map or set ("10.0.1.5", "udp . 80"), or a rule of a
  * base chain; the value is the addresses that it may be translated to.
  */
-function destinations({ tables, ipvs }: Namespace): Map<string, Set<string>> {
-  const found = new Map<string, Set<string>>();
+function destinations(namespace: Namespace): ReadonlyMap<string, ReadonlySet<string>> {
+  const known = DESTINATIONS.get(namespace);
+  if (known !== undefined) return known;
+  const { tables, ipvs } = namespace;
+  const found = new Map<string, ReadonlySet<string>>();
   const marked = targetsByMark(ipvs);
   for (const table of tables) {
     const chains = new Map(table.chains.map((chain) => [chain.name, targetsOf(chain.rules)]));
@@ -59,6 +77,7 @@ function destinations({ tables, ipvs }: Namespace): Map<string, Set<string>> {
       for (const rule of base === undefined ? [] : rules)
         addSets(found, table, `${table.family}/${name} ${rule}`, targetsOf([rule]));
   }
+  DESTINATIONS.set(namespace, found);
   return found;
 }
 
@@ -72,18 +91,25 @@ function targetsByMark(ipvs: Ipvs | undefined): Map<number, Set<string>> {
 
 /** A rule that translates whatever is in a set does so for each of its elements. */
 function addSets(
-  found: Map<string, Set<string>>,
+  found: Map<string, ReadonlySet<string>>,
   { family, sets }: NftTable,
   key: string,
-  targets: Set<string>,
+  targets: ReadonlySet<string>,
 ): void {
   const set = sets.find(({ name }) => new RegExp(`@${name}\\b`).test(key));
   if (set === undefined) found.set(key, targets);
   else for (const element of set.elements) found.set(`${family}/${set.name} ${element}`, targets);
 }
 
-function targetsOf(rules: readonly string[]): Set<string> {
-  return new Set(rules.flatMap((rule) => /\bdnat\b.*/.exec(rule)?.[0].match(ADDRESS_REGEXP) ?? []));
+/** Remembered by the list of rules: most chains are the same from one value to the next. */
+const TARGETS = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+function targetsOf(rules: readonly string[]): ReadonlySet<string> {
+  const known = TARGETS.get(rules);
+  if (known !== undefined) return known;
+  const targets = new Set(rules.flatMap((rule) => /\bdnat\b.*/.exec(rule)?.[0].match(ADDRESS_REGEXP) ?? []));
+  TARGETS.set(rules, targets);
+  return targets;
 }
 
 function addressesIn(type: string, value: string): Set<string> {
