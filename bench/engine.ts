@@ -12,6 +12,11 @@ export class Engine {
     return JSON.parse(await this.#call("GET", path)) as T;
   }
 
+  /** The answer as it came: for those who only keep an engine busy. */
+  text(path: string): Promise<string> {
+    return this.#call("GET", path);
+  }
+
   async post<T>(path: string, body: unknown): Promise<T> {
     const text = await this.#call("POST", path, JSON.stringify(body));
     return (text.trim() === "" ? undefined : JSON.parse(text)) as T;

@@ -1,7 +1,14 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
-import { type DecodedPacket, decode, encode, RECURSION_DESIRED, type RecordType } from "dns-packet";
+import {
+  type DecodedPacket,
+  decode,
+  encode,
+  type Packet,
+  RECURSION_DESIRED,
+  type RecordType,
+} from "dns-packet";
 import { afterEach, expect, test } from "vitest";
 import type { NetworkFacts } from "../dataplane/index.ts";
 import { FakeClock, silentLog } from "../lib/index.ts";
@@ -184,6 +191,53 @@ async function startRefusal(code: number | "silence"): Promise<{ port: number; h
   return { port: socket.address().port, heard };
 }
 
+/** An upstream whose every answer is one address, unless it is mute. */
+async function startSaying(
+  address: string,
+  isMute: () => boolean = () => false,
+  onHeard: () => void = () => undefined,
+): Promise<number> {
+  const socket = createSocket("udp4");
+  socket.on("message", (message, from) => {
+    onHeard();
+    if (isMute()) return;
+    const { id = 0, questions = [] } = decode(message);
+    const answers = [{ type: "A", name: "x", data: address } as const];
+    socket.send(encode({ type: "response", id, questions, answers }), from.port, from.address);
+  });
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  ends.push(() => new Promise<void>((resolve) => socket.close(() => resolve())));
+  return socket.address().port;
+}
+
+/** An upstream that has many addresses for every name, whole by TCP and as `overUdp` makes it by UDP. */
+async function startBoth(
+  addresses: readonly string[],
+  overUdp: (message: Packet) => Packet,
+): Promise<number> {
+  const answer = (message: Buffer): Packet => {
+    const { id = 0, questions = [] } = decode(message);
+    const answers = addresses.map((data) => ({ type: "A", name: "example.org", data }) as const);
+    return { type: "response", id, questions, answers };
+  };
+  const tcp = createServer((socket) => {
+    const frames = new TcpFrames();
+    socket.on("error", () => undefined);
+    socket.on("data", (chunk) => {
+      for (const frame of frames.take(chunk)) socket.write(withLength(encode(answer(frame))));
+    });
+  }).listen(0, "127.0.0.1");
+  await once(tcp, "listening");
+  ends.push(() => tcp.close());
+  const place = tcp.address();
+  const port = typeof place === "object" ? (place?.port ?? 0) : 0;
+  const udp = createSocket("udp4");
+  udp.on("message", (message, from) => udp.send(encode(overUdp(answer(message))), from.port, from.address));
+  await new Promise<void>((resolve) => udp.bind(port, "127.0.0.1", resolve));
+  ends.push(() => new Promise<void>((resolve) => udp.close(() => resolve())));
+  return port;
+}
+
 const local = (port: number) => ({ address: "127.0.0.1", port });
 
 test("an upstream that fails or refuses makes way for the next, and is heard when there is no better", async () => {
@@ -212,6 +266,57 @@ test("an upstream that says nothing for two seconds makes way for the next", asy
   await clock.advance(1999);
   await clock.advance(1);
   expect(data(decode((await asked) ?? Buffer.alloc(0)))).toEqual(["192.0.2.77"]);
+});
+
+test("only the first question waits for a dead upstream; once that answers, it is first again", async () => {
+  const clock = new FakeClock();
+  let isMute = true;
+  let heard = 0;
+  const [first, second] = [
+    await startSaying(
+      "192.0.2.1",
+      () => isMute,
+      () => heard++,
+    ),
+    await startSaying("192.0.2.2"),
+  ];
+  const ups = [local(first), local(second)];
+  const forwarder = new Forwarder(clock);
+  const ask = async () =>
+    data(decode((await forwarder.ask(question("x"), ups, "udp")) ?? Buffer.alloc(0)))[0];
+  const slow = ask();
+  await expect.poll(() => heard).toBe(1);
+  await clock.advance(2000);
+  expect(await slow).toBe("192.0.2.2");
+  // No time passes on this clock: nobody waits for anything.
+  for (let i = 0; i < 3; i++) expect(await ask()).toBe("192.0.2.2");
+  expect(heard).toBe(1);
+  isMute = false;
+  await clock.advance(1000);
+  expect(await ask()).toBe("192.0.2.2");
+  await expect.poll(ask).toBe("192.0.2.1");
+});
+
+test("an answer that is cut comes as it is, and the TCP question goes on by TCP; one that is too long is cut", async () => {
+  const many = Array.from({ length: 60 }, (_, i) => `192.0.2.${i}`);
+  const cut = await startBoth(many, (message) =>
+    Object.assign(message, { answers: [], flag_tc: true, flags: 0x200 }),
+  );
+  const port = await startServer(factsOf(1), cut);
+  expect(await askUdp(port, question("example.org"))).toMatchObject({ flag_tc: true, answers: [] });
+  const [whole] = await askTcp(port, [question("example.org")]);
+  expect(data(whole as DecodedPacket)).toEqual(many);
+
+  const long = await startServer(factsOf(1), await startBoth(many, (message) => message));
+  const questions = [{ type: "A" as const, name: "example.org" }];
+  expect(await askUdp(long, question("example.org"))).toMatchObject({
+    flag_tc: true,
+    answers: [],
+    questions,
+  });
+  const edns = { type: "OPT", name: ".", udpPayloadSize: 4096, flags: 0, options: [] };
+  const able = encode({ type: "query", id: 7, questions, additionals: [edns as never] });
+  expect(data(await askUdp(long, able))).toEqual(many);
 });
 
 test("an address that is no IPv4 address is passed over", async () => {
