@@ -73,12 +73,12 @@ export class AssignmentFeed {
     });
   }
 
-  /** True when the change may put the node on other networks, or another network under it. */
+  /** True when the change may put the node on other networks, or another network under it, or give it other keys. */
   #moves({ kind, before, after }: ObjectChange): boolean {
     if (kind === "network")
       return isOtherNetwork(before as Network | undefined, after as Network | undefined);
     if (kind !== "node" || (after ?? before)?.id !== this.#nodeId) return false;
-    return !equal(attachmentsOf(before), attachmentsOf(after));
+    return !equal(standingOf(before), standingOf(after));
   }
 
   #renew(view: View): AssignmentDiff {
@@ -121,6 +121,8 @@ function hasOtherRing({ before, after }: ObjectChange): boolean {
   return !equal((before as Cluster | undefined)?.tunnels, (after as Cluster | undefined)?.tunnels);
 }
 
-function attachmentsOf(node: ObjectChange["after"]): unknown {
-  return node !== undefined && "attachments" in node ? node.attachments : undefined;
+/** What of a node decides which networks it is told of, and which keys it has with everybody. */
+function standingOf(node: ObjectChange["after"]): unknown {
+  if (node === undefined || !("attachments" in node)) return undefined;
+  return [node.attachments, "tunnelEnd" in node ? node.tunnelEnd : undefined];
 }

@@ -177,8 +177,10 @@ describe("keys of encrypted networks", () => {
       attachments: Object.fromEntries(on.map((network) => [`net-${network}`, `10.0.1.${id.slice(1)}`])),
       tunnelEnd: { boot: `boot of ${id}`, lack: "" },
     });
-  const nodes = [at("n1", "dark"), at("n2", "dark", "back"), at("n3", "dark"), at("n4", "back")];
-  const networks = { node: nodes, network: [dark, back] };
+  const deep = aNetwork("deep", { driverOptions: { encrypted: "" } }, { state });
+  const [dark12, both] = [["n1", "n2"].map((id) => at(id, "dark")), at("n3", "dark", "deep", "back")];
+  const nodes = [...dark12, both, at("n4", "back"), at("n5", "deep", "back")];
+  const networks = { node: nodes, network: [dark, deep, back] };
   let count = 0;
   const ring = planRing(undefined, tunnelNeed(viewOf(networks)), T0, () => `c2VjcmV0${count++}`)!;
   const view = viewOf({ ...networks, cluster: [{ ...aCluster(), tunnels: ring }] });
@@ -197,6 +199,9 @@ describe("keys of encrypted networks", () => {
 
   test("nobody hears of another pair's, of what they are made of, or without a need", () => {
     expect(keysOf("n4")).toEqual([]);
+    // Two who are on encrypted networks, but on none together, though on one in clear.
+    expect(keysOf("n3").map(({ nodeId }) => nodeId)).toEqual(["n1", "n2", "n5"]);
+    expect(keysOf("n5").map(({ nodeId }) => nodeId)).toEqual(["n3"]);
     const text = JSON.stringify(told(view, "n1"));
     for (const { inbound, outbound, nodeId } of keysOf("n2")) {
       if (nodeId === "n1") continue;
@@ -311,7 +316,10 @@ const ACTS: { readonly [K in Step["kind"]]: (world: World, step: Extract<Step, {
 test("a feed that follows commit by commit holds the whole set, and its differences say just that", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 15 }), (steps) => {
-      const world = newWorld([aNode("n1"), aNode("n2"), aNode("n3")], [webService(3)]);
+      const end = { tunnelEnd: { boot: "b0", lack: "" } };
+      const nodes = ["n1", "n2", "n3"].map((id) => aNode(id, end));
+      const world = newWorld(nodes, [webService(3)]);
+      ACTS.network(world, { kind: "network", internal: false, encrypted: true });
       world.write(
         [token, motd].map((file, i) => put(i === 0 ? "secret" : "config", { ...file, version: 0 })),
       );
@@ -330,7 +338,11 @@ test("a feed that follows commit by commit holds the whole set, and its differen
           for (const key of removals) if (!held.delete(key)) throw new Error(`${id} never had ${key}`);
         }
       };
-      for (const s of [{ kind: "time", ms: 1_000, failing: 0 } as const, ...steps]) {
+      const begin: Step[] = [
+        { kind: "time", ms: 1_000, failing: 0 },
+        { kind: "keys", boot: "", id: "n1" },
+      ];
+      for (const s of [...begin, ...steps]) {
         ACTS[s.kind](world, s as never);
         for (const { id, feed, held } of feeds) {
           expect(held).toEqual(assignmentsFor(world.view, id));
