@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
-import { type NetworkFacts, planNetwork } from "../src/dataplane/index.ts";
+import { type Balancer, type NetworkFacts, planNetwork } from "../src/dataplane/index.ts";
+import { ipvsBalancer } from "../src/dataplane/ipvs-balancer.ts";
 import { SCENARIOS, TAG } from "../src/dataplane/scenarios.fake.ts";
 import { FakeKernel } from "../src/kernel/kernel.fake.ts";
 import { HOST, type NftTable, type ObservedNamespace } from "../src/netstate/index.ts";
@@ -14,9 +15,9 @@ interface Node {
 
 const OUTSIDE = "192.0.2.50";
 
-async function nodeOf(facts: NetworkFacts): Promise<Node> {
+async function nodeOf(facts: NetworkFacts, balancer?: Balancer): Promise<Node> {
   const kernel = new FakeKernel();
-  const wanted = planNetwork(facts, { tag: TAG });
+  const wanted = planNetwork(facts, { tag: TAG, ...(balancer && { balancer }) });
   expect((await kernel.apply(wanted)).failures).toEqual([]);
   return { facts, state: await kernel.observe(wanted) };
 }
@@ -71,12 +72,17 @@ function questionsOf(facts: NetworkFacts): TraceQuestion[] {
 const six = (vips6: Readonly<Record<string, string>> = {}) =>
   Object.fromEntries(Object.entries(vips6).map(([network, vip]) => [`6 ${network}`, vip]));
 
-test.each(SCENARIOS)(
+const BALANCED = SCENARIOS.flatMap(({ name, facts }) => [
+  { name: `${name}, nftables`, facts, balancer: undefined },
+  { name: `${name}, IPVS`, facts, balancer: ipvsBalancer },
+]);
+
+test.each(BALANCED)(
   "$name: every backend of every VIP and port is reached, on whatever node",
-  async ({ facts }) => {
+  async ({ facts, balancer }) => {
     const nodes = new Map<string, Node>();
     for (const { id } of facts.nodes)
-      nodes.set(id, await nodeOf(id === facts.self.nodeId ? facts : asNode(facts, id)));
+      nodes.set(id, await nodeOf(id === facts.self.nodeId ? facts : asNode(facts, id), balancer));
     const here = nodes.get(facts.self.nodeId);
     const questions = questionsOf(facts);
     for (const question of questions) {

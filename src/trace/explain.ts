@@ -205,6 +205,8 @@ function whyUnanswered(ground: TraceGround, { verdict, packet }: WalkEnd): strin
     const why = `no rule leads port ${port}/${protocol} on, and no program of the host waits at it: refused`;
     return listening.has(`${protocol}/${port}`) ? undefined : why;
   }
+  if (verdict.kind === "crosses" && nodeAt(facts, verdict.to) === undefined)
+    return `the tunnel leads to ${verdict.to}, which is no node of the swarm`;
   if (verdict.kind !== "out") return undefined;
   if ([facts.self.gatewaySubnet, OWN_BLOCK6].some((block) => isIn(packet.destination, block)))
     return `the host has no route of ours to ${packet.destination}`;

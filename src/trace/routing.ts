@@ -20,17 +20,24 @@ export interface Question {
 
 export const isDown = ({ down = [] }: ObservedNamespace, link: string): boolean => down.includes(link);
 
-/** Whether the address is one of the namespace's own; with its link down the kernel forgets that it is. */
+/**
+ * Whether the address is one of the namespace's own. Of IPv4 it is so with its link down, too (fib_sync_down_dev); IPv6 forgets it.
+ */
 export function isLocal(namespace: ObservedNamespace, address: string): boolean {
-  if (isIn(address, "127.0.0.0/8") || address === "::1") return !isDown(namespace, "lo");
+  if (isIn(address, "127.0.0.0/8")) return true;
+  if (address === "::1") return !isDown(namespace, "lo");
   return namespace.addresses.some(
-    (own) => own.address.split("/")[0] === address && hasLink(namespace, own.link),
+    (own) =>
+      own.address.split("/")[0] === address &&
+      (isIp6(address) ? hasLink(namespace, own.link) : isThere(namespace, own.link)),
   );
 }
 
+const isThere = (namespace: ObservedNamespace, name: string): boolean =>
+  name === "lo" || namespace.links.some((link) => link.name === name);
+
 function hasLink(namespace: ObservedNamespace, name: string): boolean {
-  const there = name === "lo" || namespace.links.some((link) => link.name === name);
-  return there && !isDown(namespace, name);
+  return isThere(namespace, name) && !isDown(namespace, name);
 }
 
 /** As the kernel decides: its own addresses, then the policy rules, each table by the longest prefix. */

@@ -64,6 +64,12 @@ const STATEMENTS: readonly (readonly [RegExp, Doing])[] = [
     const mark = lookUp(table, map, asked.packet.ethernetSource ?? "");
     return mark === undefined ? { kind: "next" } : { ...marks, connectionMark: Number(mark) };
   }),
+  says(`meta mark set ${PAIR} map @([\\w-]+)`, ([map], { asked, table, marks }) =>
+    marked(marks, lookUp(table, map, pairOf(asked))),
+  ),
+  says("meta mark set ip6? daddr map @([\\w-]+)", ([map], { asked, table, marks }) =>
+    marked(marks, lookUp(table, map, asked.packet.destination)),
+  ),
   says("ct mark set (0x[0-9a-f]+)", ([mark], { marks }) => ({ ...marks, connectionMark: Number(mark) })),
   says("meta mark set ct mark", (_, { marks }) => ({ ...marks, mark: marks.connectionMark })),
   says("meta mark set (0x[0-9a-f]+)", ([mark], { marks }) => ({ ...marks, mark: Number(mark) })),
@@ -71,6 +77,11 @@ const STATEMENTS: readonly (readonly [RegExp, Doing])[] = [
 
 function says(pattern: string, doing: Doing): readonly [RegExp, Doing] {
   return [new RegExp(`^${pattern}(?= |$)`), doing];
+}
+
+/** A key that a map does not have ends the rule. */
+function marked(marks: Marks, mark: string | undefined): Effect | Marks {
+  return mark === undefined ? { kind: "next" } : { ...marks, mark: Number(mark) };
 }
 
 /** Does a rule to a packet: the matches and statements from left to right, until one does not hold or ends it. */

@@ -62,11 +62,33 @@ function enter(inside: Inside, start: Walk): WalkEnd[] {
     if (spoof !== undefined) return [stop(at, spoof)];
     const direction = direct(at.at, inside.namespace, at.packet);
     if (direction.kind === "nowhere") return [stop(at, direction.because)];
-    if (direction.kind === "local") return atHook(inside, "input", at, undefined, (end) => [arrive(end)]);
+    if (direction.kind === "local")
+      return atHook(inside, "input", at, undefined, (end) => draw(inside, end) ?? [arrive(end)]);
     const closed = whyNotForwarded(inside.namespace, at.packet);
     if (closed !== undefined) return [stop(at, closed)];
     const route = direction.kind === "by" ? direction.route : undefined;
     return atHook(inside, "forward", at, route?.link, (on) => depart(inside, on, route));
+  });
+}
+
+/**
+ * The kernel's own balancer takes what is for the namespace itself and bears the mark of one of its services; what it has translated
+ * leaves like what the namespace sends (net/netfilter/ipvs/ip_vs_xmit.c).
+ */
+function draw(inside: Inside, at: Walk): WalkEnd[] | undefined {
+  const { mark, isReply, port } = at.packet;
+  const service = inside.namespace.ipvs?.services.find((one) => one.mark === mark);
+  if (service === undefined || isReply || service.destinations.length === 0) return undefined;
+  const count = service.destinations.length;
+  const by = `IPVS service of mark 0x${mark.toString(16)}${count > 1 ? `, one of ${count} (${service.scheduler})` : ""}`;
+  return service.destinations.flatMap((to) => {
+    const toPort = to.port === 0 ? port : to.port;
+    const target = { address: to.address, ...(toPort !== undefined && { port: toPort }) };
+    const passed: Passed = {
+      ...{ kind: "passes", packet: at.packet, connectionMark: at.connections.get(at.at)?.mark ?? 0 },
+      to: { target, by },
+    };
+    return leave(inside, { ...translated(inside.namespace, at, passed, undefined), iif: undefined });
   });
 }
 
