@@ -55,11 +55,16 @@ export class Zones {
     const side = sideOf(this.facts.self, network);
     const members = this.facts.services.flatMap((s) => membersOf(s, this.#endpoints, network.id));
     const members6 = side === undefined ? [] : members.map((m) => member6(m, this.#endpoints, network.id));
-    const names = {
+    let byAddress: ReadonlyMap<string, string> | undefined;
+    const names: NetworkNames = {
       name: plainName(network.name),
       subnet: parseCidr(network.subnet),
       addresses: addressesByName(members, network.id),
-      names: namesByAddress([...members, ...members6], network),
+      // Half of the work, and few ask for it.
+      get names() {
+        byAddress ??= namesByAddress([...members, ...members6], network);
+        return byAddress;
+      },
       ...(side !== undefined && {
         addresses6: addressesByName(members6, network.id),
         subnet6: requireCidr6(side.subnet),
