@@ -43,18 +43,30 @@ interface BaseChain {
   readonly base: NonNullable<NftChain["base"]>;
 }
 
-/** Base chains at a hook that see this family and kind of packet, in the kernel's order. */
-function chainsAt({ tables }: ObservedNamespace, hook: Hook, packet: Packet): BaseChain[] {
-  const family = isIp6(packet.destination) ? "ip6" : "ip";
-  const chains = tables
-    .filter((table) => table.family === family || table.family === "inet")
+/** Of each namespace once, in the kernel's order: a table has a chain for every service, and few that hang at a hook. */
+const baseChains = new WeakMap<ObservedNamespace, readonly BaseChain[]>();
+
+function baseChainsOf(namespace: ObservedNamespace): readonly BaseChain[] {
+  const known = baseChains.get(namespace);
+  if (known !== undefined) return known;
+  const made = namespace.tables
     .flatMap((table) =>
       table.chains.flatMap((chain) => (chain.base === undefined ? [] : [{ table, chain, base: chain.base }])),
-    );
-  // Answers are translated as their connection is, and ask no chain.
-  return chains
-    .filter(({ base }) => base.hook === hook && !(base.type === "nat" && packet.isReply))
+    )
     .sort((a, b) => priorityOf(a.base.priority) - priorityOf(b.base.priority));
+  baseChains.set(namespace, made);
+  return made;
+}
+
+/** Base chains at a hook that see this family and kind of packet. Answers are translated as their connection is, and ask no chain. */
+function chainsAt(namespace: ObservedNamespace, hook: Hook, packet: Packet): BaseChain[] {
+  const family = isIp6(packet.destination) ? "ip6" : "ip";
+  return baseChainsOf(namespace).filter(
+    ({ table, base }) =>
+      base.hook === hook &&
+      (table.family === family || table.family === "inet") &&
+      !(base.type === "nat" && packet.isReply),
+  );
 }
 
 type Passed = Extract<HookOutcome, { kind: "passes" }>;

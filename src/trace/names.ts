@@ -9,8 +9,28 @@ export interface NamedTask {
   readonly name: string;
 }
 
+/** Names by what they are names of: made once for facts that are asked for many. */
+interface Directory {
+  readonly tasks: readonly NamedTask[];
+  readonly places: ReadonlyMap<string, string>;
+  readonly owners: ReadonlyMap<string, string>;
+}
+
+const directories = new WeakMap<NetworkFacts, Directory>();
+
+function directoryOf(facts: NetworkFacts): Directory {
+  const known = directories.get(facts);
+  if (known !== undefined) return known;
+  const tasks = allTasks(facts);
+  const made = { tasks, places: placesOf(facts, tasks), owners: ownersOf(facts, tasks) };
+  directories.set(facts, made);
+  return made;
+}
+
 /** Every task that this node knows of. */
-export function tasksOf(facts: NetworkFacts): NamedTask[] {
+export const tasksOf = (facts: NetworkFacts): readonly NamedTask[] => directoryOf(facts).tasks;
+
+function allTasks(facts: NetworkFacts): NamedTask[] {
   const names = new Map(facts.endpoints.map(({ taskId, name }) => [taskId, shortened(name)]));
   const services = new Map(facts.services.map(({ id, name }) => [id, name]));
   const own = facts.tasks.map(({ taskId, serviceId }) => {
@@ -34,28 +54,42 @@ export function tasksOf(facts: NetworkFacts): NamedTask[] {
 const shortened = (name: string): string => name.split(".").slice(0, -1).join(".") || name;
 
 /** A namespace as a person calls it. */
-export function placeOf(facts: NetworkFacts, namespace: string): string {
-  if (namespace === HOST) return "host";
-  const network = facts.networks.find(({ id }) => namespace === `net-${id}`);
-  if (network !== undefined) return `sandbox of ${network.name}`;
-  const task = tasksOf(facts).find(({ taskId }) => namespace === netnsNameOf(taskId));
-  return task === undefined ? namespace : `task ${task.name}`;
+export const placeOf = (facts: NetworkFacts, namespace: string): string =>
+  directoryOf(facts).places.get(namespace) ?? namespace;
+
+function placesOf(facts: NetworkFacts, tasks: readonly NamedTask[]): Map<string, string> {
+  return new Map([
+    [HOST, "host"],
+    ...facts.networks.map(({ id, name }): [string, string] => [`net-${id}`, `sandbox of ${name}`]),
+    ...tasks.map(({ taskId, name }): [string, string] => [netnsNameOf(taskId), `task ${name}`]),
+  ]);
 }
 
 /** Who has an address of an overlay network: "VIP of web on front", "web.2 on front". */
 export function ownerOf(facts: NetworkFacts, address: string): string | undefined {
   const network = networkWith(facts, address);
-  if (network === undefined) return undefined;
-  const service = facts.services.find(({ vips, vips6 = {} }) =>
-    [vips[network.id], vips6[network.id]].includes(address),
-  );
-  if (service !== undefined) return `VIP of ${service.name} on ${network.name}`;
-  const rows = [...facts.attachments, ...facts.endpoints, ...facts.tasks];
-  const row = rows.find(({ addresses, addresses6 = {} }) =>
-    [addresses[network.id], addresses6[network.id]].includes(address),
-  );
-  const task = tasksOf(facts).find(({ taskId }) => taskId === row?.taskId);
-  return task === undefined ? undefined : `${task.name} on ${network.name}`;
+  return network && directoryOf(facts).owners.get(`${network.id} ${address}`);
+}
+
+/** By network id and address. */
+function ownersOf(facts: NetworkFacts, tasks: readonly NamedTask[]): Map<string, string> {
+  const networks = new Map(facts.networks.map(({ id, name }) => [id, name]));
+  const names = new Map(tasks.map(({ taskId, name }) => [taskId, name]));
+  const owners = new Map<string, string>();
+  const put = (addresses: Readonly<Record<string, string>> = {}, who: string) => {
+    for (const [id, address] of Object.entries(addresses))
+      owners.set(`${id} ${address}`, `${who} on ${networks.get(id) ?? id}`);
+  };
+  for (const row of [...facts.attachments, ...facts.endpoints, ...facts.tasks]) {
+    const name = names.get(row.taskId) ?? row.taskId;
+    put(row.addresses, name);
+    put(row.addresses6, name);
+  }
+  for (const { name, vips, vips6 } of facts.services) {
+    put(vips, `VIP of ${name}`);
+    put(vips6, `VIP of ${name}`);
+  }
+  return owners;
 }
 
 /** The overlay network whose subnet an address is of. */

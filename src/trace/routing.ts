@@ -26,11 +26,23 @@ export const isDown = ({ down = [] }: ObservedNamespace, link: string): boolean 
 export function isLocal(namespace: ObservedNamespace, address: string): boolean {
   if (isIn(address, "127.0.0.0/8")) return true;
   if (address === "::1") return !isDown(namespace, "lo");
-  return namespace.addresses.some(
-    (own) =>
-      own.address.split("/")[0] === address &&
-      (isIp6(address) ? hasLink(namespace, own.link) : isThere(namespace, own.link)),
-  );
+  const links = ownAddresses(namespace).get(address) ?? [];
+  return links.some((link) => (isIp6(address) ? hasLink(namespace, link) : isThere(namespace, link)));
+}
+
+const owned = new WeakMap<ObservedNamespace, ReadonlyMap<string, readonly string[]>>();
+
+/** The links that have an address, of all addresses: a sandbox has one for each VIP. */
+function ownAddresses(namespace: ObservedNamespace): ReadonlyMap<string, readonly string[]> {
+  const known = owned.get(namespace);
+  if (known !== undefined) return known;
+  const made = new Map<string, string[]>();
+  for (const { link, address } of namespace.addresses) {
+    const ip = address.split("/")[0] ?? "";
+    made.set(ip, [...(made.get(ip) ?? []), link]);
+  }
+  owned.set(namespace, made);
+  return made;
 }
 
 const isThere = (namespace: ObservedNamespace, name: string): boolean =>
@@ -65,13 +77,39 @@ function tablesFor({ rules, unruled = [] }: ObservedNamespace, question: Questio
 }
 
 function longest(namespace: ObservedNamespace, table: number, destination: string): Route | undefined {
+  const { byHost, wide } = sortedRoutes(namespace);
+  const usable = (route: Route) => (route.table ?? MAIN) === table && hasLink(namespace, route.link);
+  const exact = byHost.get(destination)?.find(usable);
+  if (exact !== undefined) return exact;
   let best: { readonly bits: number; readonly route: Route } | undefined;
-  for (const route of [...namespace.routes, ...(namespace.otherRoutes ?? connectedRoutes(namespace))]) {
-    if ((route.table ?? MAIN) !== table || !hasLink(namespace, route.link)) continue;
+  for (const route of wide.filter(usable)) {
     const bits = bitsOfBlockWith(destination, route.destination);
     if (bits !== undefined && bits > (best?.bits ?? -1)) best = { bits, route };
   }
   return best?.route;
+}
+
+/** Routes to one address by that address, and the others: a node has thousands of the first kind. */
+interface SortedRoutes {
+  readonly byHost: ReadonlyMap<string, readonly Route[]>;
+  readonly wide: readonly Route[];
+}
+
+const sorted = new WeakMap<ObservedNamespace, SortedRoutes>();
+
+function sortedRoutes(namespace: ObservedNamespace): SortedRoutes {
+  const known = sorted.get(namespace);
+  if (known !== undefined) return known;
+  const byHost = new Map<string, Route[]>();
+  const wide: Route[] = [];
+  for (const route of [...namespace.routes, ...(namespace.otherRoutes ?? connectedRoutes(namespace))]) {
+    const host = /^(.*)\/(?:32|128)$/.exec(route.destination)?.[1];
+    if (host === undefined || (isIp6(host) && route.destination.endsWith("/32"))) wide.push(route);
+    else byHost.set(host, [...(byHost.get(host) ?? []), route]);
+  }
+  const made = { byHost, wide };
+  sorted.set(namespace, made);
+  return made;
 }
 
 /** The routes that the kernel makes by itself of addresses with a subnet. */
