@@ -286,6 +286,25 @@ export function describeKernel(name: string, make: () => Promise<KernelUnderTest
       expect(await kernel.sweep(network("a"))).toEqual([]);
     });
 
+    test("observes what is there, in the words of what is wanted, and repairs nothing", async () => {
+      const { kernel, removeTable, removeRoute } = await fresh();
+      const wanted = network("a");
+      await kernel.apply(wanted);
+      const whole = (await kernel.observe(network("a", "b"))).namespaces;
+      expect(Object.keys(whole).sort()).toEqual(["box-a", HOST]);
+      expect(whole[HOST]?.tables).toEqual(wanted.namespaces[HOST]?.tables);
+      await removeTable(HOST, "sh-host");
+      await removeRoute("box-a", "172.18.0.1/32", "eth0");
+      for (let look = 0; look < 2; look++) {
+        const { namespaces } = await kernel.observe(wanted);
+        expect(namespaces[HOST]?.tables).toEqual([]);
+        expect(namespaces["box-a"]?.routes).not.toContainEqual(
+          expect.objectContaining({ destination: "172.18.0.1/32" }),
+        );
+      }
+      expect(await kernel.sweep(wanted)).toContain("host: put table ip sh-host");
+    });
+
     test("a namespace that was taken away is made again", async () => {
       const { kernel, removeNamespace, namespaces } = await fresh();
       await kernel.apply(network("a"));
