@@ -1,7 +1,16 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { preparedRegistry } from "../scripts/images.ts";
-import { addressOf, docker, hostPaths, type LabRecord, labDown, labUp, newLab } from "../src/lab/index.ts";
+import {
+  addressOf,
+  docker,
+  hostPaths,
+  type LabRecord,
+  labDown,
+  labSwarm,
+  labUp,
+  newLab,
+} from "../src/lab/index.ts";
 import { execOk, systemClock } from "../src/sys/index.ts";
 import { type DeployTimes, deployTimes } from "./deploy.ts";
 import { Engine } from "./engine.ts";
@@ -9,7 +18,7 @@ import { printTable, processesWith, type Row, residentMib } from "./measure.ts";
 import { startRival } from "./rival.ts";
 import { type TrafficTimes, trafficTimes } from "./traffic.ts";
 
-/** `npm run bench`: one table against Docker's own Swarm (Debian's dockerd) in the same run on the same machine. */
+/** `npm run bench` (`-- --traffic`: traffic alone, two minutes): one table against Docker's own Swarm (Debian's dockerd) in the same run on the same machine. */
 
 const NAME = "bench";
 const RIVAL = "Docker Swarm";
@@ -43,6 +52,11 @@ async function measure(lab: LabRecord): Promise<Figures> {
   return { ours, theirs, memory, traffic: await trafficTimes({ ...lab, hosts: ["1", "2", "3"] }, say) };
 }
 
+async function measureTraffic(lab: LabRecord): Promise<TrafficTimes> {
+  await labSwarm(lab);
+  return trafficTimes(lab, say);
+}
+
 /** Daemons of a host by the programs' names; containerd and its shims are the same on both sides. */
 function memoryOf(lab: LabRecord, host: string, programs: readonly string[]): number {
   const { run, data } = hostPaths(lab.name, host);
@@ -63,8 +77,6 @@ async function endRival(lab: LabRecord): Promise<void> {
 }
 
 function rowsOf({ ours, theirs, memory, traffic }: Figures): Row[] {
-  const { direct, local, remote } = traffic;
-  const straight = "straight between two hosts";
   return [
     {
       what: "service create (overlay) until running",
@@ -94,48 +106,46 @@ function rowsOf({ ours, theirs, memory, traffic }: Figures): Row[] {
       other: memory.theirs,
       than: RIVAL,
     },
-    {
-      what: "one TCP stream, mesh to a local task",
-      unit: "Gbit/s",
-      ours: local.gbits,
-      other: direct.gbits,
-      than: straight,
-    },
-    {
-      what: "one TCP stream, mesh to a remote task",
-      unit: "Gbit/s",
-      ours: remote.gbits,
-      other: direct.gbits,
-      than: straight,
-    },
-    {
-      what: "small request p50, mesh to a local task",
-      unit: "µs",
-      ours: local.requestUs,
-      other: direct.requestUs,
-      than: straight,
-    },
-    {
-      what: "small request p50, mesh to a remote task",
-      unit: "µs",
-      ours: remote.requestUs,
-      other: direct.requestUs,
-      than: straight,
-    },
+    ...trafficRows(traffic),
   ];
+}
+
+/** Every way against the straight one. */
+function trafficRows({ direct, ...ways }: TrafficTimes): Row[] {
+  const than = "straight between two hosts";
+  const names = {
+    local: "mesh to a local task",
+    remote: "mesh to a remote task",
+    containers: "container to container on two hosts",
+  };
+  const kinds = [
+    ["one TCP stream", "Gbit/s", "gbits"],
+    ["one small request after the other, p50", "µs", "requestUs"],
+    ["1,000 small requests a second, p50", "µs", "pacedUs"],
+    ["1,000 small requests a second, p99", "µs", "pacedP99Us"],
+  ] as const;
+  return kinds.flatMap(([kind, unit, field]) =>
+    (["local", "remote", "containers"] as const).map((way) => ({
+      ...{ what: `${kind}, ${names[way]}`, unit, than },
+      ours: ways[way][field],
+      other: direct[field],
+    })),
+  );
 }
 
 async function main(): Promise<void> {
   const images = await preparedRegistry(say);
-  const lab = newLab({ name: NAME, hosts: 4, images, uplink: false, settings: {} });
+  const isTrafficOnly = process.argv.includes("--traffic");
+  const hosts = isTrafficOnly ? 3 : 4;
+  const lab = newLab({ name: NAME, hosts, images, uplink: false, settings: {} });
   await labUp(lab, parts);
   try {
-    const figures = await measure(lab);
+    const rows = isTrafficOnly ? trafficRows(await measureTraffic(lab)) : rowsOf(await measure(lab));
     const kernel = (await execOk(["uname", "-r"])).trim();
     process.stdout.write(
       `${cpus().length} processors, kernel ${kernel}, Node ${process.version}; medians\n\n`,
     );
-    process.stdout.write(printTable(rowsOf(figures)));
+    process.stdout.write(printTable(rows));
   } finally {
     await labDown(lab, systemClock);
   }

@@ -5,69 +5,82 @@ import { addressOf, docker, type LabRecord, onHost } from "../src/lab/index.ts";
 import { execOk } from "../src/sys/index.ts";
 import { median } from "./measure.ts";
 
-/** Throughput of one TCP stream and median time of one small request, client to server. */
+/** One TCP stream, the median time of one small request after the other, and 1,000 of them a second, client to server. */
 export interface Traffic {
   readonly gbits: number;
   readonly requestUs: number;
+  readonly pacedUs: number;
+  readonly pacedP99Us: number;
 }
 
-export interface TrafficTimes {
-  readonly direct: Traffic;
-  readonly local: Traffic;
-  readonly remote: Traffic;
+/** Straight between two hosts; by the mesh to a task on the host asked, and on another; from container to container. */
+export type Way = "direct" | "local" | "remote" | "containers";
+export type TrafficTimes = Readonly<Record<Way, Traffic>>;
+
+/** How one way is measured: where the client is, whom it asks, and how far its ports are from the tasks'. */
+interface Path {
+  readonly from: readonly string[];
+  readonly address: string;
+  readonly shift: number;
 }
 
 const RUNS = 5;
 const SECONDS = 2;
 const STREAM_PORT = 5201;
 const HTTP_PORT = 8090;
+const RATE = 1_000;
+const NETWORK = "traffic";
 
-/** From the lab's client: straight to a host, by the mesh to a task on the host asked, and on another. */
+/** All ways, in turns, so that a slow minute of the machine hits all alike. */
 export async function trafficTimes(lab: LabRecord, say: (line: string) => void): Promise<TrafficTimes> {
-  const ports = ["-p", `${STREAM_PORT}:${STREAM_PORT}`, "-p", `${HTTP_PORT}:${HTTP_PORT}`];
-  await docker(
-    lab,
-    "1",
-    "service",
-    "create",
-    "-q",
-    "--name",
-    "traffic",
-    ...ports,
-    "busybox",
-    "sleep",
-    "86400",
-  );
-  const task = await taskOf(lab);
+  const published = [STREAM_PORT, HTTP_PORT].flatMap((port) => ["-p", `${port}:${port}`]);
+  await docker(lab, "1", "network", "create", "-d", "overlay", NETWORK);
+  await serve(lab, "traffic", "--network", NETWORK, ...published);
+  const task = await taskOf(lab, "traffic");
   const other = lab.hosts.find((host) => host !== task.host) ?? "1";
+  await serve(lab, "caller", "--network", NETWORK, "--constraint", `node.hostname==${lab.name}-${other}`);
+  const caller = await taskOf(lab, "caller");
   const servers = [
-    ...serversIn(["nsenter", `--net=/proc/${task.pid}/ns/net`, "--"]),
+    ...serversIn(inTask(task)),
     // Other ports than the published ones: these must be met on the host itself.
     ...serversIn(onHost(lab, task.host, []), 100),
   ];
   try {
-    const paths = {
-      direct: { address: addressOf(lab, task.host), shift: 100 },
-      local: { address: addressOf(lab, task.host), shift: 0 },
-      remote: { address: addressOf(lab, other), shift: 0 },
+    const client = onHost(lab, "client", []);
+    const paths: Readonly<Record<Way, Path>> = {
+      direct: { from: client, address: addressOf(lab, task.host), shift: 100 },
+      local: { from: client, address: addressOf(lab, task.host), shift: 0 },
+      remote: { from: client, address: addressOf(lab, other), shift: 0 },
+      containers: { from: inTask(caller), address: await overlayAddress(lab, task), shift: 0 },
     };
-    const runs = { direct: [] as Traffic[], local: [] as Traffic[], remote: [] as Traffic[] };
-    // Taken in turns, so that a slow minute of the machine hits all alike.
-    for (let i = 0; i < RUNS; i++) {
-      for (const path of ["direct", "local", "remote"] as const)
-        runs[path].push(await measureOnce(lab, paths[path]));
-    }
-    const middle = (all: readonly Traffic[]): Traffic => ({
-      gbits: median(all.map((t) => t.gbits)),
-      requestUs: median(all.map((t) => t.requestUs)),
-    });
-    const times = { direct: middle(runs.direct), local: middle(runs.local), remote: middle(runs.remote) };
+    const times = await inTurns(paths);
     say(JSON.stringify(times));
     return times;
   } finally {
     for (const server of servers) await end(server);
-    await docker(lab, "1", "service", "rm", "traffic");
+    await docker(lab, "1", "service", "rm", "traffic", "caller");
   }
+}
+
+const serve = (lab: LabRecord, name: string, ...words: readonly string[]): Promise<string> =>
+  docker(lab, "1", "service", "create", "-q", "--name", name, ...words, "busybox", "sleep", "86400");
+
+async function inTurns(paths: Readonly<Record<Way, Path>>): Promise<TrafficTimes> {
+  const ways = Object.keys(paths) as Way[];
+  const runs: Record<Way, Traffic[]> = { direct: [], local: [], remote: [], containers: [] };
+  for (let i = 0; i < RUNS; i++) for (const way of ways) runs[way].push(await measureOnce(paths[way]));
+  const middle = (all: readonly Traffic[]): Traffic => ({
+    gbits: median(all.map((t) => t.gbits)),
+    requestUs: median(all.map((t) => t.requestUs)),
+    pacedUs: median(all.map((t) => t.pacedUs)),
+    pacedP99Us: median(all.map((t) => t.pacedP99Us)),
+  });
+  return {
+    direct: middle(runs.direct),
+    local: middle(runs.local),
+    remote: middle(runs.remote),
+    containers: middle(runs.containers),
+  };
 }
 
 function serversIn(prefix: readonly string[], shift = 0): ChildProcess[] {
@@ -87,28 +100,42 @@ async function end(child: ChildProcess): Promise<void> {
   await once(child, "exit");
 }
 
-async function measureOnce(
-  lab: LabRecord,
-  { address, shift }: { address: string; shift: number },
-): Promise<Traffic> {
-  const stream = ["iperf3", "-J", "-c", address, "-p", String(STREAM_PORT + shift), "-t", String(SECONDS)];
-  const json = JSON.parse(await execOk(onHost(lab, "client", stream)));
+async function measureOnce({ from, address, shift }: Path): Promise<Traffic> {
+  const run = (...argv: readonly string[]) => execOk([...from, ...argv] as [string, ...string[]]);
+  const port = String(STREAM_PORT + shift);
+  const json = JSON.parse(await run("iperf3", "-J", "-c", address, "-p", port, "-t", String(SECONDS)));
   const url = `http://${address}:${HTTP_PORT + shift}/`;
-  const text = await execOk(onHost(lab, "client", ["wrk", "-t1", "-c1", `-d${SECONDS}s`, "--latency", url]));
+  const text = await run("wrk", "-t1", "-c1", `-d${SECONDS}s`, "--latency", url);
   const [, value = "", unit = ""] = /50%\s+([\d.]+)(us|ms)/.exec(text) ?? [];
+  const pace = join(import.meta.dirname, "pace.mjs");
+  const paced = JSON.parse(await run(process.execPath, pace, url, String(RATE), String(SECONDS)));
   return {
     gbits: json.end.sum_received.bits_per_second / 1e9,
     requestUs: Number(value) * (unit === "ms" ? 1000 : 1),
+    pacedUs: paced.p50,
+    pacedP99Us: paced.p99,
   };
 }
 
-async function taskOf(lab: LabRecord): Promise<{ host: string; pid: number }> {
+interface TaskPlace {
+  readonly host: string;
+  readonly id: string;
+  readonly pid: number;
+}
+
+const inTask = ({ pid }: TaskPlace): string[] => ["nsenter", `--net=/proc/${pid}/ns/net`, "--"];
+
+async function taskOf(lab: LabRecord, service: string): Promise<TaskPlace> {
+  const filter = `label=com.docker.swarm.service.name=${service}`;
   for (const host of lab.hosts) {
-    const id = (
-      await docker(lab, host, "ps", "-q", "--filter", "label=com.docker.swarm.service.name=traffic")
-    ).trim();
+    const id = (await docker(lab, host, "ps", "-q", "--filter", filter)).trim();
     if (id === "") continue;
-    return { host, pid: Number(await docker(lab, host, "inspect", "--format", "{{.State.Pid}}", id)) };
+    return { host, id, pid: Number(await docker(lab, host, "inspect", "--format", "{{.State.Pid}}", id)) };
   }
-  throw new Error("the task of service traffic is on no host");
+  throw new Error(`the task of service ${service} is on no host`);
+}
+
+async function overlayAddress(lab: LabRecord, { host, id }: TaskPlace): Promise<string> {
+  const format = `{{(index .NetworkSettings.Networks "${NETWORK}").IPAddress}}`;
+  return (await docker(lab, host, "inspect", "--format", format, id)).trim();
 }

@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 scripts/setup.sh bench
-exec npx --no-install tsx bench/main.ts
+exec npx --no-install tsx bench/main.ts "$@"
