@@ -123,14 +123,14 @@ test("while this thread is busy, names are answered", async () => {
 test("a thread that dies is told in the log, and another one takes its place and knows what it knew", async () => {
   const said: unknown[] = [];
   const log = { ...silentLog, error: (message: string, fields: unknown) => said.push([message, fields]) };
-  // Dies at the first question for which there is a file, and takes the file with it.
-  const once = join(folder, "die");
+  // Dies at its start if there is this file, and takes it with it.
+  const omen = join(folder, "die");
   const mortal = join(folder, "mortal.js");
-  writeFileSync(once, "");
+  writeFileSync(omen, "");
   writeFileSync(
     mortal,
     `import { existsSync, rmSync } from "node:fs";
-     if (existsSync(${JSON.stringify(once)})) { rmSync(${JSON.stringify(once)}); throw new Error("out of luck"); }
+     if (existsSync(${JSON.stringify(omen)})) { rmSync(${JSON.stringify(omen)}); throw new Error("out of luck"); }
      await import("./program.js");`,
   );
   const { port, resolver } = await start(log, mortal);

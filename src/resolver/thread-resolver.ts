@@ -16,8 +16,8 @@ const BUILT = new URL("./resolver-thread.js", import.meta.url);
 /** A message lives for a fraction of a millisecond: a large space for the young would only be resident memory. */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 };
 
-/** Before another thread is started in the place of one that died. */
-const RESTART_MS = 200;
+/** Before another thread is started in the place of one that died: longer each time, unless it lived for a while. */
+const RESTART_MS = { first: 200, last: 10_000 } as const;
 
 /**
  * The node's resolver in a thread of its own: whatever keeps the daemon busy, names are answered. It listens in the network
@@ -42,11 +42,15 @@ export class ThreadResolver {
   /** Answers until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#parts;
+    let waitMs: number = RESTART_MS.first;
     while (!signal.aborted) {
+      const begun = clock.now();
       const reason = await this.#runThread(signal);
       if (signal.aborted) return;
       log.error("resolver's thread has died, starting another", { reason });
-      await sleep(clock, RESTART_MS, signal).catch(() => undefined);
+      if (clock.now() - begun > RESTART_MS.last) waitMs = RESTART_MS.first;
+      await sleep(clock, waitMs, signal).catch(() => undefined);
+      waitMs = Math.min(waitMs * 2, RESTART_MS.last);
     }
   }
 
