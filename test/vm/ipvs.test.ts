@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { BALANCERS, planNetwork } from "../../src/dataplane/index.ts";
 import { hasIpvs, type Kernel } from "../../src/kernel/index.ts";
+import { explain, printTrace, type Trace } from "../../src/trace/index.ts";
 import { describeCrowd } from "../kernel/crowd.contract.ts";
 import { describePackets } from "../kernel/packets.contract.ts";
 import { makeTestHost, type TestHost } from "../support/netns.ts";
+
 import { factsOf } from "../support/network-facts.ts";
 import { TALKERS } from "../support/sketches.ts";
+import { serve, talkOverTcp } from "../support/traffic.ts";
 
 /** What nftables does in test/kernel/packets.test.ts, IPVS does as well; and what only IPVS has to do. */
 
@@ -44,6 +47,22 @@ test("IPVS balances, and no rule of nftables does", async () => {
   // Nothing of it is in the host's own namespace, nor in a task's.
   expect(await host.run(["ipvsadm", "-S", "-n"])).toBe("");
   expect(await host.run(["ipvsadm", "-S", "-n"], "task-client11")).toBe("");
+});
+
+test("a trace of the kernel tells what one of the plan tells", async () => {
+  const wanted = wantedBy("ipvs");
+  await kernel.apply(wanted);
+  const about = { facts: factsOf(TALKERS, 1), own: ["192.168.7.1"], listening: new Set<string>() };
+  for (const [client, destination] of [
+    ["client11", "vote"],
+    ["client11", "void"],
+    ["192.0.2.50", "192.168.7.1:8080"],
+    ["192.0.2.50", "192.168.7.1:8080/udp"],
+  ] as const) {
+    const trace = explain(await kernel.observe(wanted), about, { client, destination });
+    expect(waysOf(trace)).toEqual(waysOf(explain(wanted, about, { client, destination })));
+    expect(printTrace(trace).includes("IPVS service"), destination).toBe(destination !== "void");
+  }
 });
 
 test("what somebody else changed is as it was after a sweep", async () => {
@@ -99,6 +118,26 @@ test("a shoald that is started with the other balancer changes over, and back", 
     expect((await saved())[0]?.includes("10.0.1.21")).toBe(balancer === "ipvs");
   }
 });
+
+test("an open connection outlives the change to IPVS", async () => {
+  const tasks = TALKERS.tasks
+    .filter(({ id }) => id === "client11" || id === "echo1111")
+    .map((row) => ({ ...row, node: 1 }));
+  const by = (balancer: keyof typeof BALANCERS) =>
+    planNetwork(factsOf({ ...TALKERS, nodes: 1, tasks }, 1), { tag: "sh", balancer: BALANCERS[balancer] });
+  await kernel.apply(by("nftables"));
+  const server = await serve(host.path("task-echo1111"), "echo", 80);
+  const old = await talkOverTcp(host.path("task-client11"), "10.0.1.6", 80);
+  expect(await old.ask("one")).toBe("one");
+  await kernel.apply(by("ipvs"));
+  expect(await old.ask("two")).toBe("two");
+  for (const talk of [old, server]) talk.stop();
+});
+
+/** The kernel lists destinations in no order that means anything. */
+function waysOf({ paths }: Trace): string[] {
+  return paths.map((path) => JSON.stringify(path)).sort();
+}
 
 function sortedLines(text: string): string[] {
   return text.split("\n").sort();
