@@ -19,7 +19,8 @@ const RULES: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9a-z]{25}\b/g, "<id>"],
   [/\b[0-9a-f]{64}\b/g, "<id>"],
   [/\b(?=[a-z]*\d)[0-9a-z]{12}\b/g, "<id>"],
-  [/^[0-9a-z]{12}(?= {2,}| \*)/gm, "<id>"],
+  [/^[0-9a-z]{12}(?= {2,}| \*|$)/gm, "<id>"],
+  [/(?<="ID": ")[0-9a-z]{12}(?=")/g, "<id>"],
   [/(?<=\.)[0-9a-z]{12}(?=@)/g, "<id>"],
   [/(vxlanid_list": )"\d+"/g, '$1"<vni>"'],
   // The default pool of overlays: which part of it a network gets depends on what was there before.
