@@ -168,7 +168,7 @@ test("others' tables, devices, routes and rules stay through all of it", async (
   const seen = async () => {
     const looks = [
       ["nft", "list", "table", "ip", "firewall"],
-      ["ip", "address", "show", "other"],
+      ["ip", "-4", "address", "show", "other"],
       ["ip", "route", "show", "10.78.0.0/24"],
       ["ip", "rule", "show", "priority", "77"],
     ] as const;
