@@ -136,7 +136,8 @@ export class TestSwarm {
         return Promise.all(ids.map((id) => this.#container(host, id)));
       }),
     );
-    return found.flat();
+    // One that ended between the two looks has no process.
+    return found.flat().filter(({ pid }) => pid > 0);
   }
 
   /** A command inside a task's container, with its own files and network. */
