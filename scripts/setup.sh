@@ -37,6 +37,8 @@ skopeo|skopeo
 pgrep|procps
 openssl|openssl
 ping|iputils-ping
+modinfo|kmod
+iptables-nft|iptables
 /usr/sbin/dockerd|docker.io
 wrk|wrk
 haproxy|haproxy"
