@@ -1,6 +1,6 @@
+import { remembered } from "../lib/index.ts";
 import type { Address, NftChain, NftMap, NftSet } from "../netstate/index.ts";
 import type { Balancer, Balancing, PublishedService, VirtualService } from "./balancer.ts";
-import { remembered } from "./remembered.ts";
 
 /**
  * Balances with nftables: a verdict map from VIP (or published port) to the service's own chain, which draws a backend

@@ -1,3 +1,4 @@
+import { remembered } from "../lib/index.ts";
 import { HOST, type Namespace, type NodeNetwork } from "../netstate/index.ts";
 import { type GatewayLayout, gatewayLayout } from "./addresses.ts";
 import { embed } from "./addresses6.ts";
@@ -12,7 +13,7 @@ import { type Names, namesFor, netnsNameOf, sandboxNameOf } from "./names.ts";
 import { networkSandbox } from "./network-sandbox.ts";
 import { networkSandbox6 } from "./network-sandbox6.ts";
 import { nftBalancer } from "./nft-balancer.ts";
-import { Remembered, remembered } from "./remembered.ts";
+import { Remembered } from "./remembered.ts";
 import { type Service, type Side, type Survey, surveyNetworks } from "./survey.ts";
 import { planTasks } from "./task-plan.ts";
 import { taskSandbox } from "./task-sandbox.ts";

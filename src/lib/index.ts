@@ -40,3 +40,4 @@ export { addCount, LayeredMap } from "./layered-map.ts";
 export { type Log, type LogFields, type LogLine, relayLog, silentLog } from "./log.ts";
 export { Queue } from "./queue.ts";
 export { type Random, randomFloat, randomInt, seededRandom } from "./random.ts";
+export { remembered } from "./remembered.ts";

@@ -1,4 +1,4 @@
-import { contains, Fault, parseCidr, parseIpv4 } from "../lib/index.ts";
+import { contains, Fault, parseCidr, parseIpv4, remembered } from "../lib/index.ts";
 import type { Node } from "./node.ts";
 
 /** "node.labels.disk==ssd", read. */
@@ -47,22 +47,19 @@ export function parseConstraint(text: string): Constraint {
 /** True when the node meets every one. One that cannot be read (the door lets none in) is met by nobody. */
 export function meetsAll(constraints: readonly string[], node: Node): boolean {
   if (constraints.length === 0) return true;
-  const read = READ.get(constraints) ?? readAll(constraints);
-  READ.set(constraints, read);
+  const read = readAll(constraints);
   return read !== "unreadable" && read.every((constraint) => meets(constraint, node));
 }
 
-/** Lists that were read before: one list is asked of many nodes. Lists of stored objects never change. */
-const READ = new WeakMap<readonly string[], readonly Constraint[] | "unreadable">();
-
-function readAll(constraints: readonly string[]): readonly Constraint[] | "unreadable" {
+/** Remembered: one list is asked of many nodes. Lists of stored objects never change. */
+const readAll = remembered((constraints: readonly string[]): readonly Constraint[] | "unreadable" => {
   try {
     return constraints.map(parseConstraint);
   } catch (error) {
     if (Fault.is(error, "invalid")) return "unreadable";
     throw error;
   }
-}
+});
 
 /** True when the node meets it. Values are compared without regard to case; a label that is not there is "". */
 export function meets({ key, operator, value }: Constraint, node: Node): boolean {

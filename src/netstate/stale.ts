@@ -1,4 +1,4 @@
-import { sharedEnds } from "../lib/index.ts";
+import { remembered, sharedEnds } from "../lib/index.ts";
 import { hostRoutes, type Ipvs } from "./ipvs.ts";
 import type { Namespace, NftTable, Route } from "./node-network.ts";
 import type { ObservedNamespace } from "./operations.ts";
@@ -49,17 +49,11 @@ function lostAddresses(now: readonly Route[], want: readonly Route[]): string[] 
   return lost.filter((address) => !all.has(address));
 }
 
-/** What is true now was to be made true before. */
-const DESTINATIONS = new WeakMap<Namespace, ReadonlyMap<string, ReadonlySet<string>>>();
-
 /**
  * What leads where by translation, over all tables: key is an element of a map or set ("10.0.1.5", "udp . 80"), or a rule of a
- * base chain; the value is the addresses that it may be translated to.
+ * base chain; the value is the addresses that it may be translated to. Remembered: what is true now was to be made true before.
  */
-function destinations(namespace: Namespace): ReadonlyMap<string, ReadonlySet<string>> {
-  const known = DESTINATIONS.get(namespace);
-  if (known !== undefined) return known;
-  const { tables, ipvs } = namespace;
+const destinations = remembered(({ tables, ipvs }: Namespace): ReadonlyMap<string, ReadonlySet<string>> => {
   const found = new Map<string, ReadonlySet<string>>();
   const marked = targetsByMark(ipvs);
   for (const table of tables) {
@@ -77,9 +71,8 @@ function destinations(namespace: Namespace): ReadonlyMap<string, ReadonlySet<str
       for (const rule of base === undefined ? [] : rules)
         addSets(found, table, `${table.family}/${name} ${rule}`, targetsOf([rule]));
   }
-  DESTINATIONS.set(namespace, found);
   return found;
-}
+});
 
 /** IPVS takes what bears a mark. */
 function targetsByMark(ipvs: Ipvs | undefined): Map<number, Set<string>> {
@@ -102,15 +95,10 @@ function addSets(
 }
 
 /** Remembered by the list of rules: most chains are the same from one value to the next. */
-const TARGETS = new WeakMap<readonly string[], ReadonlySet<string>>();
-
-function targetsOf(rules: readonly string[]): ReadonlySet<string> {
-  const known = TARGETS.get(rules);
-  if (known !== undefined) return known;
-  const targets = new Set(rules.flatMap((rule) => /\bdnat\b.*/.exec(rule)?.[0].match(ADDRESS_REGEXP) ?? []));
-  TARGETS.set(rules, targets);
-  return targets;
-}
+const targetsOf = remembered(
+  (rules: readonly string[]): ReadonlySet<string> =>
+    new Set(rules.flatMap((rule) => /\bdnat\b.*/.exec(rule)?.[0].match(ADDRESS_REGEXP) ?? [])),
+);
 
 function addressesIn(type: string, value: string): Set<string> {
   return new Set(/^ipv[46]_addr/.test(type) ? (value.match(ADDRESS_REGEXP) ?? []) : []);

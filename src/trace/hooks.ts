@@ -1,3 +1,4 @@
+import { remembered } from "../lib/index.ts";
 import type { NftChain, NftTable, ObservedNamespace } from "../netstate/index.ts";
 import type { Asked } from "./expressions.ts";
 import { isIp6, type Packet } from "./packet.ts";
@@ -44,19 +45,13 @@ interface BaseChain {
 }
 
 /** Of each namespace once, in the kernel's order: a table has a chain for every service, and few that hang at a hook. */
-const baseChains = new WeakMap<ObservedNamespace, readonly BaseChain[]>();
-
-function baseChainsOf(namespace: ObservedNamespace): readonly BaseChain[] {
-  const known = baseChains.get(namespace);
-  if (known !== undefined) return known;
-  const made = namespace.tables
+const baseChainsOf = remembered((namespace: ObservedNamespace): readonly BaseChain[] =>
+  namespace.tables
     .flatMap((table) =>
       table.chains.flatMap((chain) => (chain.base === undefined ? [] : [{ table, chain, base: chain.base }])),
     )
-    .sort((a, b) => priorityOf(a.base.priority) - priorityOf(b.base.priority));
-  baseChains.set(namespace, made);
-  return made;
-}
+    .sort((a, b) => priorityOf(a.base.priority) - priorityOf(b.base.priority)),
+);
 
 /** Base chains at a hook that see this family and kind of packet. Answers are translated as their connection is, and ask no chain. */
 function chainsAt(namespace: ObservedNamespace, hook: Hook, packet: Packet): BaseChain[] {

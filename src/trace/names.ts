@@ -1,4 +1,5 @@
 import { type NetworkFact, type NetworkFacts, netnsNameOf } from "../dataplane/index.ts";
+import { remembered } from "../lib/index.ts";
 import { HOST } from "../netstate/index.ts";
 import { isIn } from "./blocks.ts";
 
@@ -16,16 +17,10 @@ interface Directory {
   readonly owners: ReadonlyMap<string, string>;
 }
 
-const directories = new WeakMap<NetworkFacts, Directory>();
-
-function directoryOf(facts: NetworkFacts): Directory {
-  const known = directories.get(facts);
-  if (known !== undefined) return known;
+const directoryOf = remembered((facts: NetworkFacts): Directory => {
   const tasks = allTasks(facts);
-  const made = { tasks, places: placesOf(facts, tasks), owners: ownersOf(facts, tasks) };
-  directories.set(facts, made);
-  return made;
-}
+  return { tasks, places: placesOf(facts, tasks), owners: ownersOf(facts, tasks) };
+});
 
 /** Every task that this node knows of. */
 export const tasksOf = (facts: NetworkFacts): readonly NamedTask[] => directoryOf(facts).tasks;

@@ -1,3 +1,4 @@
+import { remembered } from "../lib/index.ts";
 import { HOST, type ObservedNamespace, type Route } from "../netstate/index.ts";
 import { bitsOfBlockWith, isIn } from "./blocks.ts";
 import { isIp6 } from "./packet.ts";
@@ -30,20 +31,15 @@ export function isLocal(namespace: ObservedNamespace, address: string): boolean 
   return links.some((link) => (isIp6(address) ? hasLink(namespace, link) : isThere(namespace, link)));
 }
 
-const owned = new WeakMap<ObservedNamespace, ReadonlyMap<string, readonly string[]>>();
-
 /** The links that have an address, of all addresses: a sandbox has one for each VIP. */
-function ownAddresses(namespace: ObservedNamespace): ReadonlyMap<string, readonly string[]> {
-  const known = owned.get(namespace);
-  if (known !== undefined) return known;
+const ownAddresses = remembered((namespace: ObservedNamespace): ReadonlyMap<string, readonly string[]> => {
   const made = new Map<string, string[]>();
   for (const { link, address } of namespace.addresses) {
     const ip = address.split("/")[0] ?? "";
     made.set(ip, [...(made.get(ip) ?? []), link]);
   }
-  owned.set(namespace, made);
   return made;
-}
+});
 
 const isThere = (namespace: ObservedNamespace, name: string): boolean =>
   name === "lo" || namespace.links.some((link) => link.name === name);
@@ -95,11 +91,7 @@ interface SortedRoutes {
   readonly wide: readonly Route[];
 }
 
-const sorted = new WeakMap<ObservedNamespace, SortedRoutes>();
-
-function sortedRoutes(namespace: ObservedNamespace): SortedRoutes {
-  const known = sorted.get(namespace);
-  if (known !== undefined) return known;
+const sortedRoutes = remembered((namespace: ObservedNamespace): SortedRoutes => {
   const byHost = new Map<string, Route[]>();
   const wide: Route[] = [];
   for (const route of [...namespace.routes, ...(namespace.otherRoutes ?? connectedRoutes(namespace))]) {
@@ -107,10 +99,8 @@ function sortedRoutes(namespace: ObservedNamespace): SortedRoutes {
     if (host === undefined || (isIp6(host) && route.destination.endsWith("/32"))) wide.push(route);
     else byHost.set(host, [...(byHost.get(host) ?? []), route]);
   }
-  const made = { byHost, wide };
-  sorted.set(namespace, made);
-  return made;
-}
+  return { byHost, wide };
+});
 
 /** The routes that the kernel makes by itself of addresses with a subnet. */
 function connectedRoutes({ addresses }: ObservedNamespace): Route[] {
