@@ -4,6 +4,7 @@ import type { Kernel } from "../../src/kernel/index.ts";
 import { KeyMaster } from "../support/key-master.ts";
 import { joinHosts, makeTestHost, type TestHost } from "../support/netns.ts";
 import { pings, serve, type Talk, talkOverTcp } from "../support/traffic.ts";
+import { countWire, type Heard, heardBy } from "../support/wire-counters.ts";
 
 /* Three nodes with the keys that managers give out, over their own code on both sides and the kernel's. */
 
@@ -29,33 +30,20 @@ async function tell(...nodes: readonly Node[]): Promise<void> {
   }
 }
 
-const COUNTERS = `table netdev wire {
-  counter sealed {}
-  counter clear {}
-  chain in {
-    type filter hook ingress device "eth0" priority 0;
-    ip protocol esp counter name sealed
-    udp dport { 4789, 4790 } counter name clear
-  }
-}`;
-
-/** Packets of ESP, and of VXLAN in clear, that came by all wires. */
-async function heard(): Promise<{ sealed: number; clear: number }> {
-  const sum = { sealed: 0, clear: 0 };
-  for (const host of hosts) {
-    const { nftables } = JSON.parse(await host.run(["nft", "-j", "list", "counters"]));
-    for (const { counter } of nftables) {
-      if (counter !== undefined) sum[counter.name as keyof typeof sum] += counter.packets;
-    }
-  }
-  return sum;
+/** What came by all wires. */
+async function heard(): Promise<Heard> {
+  const all = await Promise.all(hosts.map(heardBy));
+  return {
+    sealed: all.reduce((sum, { sealed }) => sum + sealed, 0),
+    clear: all.reduce((sum, { clear }) => sum + clear, 0),
+  };
 }
 
 beforeAll(async () => {
   for (const _ of NODES) hosts.push(await makeTestHost());
   unplug = await joinHosts(hosts);
   for (const host of hosts) {
-    await host.run(["nft", COUNTERS]);
+    await countWire(host);
     kernels.push(host.kernel());
   }
   for (const kernel of kernels) expect(await kernel.lackOfEncryption()).toBe("");

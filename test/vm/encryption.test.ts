@@ -14,6 +14,7 @@ import {
   type Talk,
   talkOverTcp,
 } from "../support/traffic.ts";
+import { countWire, heardBy } from "../support/wire-counters.ts";
 
 /** The third host is a member that has no keys: what it sends to the encrypted tunnels' port is in clear. */
 const SKETCH: ClusterSketch = {
@@ -40,28 +41,10 @@ async function applyAt(self: 1 | 2, epochs = START) {
   expect(report.failures).toEqual([]);
 }
 
-/** What came to a host by its wire, before the kernel has looked into it: packets of ESP, and of VXLAN in clear. */
-async function heardAt(host: number): Promise<{ esp: number; clear: number }> {
-  const { nftables } = JSON.parse(await hosts[host]!.run(["nft", "-j", "list", "counters"]));
-  const count = (name: string): number =>
-    nftables.find((row: { counter?: { name: string } }) => row.counter?.name === name).counter.packets;
-  return { esp: count("sealed"), clear: count("clear") };
-}
-
-const COUNTERS = `table netdev wire {
-  counter sealed {}
-  counter clear {}
-  chain in {
-    type filter hook ingress device "eth0" priority 0;
-    ip protocol esp counter name sealed
-    udp dport { 4789, 4790 } counter name clear
-  }
-}`;
-
 beforeAll(async () => {
   for (let i = 0; i < 3; i++) hosts.push(await makeTestHost());
   unplug = await joinHosts(hosts);
-  for (const host of hosts) await host.run(["nft", COUNTERS]);
+  for (const host of hosts) await countWire(host);
   kernels.push(hosts[0]!.kernel(), hosts[1]!.kernel());
   await applyAt(1);
   await applyAt(2);
@@ -89,7 +72,7 @@ test("what is read back is what was asked for, keys included", async () => {
 });
 
 test("tasks talk, in packets as large as the network takes, and the wire has ESP only", async () => {
-  const before = await heardAt(1);
+  const before = await heardBy(hosts[1]!);
   expect(await connectTimes(client(), "10.0.1.33", 80, 20)).toEqual(Array(20).fill("vote2222 10.0.1.31"));
   // 1416 bytes with IP and ICMP headers, and not one more.
   const large = (size: number): [string, ...string[]] => [
@@ -106,8 +89,8 @@ test("tasks talk, in packets as large as the network takes, and the wire has ESP
   ];
   await hosts[0]!.run(large(1388), "task-client11");
   await expect(hosts[0]!.run(large(1389), "task-client11")).rejects.toThrow();
-  const after = await heardAt(1);
-  expect(after.esp - before.esp).toBeGreaterThan(60);
+  const after = await heardBy(hosts[1]!);
+  expect(after.sealed - before.sealed).toBeGreaterThan(60);
   expect(after.clear).toBe(before.clear);
 });
 
@@ -126,7 +109,7 @@ test("while keys change under load, no packet is lost and no connection breaks",
   }
   expect(new Set(await load)).toEqual(new Set(["vote2222 10.0.1.31"]));
   expect(await ping).toContain(" 0% packet loss");
-  expect((await heardAt(1)).clear).toBe(0);
+  expect((await heardBy(hosts[1]!)).clear).toBe(0);
   talk.stop();
   await applyAt(1);
   await applyAt(2);
@@ -140,11 +123,11 @@ test("a tunnel packet in clear is dropped by the kernel itself", async () => {
   await outside("address add 10.0.1.99/24 dev fake");
   await outside("link set fake up");
   await outside("neigh add 10.0.1.31 lladdr 02:42:0a:00:01:c9 dev fake");
-  const before = await heardAt(0);
+  const before = await heardBy(hosts[0]!);
   await sendOverUdp(far.path(), "10.0.1.31", 5000, "intruder", "10.0.1.99");
   await sendOverUdp(hosts[1]!.path("task-vote2222"), "10.0.1.31", 5000, "neighbour", "10.0.1.33");
   expect(await sink.next()).toBe("neighbour");
-  expect((await heardAt(0)).clear).toBeGreaterThan(before.clear);
+  expect((await heardBy(hosts[0]!)).clear).toBeGreaterThan(before.clear);
   const stat = hosts[0]!.inside(() => readFileSync("/proc/thread-self/net/xfrm_stat", "utf8"));
   expect(Number(/XfrmInTmplMismatch\s+(\d+)/.exec(stat)?.[1])).toBeGreaterThan(0);
   // And it is the policy that keeps it out, not a mistake of this test.
@@ -158,9 +141,9 @@ test("a tunnel packet in clear is dropped by the kernel itself", async () => {
 test("to a peer without keys nothing is sent", async () => {
   const facts = { ...encryptedFactsOf(SKETCH, 1, START), encryption: [] };
   await kernels[0]!.apply(planNetwork(facts, { tag: "sh" }));
-  const before = await heardAt(1);
+  const before = await heardBy(hosts[1]!);
   expect(await pings(client(), "10.0.1.33")).toBe(false);
-  expect(await heardAt(1)).toEqual(before);
+  expect(await heardBy(hosts[1]!)).toEqual(before);
   await applyAt(1);
   expect(await pings(client(), "10.0.1.33")).toBe(true);
 });

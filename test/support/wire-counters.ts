@@ -1,0 +1,33 @@
+import type { TestHost } from "./netns.ts";
+
+/** What came to a host by its wire, before the kernel has looked into it: packets of ESP, and of VXLAN in clear. */
+export interface Heard {
+  readonly sealed: number;
+  readonly clear: number;
+}
+
+const COUNTERS = `table netdev wire {
+  counter sealed {}
+  counter clear {}
+  chain in {
+    type filter hook ingress device "eth0" priority 0;
+    ip protocol esp counter name sealed
+    udp dport { 4789, 4790 } counter name clear
+  }
+}`;
+
+export async function countWire(host: TestHost): Promise<void> {
+  await host.run(["nft", COUNTERS]);
+}
+
+/** Since `countWire`. */
+export async function heardBy(host: TestHost): Promise<Heard> {
+  const { nftables } = JSON.parse(await host.run(["nft", "-j", "list", "counters"])) as {
+    nftables: readonly { counter?: { name: string; packets: number } }[];
+  };
+  const count = (name: keyof Heard) =>
+    nftables.find(({ counter }) => counter?.name === name)?.counter?.packets;
+  const [sealed, clear] = [count("sealed"), count("clear")];
+  if (sealed === undefined || clear === undefined) throw new Error("the wire is not counted");
+  return { sealed, clear };
+}
