@@ -16,6 +16,8 @@ import type {
   Node,
   NodeSpec,
   PullProgress,
+  PushedTag,
+  RegistryLogin,
   Secret,
   SecretSpec,
   Service,
@@ -36,6 +38,8 @@ export type {
   LogLine,
   LogQuery,
   PullProgress,
+  PushedTag,
+  RegistryLogin,
   ServiceLogLine,
   SwarmState,
   SystemInfo,
@@ -185,6 +189,8 @@ export interface LocalNetworks {
 export interface ContainerBackend {
   list(): Promise<ContainerInfo[]>;
   get(ref: string): Promise<ContainerInfo>;
+  /** What it wrote into its own file system; 0 when it is gone. */
+  bytesOf(id: string): Promise<number>;
   logs(id: string, options: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
 }
 
@@ -201,6 +207,15 @@ export interface ImageBackend {
     archive: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<readonly { name?: string; id: string }[]>;
+  /** One tag, or without one all of the repository's; what each points to there now. */
+  push(
+    ref: string,
+    options: { auth?: string; onProgress: (p: PullProgress) => void; signal: AbortSignal },
+  ): Promise<readonly PushedTag[]>;
+  /** A `docker save` archive. Fault "not-found" before its first byte. */
+  save(refs: readonly string[]): Promise<AsyncIterable<Uint8Array>>;
+  /** Asks the registry whether it takes the credentials. Fault "unauthorized". */
+  login(wanted: RegistryLogin): Promise<void>;
   tag(source: string, target: string): Promise<void>;
   remove(ref: string, force: boolean): Promise<readonly ({ untagged: string } | { deleted: string })[]>;
   /** What a reference points to in its registry: for the CLI's digest pinning (`/distribution/X/json`). */
@@ -209,6 +224,8 @@ export interface ImageBackend {
 
 export interface VolumeBackend {
   list(): Promise<VolumeInfo[]>;
+  /** What its files take. */
+  bytesOf(name: string): Promise<number>;
   get(name: string): Promise<VolumeInfo>;
   create(wanted: {
     name: string;

@@ -10,6 +10,8 @@ import type {
   LogLine,
   LogQuery,
   PullProgress,
+  PushedTag,
+  RegistryLogin,
   VolumeBackend,
   VolumeInfo,
 } from "./backends.ts";
@@ -47,6 +49,12 @@ export class FakeContainers implements ContainerBackend {
     const found = all.find((c) => c.id === ref || c.name === ref) ?? all.find((c) => c.id.startsWith(ref));
     if (found === undefined) throw new Fault("not-found", `No such container: ${ref}`);
     return found;
+  }
+
+  readonly written: Map<string, number> = new Map<string, number>();
+
+  async bytesOf(id: string): Promise<number> {
+    return this.written.get(id) ?? 0;
   }
 
   async *logs(id: string, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
@@ -140,6 +148,38 @@ export class FakeImages implements ImageBackend {
     return [{ name: `loaded:${bytes}`, id: `sha256:${"e".repeat(64)}` }];
   }
 
+  /** What was pushed, newest last. */
+  readonly pushed: string[] = [];
+  /** The one who may log in: "user:password". */
+  user = "user:word";
+
+  async push(
+    ref: string,
+    { auth, onProgress, signal }: Parameters<ImageBackend["push"]>[1],
+  ): Promise<PushedTag[]> {
+    this.lastAuth = auth;
+    const image = await this.inspect(ref);
+    onProgress({ id: "5f70bf18a086", status: "Preparing" });
+    signal.throwIfAborted();
+    if (!ref.startsWith("reg.test/"))
+      throw new Fault("forbidden", "denied: requested access to the resource is denied");
+    this.pushed.push(ref);
+    return [{ tag: ref.split(":").at(-1) ?? "", digest: image.target, size: 1234 }];
+  }
+
+  /** The names, a line each. */
+  async save(refs: readonly string[]): Promise<AsyncIterable<Uint8Array>> {
+    for (const ref of refs) await this.inspect(ref);
+    return (async function* () {
+      for (const ref of refs) yield Buffer.from(`${ref}\n`);
+    })();
+  }
+
+  async login({ server, username, password }: RegistryLogin): Promise<void> {
+    if (`${username}:${password}` !== this.user)
+      throw new Fault("unauthorized", `login attempt to ${server} failed with status: 401 Unauthorized`);
+  }
+
   async tag(source: string, target: string): Promise<void> {
     const image = await this.inspect(source);
     const name = familiar(target);
@@ -175,6 +215,7 @@ export class FakeImages implements ImageBackend {
 export class FakeVolumes implements VolumeBackend {
   readonly #all = new Map<string, VolumeInfo>();
   readonly #clock: Clock;
+  readonly bytes: Map<string, number> = new Map<string, number>();
   readonly users: Map<string, string> = new Map<string, string>();
 
   constructor(clock: Clock) {
@@ -196,12 +237,17 @@ export class FakeVolumes implements VolumeBackend {
     const volume = {
       ...wanted,
       name,
+      anonymous: wanted.name === "",
       path: `/var/lib/shoal/volumes/${name}/_data`,
       createdAt: this.#clock.now(),
       ...this.#all.get(name),
     };
     this.#all.set(name, volume);
     return volume;
+  }
+
+  async bytesOf(name: string): Promise<number> {
+    return this.bytes.get(name) ?? 0;
   }
 
   async remove(name: string, force: boolean): Promise<void> {

@@ -33,6 +33,7 @@ export function containerBackend({ containers, facts }: ContainerBackendParts): 
   return {
     list: async () => (await containers.list()).map(info),
     get: async (ref) => info(requireContainer(await containers.list(), ref)),
+    bytesOf: (id) => containers.bytesOf(id),
     logs: (id, options, signal) => containers.logs(id, options, signal),
   };
 }

@@ -1,6 +1,12 @@
-import type { DistributionInfo, ImageBackend, ImageInfo } from "../api/index.ts";
-import { parsePlatform, parseReference, parseRegistryAuth, type RegistryClient } from "../registry/index.ts";
-import type { ContainerdImages, Containers } from "../runtime/index.ts";
+import type { DistributionInfo, ImageBackend, ImageInfo, PullProgress } from "../api/index.ts";
+import {
+  parsePlatform,
+  parseReference,
+  parseRegistryAuth,
+  type RegistryClient,
+  registryDomain,
+} from "../registry/index.ts";
+import type { ContainerdImages, Containers, OnProgress } from "../runtime/index.ts";
 import type { EventHub } from "./event-hub.ts";
 
 export interface ImageBackendParts {
@@ -21,7 +27,7 @@ export function imageBackend({ images, containers, registry, events }: ImageBack
       const pulled = await images.pull(ref, {
         ...(auth !== undefined && { auth }),
         ...(platform !== undefined && { platform: parsePlatform(platform) }),
-        onProgress: ({ id = "", status, progressDetail }) => onProgress({ id, status, ...progressDetail }),
+        onProgress: told(onProgress),
         signal,
       });
       tell("pull", ref);
@@ -33,6 +39,23 @@ export function imageBackend({ images, containers, registry, events }: ImageBack
       return loaded.flatMap(({ id, names }) =>
         names.length > 0 ? names.map((name) => ({ id, name })) : [{ id }],
       );
+    },
+    async push(ref, { auth, onProgress, signal }) {
+      const pushed = await images.push(ref, {
+        ...(auth !== undefined && { auth }),
+        onProgress: told(onProgress),
+        signal,
+      });
+      tell("push", ref);
+      return pushed;
+    },
+    async save(refs) {
+      const archive = await images.save(refs);
+      for (const ref of refs) tell("save", (await images.inspect(ref)).id, ref);
+      return archive;
+    },
+    async login({ server, ...credentials }) {
+      await registry.login(registryDomain(server), { credentials });
     },
     async tag(source, target) {
       await images.tag(source, target);
@@ -60,6 +83,11 @@ export function imageBackend({ images, containers, registry, events }: ImageBack
       };
     },
   };
+}
+
+/** runtime's steps as the API tells them. */
+function told(onProgress: (step: PullProgress) => void): OnProgress {
+  return ({ id = "", status, progressDetail }) => onProgress({ id, status, ...progressDetail });
 }
 
 async function usersOf(

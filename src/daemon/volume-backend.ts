@@ -15,6 +15,7 @@ export function volumeBackend({ volumes, containers, events }: VolumeBackendPart
     events.publish({ type: "volume", action, scope: "local", actor: name, attributes: { driver: "local" } });
   return {
     list: () => volumes.list(),
+    bytesOf: (name) => volumes.bytesOf(name),
     async get(name) {
       const volume = await volumes.get(name);
       if (volume === undefined) throw new Fault("not-found", `get ${name}: no such volume`);

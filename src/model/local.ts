@@ -169,6 +169,23 @@ export interface PullProgress {
   readonly total?: number;
 }
 
+/** What a pushed tag points to in its registry. */
+export interface PushedTag {
+  readonly tag: string;
+  readonly digest: string;
+  /** Of the manifest, bytes. */
+  readonly size: number;
+}
+
+/** Credentials that `docker login` asks a registry about. Never logged. */
+export interface RegistryLogin {
+  /** As the CLI names the registry: "https://index.docker.io/v1/", "host:5000"; empty: Docker Hub. */
+  readonly server: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly identityToken?: string;
+}
+
 export interface DistributionInfo {
   readonly descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number };
   readonly platforms: readonly {
@@ -198,6 +215,8 @@ export interface ImageInfo {
 
 export interface VolumeInfo {
   readonly name: string;
+  /** Nobody gave it a name. */
+  readonly anonymous: boolean;
   readonly driver: string;
   readonly path: string;
   readonly createdAt: Instant;

@@ -16,6 +16,7 @@ export interface AuthRequest {
   /** Base URL of the registry. */
   readonly base: string;
   readonly insecure: boolean;
+  /** Empty: none, for credentials alone. */
   readonly scope: string;
   readonly credentials?: Credentials | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -94,7 +95,8 @@ function tokenRequest(
   of: AuthRequest,
 ): { method: "GET" | "POST"; url: string; headers: Record<string, string>; body?: string } {
   const { username, identityToken } = of.credentials ?? {};
-  const wanted = { ...(service && { service }), scope: scope ?? of.scope };
+  const asked = scope ?? of.scope;
+  const wanted = { ...(service && { service }), ...(asked !== "" && { scope: asked }) };
   if (identityToken !== undefined) {
     const form = {
       grant_type: "refresh_token",

@@ -6,6 +6,7 @@ export { type Credentials, parseRegistryAuth } from "./credentials.ts";
 export { type Digest, digestOf } from "./digest.ts";
 export {
   type Descriptor,
+  documentType,
   type ImageConfig,
   type ImageManifest,
   isIndexType,
@@ -28,6 +29,7 @@ export {
   nameOf,
   parseReference,
   type Reference,
+  registryDomain,
   withDefaultTag,
 } from "./reference.ts";
 export {

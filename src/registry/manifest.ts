@@ -29,6 +29,12 @@ export interface ImageIndex {
   readonly manifests: readonly Descriptor[];
 }
 
+/** A descriptor and the document it points to. */
+export interface Document {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+}
+
 export interface ImageManifest {
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
@@ -155,4 +161,15 @@ function listOf(value: unknown): readonly unknown[] {
 
 function textsOf(value: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(objectOf(value)).map(([key, text]) => [key, String(text)]));
+}
+
+/** What a document calls itself, or what it looks like. */
+export function documentType(bytes: Uint8Array): string {
+  try {
+    const { mediaType, manifests } = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>;
+    if (typeof mediaType === "string") return mediaType;
+    return manifests === undefined ? MEDIA_TYPES.ociManifest : MEDIA_TYPES.ociIndex;
+  } catch (cause) {
+    throw new Fault("invalid", "cannot read image manifest: it is not JSON", { cause });
+  }
 }

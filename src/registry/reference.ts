@@ -92,3 +92,9 @@ export function familiarReference(ref: Reference): string {
 function suffixOf({ tag, digest }: Reference): string {
   return (tag === undefined ? "" : `:${tag}`) + (digest === undefined ? "" : `@${digest}`);
 }
+
+/** The registry that `docker login` means: by URL (its own for Docker Hub), by host, or by nothing for Docker Hub. */
+export function registryDomain(server: string): string {
+  const host = server.replace(/^https?:\/\//, "").split("/", 1)[0] ?? "";
+  return host === "" || host === LEGACY_DOMAIN ? DEFAULT_DOMAIN : host;
+}

@@ -6,6 +6,8 @@ import { digestOf, isDigest } from "./digest.ts";
 import { Endpoints } from "./endpoint.ts";
 import {
   type Descriptor,
+  type Document,
+  documentType,
   type ImageConfig,
   type ImageManifest,
   isIndexType,
@@ -19,6 +21,7 @@ import { choosePlatform, formatPlatform, hostPlatform, matchesPlatform, type Pla
 import { familiarReference, type Reference, withDefaultTag } from "./reference.ts";
 import { Session } from "./session.ts";
 import { readBody, Transport } from "./transport.ts";
+import { hasBlob, putManifest, uploadBlob } from "./upload.ts";
 
 const ACCEPT = [
   MEDIA_TYPES.ociIndex,
@@ -44,12 +47,6 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A descriptor and the document it points to. */
-export interface Document {
-  readonly descriptor: Descriptor;
-  readonly bytes: Uint8Array;
-}
-
 /** One platform's image, and the way to it. */
 export interface Resolved {
   /** What the reference points to: an index, or the manifest itself. */
@@ -67,7 +64,7 @@ export interface Distribution {
 }
 
 /**
- * Reads images from OCI distribution and Docker v2 registries (OCI distribution spec 1.1, "Pull").
+ * Reads images from OCI distribution and Docker v2 registries, and writes them there (OCI distribution spec 1.1, "Pull", "Push").
  * Owns its connections: close it.
  */
 export class RegistryClient {
@@ -135,6 +132,33 @@ export class RegistryClient {
     return readBlob({ session: this.#session, clock: this.#clock, log: this.#log }, ref, blob, options);
   }
 
+  /** Asks whether the repository has the blob, as one who is going to push. */
+  hasBlob(ref: Reference, blob: Descriptor, options: CallOptions = {}): Promise<boolean> {
+    return hasBlob(this.#session, ref, blob, options);
+  }
+
+  /** Puts a blob into the repository; `source` gives its bytes, anew for each attempt. */
+  uploadBlob(
+    ref: Reference,
+    blob: Descriptor,
+    source: () => AsyncIterable<Uint8Array>,
+    options: CallOptions = {},
+  ): Promise<void> {
+    return uploadBlob(this.#session, ref, blob, source, options);
+  }
+
+  /** Points `ref` to a manifest whose blobs are there. */
+  putManifest(ref: Reference, manifest: Document, options: CallOptions = {}): Promise<void> {
+    return putManifest(this.#session, ref, manifest, options);
+  }
+
+  /** Asks the registry of that name whether it takes these credentials. Fault "unauthorized" when it does not. */
+  async login(domain: string, options: CallOptions): Promise<void> {
+    const call = { ...options, method: "GET", path: "/v2/", intent: "login" } as const;
+    const response = await this.#session.call({ domain, path: "" }, call);
+    await response.body.dump();
+  }
+
   async #descend(ref: Reference, platform: Platform, options: CallOptions): Promise<Document[]> {
     const documents: Document[] = [];
     for (let next: Reference = ref; documents.length <= MAX_INDEX_DEPTH; ) {
@@ -160,7 +184,7 @@ export class RegistryClient {
     if (ref.digest !== undefined && ref.digest !== digest) {
       throw new Fault("invalid", `manifest verification failed for digest ${ref.digest}`);
     }
-    const mediaType = mediaTypeOf(response.header("content-type")) ?? guessType(bytes);
+    const mediaType = mediaTypeOf(response.header("content-type")) ?? documentType(bytes);
     return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
   }
 
@@ -191,17 +215,6 @@ function manifestCall(method: "GET" | "HEAD", ref: Reference, { credentials, sig
 function mediaTypeOf(header: string | undefined): string | undefined {
   const type = header?.split(";", 1)[0]?.trim().toLowerCase();
   return type !== undefined && (isIndexType(type) || isManifestType(type)) ? type : undefined;
-}
-
-/** For servers that name no type: what the document calls itself. */
-function guessType(bytes: Uint8Array): string {
-  try {
-    const { mediaType, manifests } = JSON.parse(Buffer.from(bytes).toString()) as Record<string, unknown>;
-    if (typeof mediaType === "string") return mediaType;
-    return manifests === undefined ? MEDIA_TYPES.ociManifest : MEDIA_TYPES.ociIndex;
-  } catch (cause) {
-    throw new Fault("invalid", "cannot read image manifest: it is not JSON", { cause });
-  }
 }
 
 function checkConfig(ref: Reference, manifest: ImageManifest, config: ImageConfig, wanted: Platform): void {

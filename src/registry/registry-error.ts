@@ -55,6 +55,28 @@ export function toFault(ref: Reference, error: RegistryError): Fault {
   return new Fault(kind, `cannot pull ${familiarReference(ref)}: ${said}`);
 }
 
+/** The Fault for a failed push to `ref`: the registry's own words, as Docker passes them on. */
+export function pushFault(ref: Reference, error: RegistryError): Fault {
+  const said = `${error.code.toLowerCase().replaceAll("_", " ")}: ${error.message}`;
+  const kind = PUSH_KINDS[error.status];
+  if (kind !== undefined) return new Fault(kind, said);
+  return new Fault("unavailable", `cannot push ${familiarReference(ref)}: ${said}`);
+}
+
+/** The Fault for credentials that the registry does not take (moby registry/auth.go loginV2). */
+export function loginFault({ domain }: Reference, { status, message }: RegistryError): Fault {
+  const kind = status === 401 || status === 403 ? "unauthorized" : "unavailable";
+  return new Fault(kind, `login attempt to ${domain} failed with status: ${status} ${message}`);
+}
+
+const PUSH_KINDS: Readonly<Record<number, FaultKind>> = {
+  401: "unauthorized",
+  403: "forbidden",
+  404: "not-found",
+  405: "unsupported",
+  413: "invalid",
+};
+
 const denied = (name: string, _: string, said: string): string =>
   `pull access denied for ${name}, repository does not exist or may require 'docker login': ${said}`;
 

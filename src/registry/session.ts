@@ -3,11 +3,26 @@ import type { Authorizer, AuthRequest } from "./authorizer.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Endpoint, Endpoints } from "./endpoint.ts";
 import type { Reference } from "./reference.ts";
-import { readError, toFault } from "./registry-error.ts";
-import type { HttpResponse, Transport } from "./transport.ts";
+import { loginFault, pushFault, readError, toFault } from "./registry-error.ts";
+import type { HttpRequest, HttpResponse, Transport } from "./transport.ts";
 
 /** How long a mirror that did not answer is left alone. */
 const SHUN_MS = 30_000;
+
+export type Intent = "pull" | "push" | "login";
+
+/** distribution's docs/spec/auth/scope.md. */
+const SCOPES: Readonly<Record<Intent, (path: string) => string>> = {
+  pull: (path) => `repository:${path}:pull`,
+  push: (path) => `repository:${path}:pull,push`,
+  login: () => "",
+};
+
+const FAULTS: Readonly<Record<Intent, typeof toFault>> = {
+  pull: toFault,
+  push: pushFault,
+  login: loginFault,
+};
 
 export interface SessionParts {
   readonly transport: Transport;
@@ -18,10 +33,13 @@ export interface SessionParts {
 }
 
 export interface RepositoryCall {
-  readonly method: "GET" | "HEAD";
-  /** Below the repository: `manifests/latest`. */
+  readonly method: HttpRequest["method"];
+  /** Below the repository: `manifests/latest`; or a whole URL, as a registry names the place for an upload. */
   readonly path: string;
+  /** What the call is a part of; all but a pull goes to the registry itself, never to a mirror. */
+  readonly intent?: Intent;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: HttpRequest["body"];
   readonly credentials?: Credentials | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -43,7 +61,7 @@ export class Session {
    */
   async call(ref: Reference, of: RepositoryCall): Promise<HttpResponse> {
     const { endpoints, log } = this.#parts;
-    const all = endpoints.of(ref);
+    const all = endpoints.of(ref).filter(({ mirror }) => !mirror || (of.intent ?? "pull") === "pull");
     let refusal: Fault | undefined;
     for (const [i, endpoint] of all.entries()) {
       const isLast = i === all.length - 1;
@@ -65,22 +83,27 @@ export class Session {
   async #callEndpoint(ref: Reference, endpoint: Endpoint, of: RepositoryCall): Promise<HttpResponse> {
     const { insecure, mirror } = endpoint;
     const { transport, authorizer } = this.#parts;
+    const { intent = "pull" } = of;
     const base = await this.#baseOf(endpoint, of.signal);
     // A mirror is another party: the registry's credentials are not for it.
     const auth: AuthRequest = {
       base,
       insecure,
-      scope: `repository:${ref.path}:pull`,
+      scope: SCOPES[intent](ref.path),
       credentials: mirror ? undefined : of.credentials,
       signal: of.signal,
     };
+    const url = urlOf(of.path, `${base}/v2/${ref.path}/`);
+    // An upload may go to another host, which has its own leave in the URL.
+    const isHome = new URL(url).origin === new URL(base).origin;
     const ask = (authorization: string | undefined): Promise<HttpResponse> =>
       transport.send({
         method: of.method,
-        url: `${base}/v2/${ref.path}/${of.path}`,
-        headers: { ...of.headers, ...(authorization !== undefined && { authorization }) },
+        url,
+        headers: { ...of.headers, ...(authorization !== undefined && isHome && { authorization }) },
         insecure,
         signal: of.signal,
+        ...(of.body !== undefined && { body: of.body }),
       });
     let response = await ask(authorizer.known(auth));
     if (response.status === 401) {
@@ -91,7 +114,7 @@ export class Session {
       }
     }
     if (response.status >= 200 && response.status < 300) return response;
-    throw toFault(ref, await readError(response));
+    throw FAULTS[intent](ref, await readError(response));
   }
 
   /** The scheme that the host speaks; asked once for hosts that may speak either. */
@@ -121,4 +144,9 @@ export class Session {
   #isShunned(endpoint: Endpoint): boolean {
     return (this.#shunnedUntil.get(endpoint.urls[0] ?? "") ?? 0) > this.#parts.clock.now();
   }
+}
+
+/** A plain path keeps its colons: `manifests/sha256:…` is no URL. */
+function urlOf(path: string, base: string): string {
+  return /^(https?:\/\/|\/)/.test(path) ? new URL(path, base).href : base + path;
 }

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { Agent, type Dispatcher, request } from "undici";
 import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
 
@@ -19,11 +20,18 @@ const PASSING: ReadonlySet<string> = new Set([
   "UND_ERR_BODY_TIMEOUT",
 ]);
 
+/** A body too big for memory: read anew for each attempt. */
+export interface BodySource {
+  /** Bytes. */
+  readonly size: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
 export interface HttpRequest {
-  readonly method: "GET" | "HEAD" | "POST";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT";
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array | BodySource;
   /** Plain http and unverified certificates are allowed. */
   readonly insecure: boolean;
   /** How often to try; 4 unless said. */
@@ -80,7 +88,7 @@ export class Transport {
     for (let hops = 0; ; hops++) {
       const response = await this.#once({ ...of, url, headers });
       const location = REDIRECTS.has(response.status) ? response.header("location") : undefined;
-      if (location === undefined || of.method === "POST") return response;
+      if (location === undefined || of.method === "POST" || of.method === "PUT") return response;
       await response.body.dump();
       if (hops === MAX_REDIRECTS) throw new Fault("unavailable", `stopped after ${MAX_REDIRECTS} redirects`);
       const next = new URL(location, url);
@@ -95,9 +103,9 @@ export class Transport {
   async #once(of: HttpRequest): Promise<HttpResponse> {
     const { statusCode, headers, body } = await request(of.url, {
       method: of.method,
-      headers: { "user-agent": "shoal", ...of.headers },
+      headers: { "user-agent": "shoal", ...lengthOf(of.body), ...of.headers },
       dispatcher: of.insecure ? this.#lax : this.#strict,
-      ...(of.body !== undefined && { body: of.body }),
+      ...(of.body !== undefined && { body: isSource(of.body) ? Readable.from(of.body.open()) : of.body }),
       ...(of.signal !== undefined && { signal: of.signal }),
     });
     const header = (name: string): string | undefined => {
@@ -106,6 +114,15 @@ export class Transport {
     };
     return { status: statusCode, url: of.url, header, body };
   }
+}
+
+function isSource(body: HttpRequest["body"]): body is BodySource {
+  return typeof body === "object" && "open" in body;
+}
+
+/** undici knows the length of all bodies but streams. */
+function lengthOf(body: HttpRequest["body"]): Record<string, string> {
+  return isSource(body) ? { "content-length": String(body.size) } : {};
 }
 
 function agent(rejectUnauthorized: boolean): Agent {
@@ -149,9 +166,8 @@ export function bare(url: string): string {
 
 export function unreachable(of: Pick<HttpRequest, "method" | "url">, error: unknown): Fault {
   const reason = messageOf(error) || codeOf(error) || "connection failed";
-  return new Fault("unavailable", `${of.method === "HEAD" ? "Head" : "Get"} "${bare(of.url)}": ${reason}`, {
-    cause: error,
-  });
+  const verb = of.method.slice(0, 1) + of.method.slice(1).toLowerCase();
+  return new Fault("unavailable", `${verb} "${bare(of.url)}": ${reason}`, { cause: error });
 }
 
 function withoutSecrets(headers: Readonly<Record<string, string>>): Record<string, string> {

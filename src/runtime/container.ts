@@ -189,6 +189,8 @@ export interface Containers {
   /** All, or those with these labels ("" matches any value). */
   list(labels?: Readonly<Record<string, string>>): Promise<ContainerState[]>;
   get(id: string): Promise<ContainerState | undefined>;
+  /** What it wrote into its own file system; 0 when it is gone. */
+  bytesOf(id: string): Promise<number>;
   /**
    * Makes it, with its file system, volumes and process, ready to start. What was half made goes when it fails. Fault "invalid"
    * unless each of the config's files has contents.
@@ -242,6 +244,8 @@ export interface Volumes {
     readonly options: Readonly<Record<string, string>>;
     readonly driver: string;
   }): Promise<Volume>;
+  /** What its files take, as they say it of themselves; 0 when it is not there. */
+  bytesOf(name: string): Promise<number>;
   /** Faults: "not-found" `get X: no such volume`; "conflict" `remove X: volume is in use - [ids]`. */
   remove(
     name: string,

@@ -111,6 +111,11 @@ export class FakeContainers implements Containers {
     return this.#all.get(id)?.state;
   }
 
+  /** Nothing in it ever writes. */
+  async bytesOf(_id: string): Promise<number> {
+    return 0;
+  }
+
   /** What one of the config's files holds, as text. */
   read(id: string, target: string): string | undefined {
     const bytes = this.#require(id).contents.get(target);

@@ -18,13 +18,14 @@ import { logNotKept, nameTaken, noHealthCheck, noSuchContainer, notRunning } fro
 import { ContainerHealths } from "./container-health.ts";
 import { ContainerKeeper } from "./container-keeper.ts";
 import { type MakerParts, makeContainer, removeContainer } from "./container-maker.ts";
-import { type SnapshotMounts, snapshotMounts } from "./container-store.ts";
+import { type SnapshotMounts, snapshotMounts, unlessGone } from "./container-store.ts";
 import { sweep } from "./container-sweep.ts";
 import { createTask, killTask, startTask } from "./container-task.ts";
 import { readLeftOutput } from "./exec-left.ts";
 import type { ExecConfig, ExecResult, HealthStatus } from "./health.ts";
 import type { Images } from "./image.ts";
 import { type ContainerdAddress, connectContainerd } from "./image-client.ts";
+import { snapshotBytes } from "./image-unpack.ts";
 import type { Logs } from "./log.ts";
 import { LogStore } from "./log-store.ts";
 import { readMachine } from "./machine.ts";
@@ -127,6 +128,15 @@ export class ContainerdContainers implements Containers {
   async get(id: string): Promise<ContainerState | undefined> {
     const entry = this.#keeper.get(id);
     return entry && this.#keeper.stateOf(entry);
+  }
+
+  async bytesOf(id: string): Promise<number> {
+    try {
+      return await snapshotBytes(this.#client, id);
+    } catch (error) {
+      unlessGone(error);
+      return 0;
+    }
   }
 
   async create(config: ContainerConfig, contents: FileContents = new Map()): Promise<void> {

@@ -49,14 +49,24 @@ export async function blobSize(client: GrpcClient, digest: Digest): Promise<numb
 
 /** A whole small blob. Fault "not-found" when it is missing. */
 export async function readContent(client: GrpcClient, digest: Digest): Promise<Uint8Array> {
-  const stream = client.serverStream(Content.method.read, { digest });
   const chunks: Uint8Array[] = [];
+  for await (const chunk of streamContent(client, digest)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** A blob in pieces, read no faster than they are taken. Fault "not-found" when it is missing. */
+export async function* streamContent(
+  client: GrpcClient,
+  digest: Digest,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const stream = client.serverStream(Content.method.read, { digest });
   try {
-    for await (const { data } of stream) chunks.push(data as Uint8Array);
+    for await (const { data } of stream) yield data as Uint8Array;
   } catch (error) {
     throw faultOf(error, "containerd Read");
+  } finally {
+    stream.cancel();
   }
-  return Buffer.concat(chunks);
 }
 
 /** Adds labels to a blob that is there. */

@@ -87,7 +87,7 @@ export class LayerStore {
       for await (const chunk of fetch?.(offset, AbortSignal.any([signal, stop])) ?? []) {
         yield chunk;
         at += chunk.length;
-        progress.downloaded(at);
+        progress.moved("Downloading", at);
       }
       progress.say("Verifying Checksum");
     }

@@ -4,6 +4,7 @@ import {
   familiarName,
   familiarReference,
   formatReference,
+  nameOf,
   parseReference,
   type Reference,
   withDefaultTag,
@@ -29,6 +30,19 @@ export function recordNameOf(ref: Reference): string {
 export function referenceOf({ name }: ImageRecord): Reference | undefined {
   // An image without a name is kept under its id.
   return isFullId(name) ? undefined : tryReference(name);
+}
+
+/** The tags of a repository among these names, sorted. */
+export function tagsOf(repository: Reference, records: readonly ImageRecord[]): Reference[] {
+  return records
+    .flatMap((record) => referenceOf(record) ?? [])
+    .filter((ref) => ref.tag !== undefined && nameOf(ref) === nameOf(repository))
+    .sort((a, b) => ((a.tag ?? "") < (b.tag ?? "") ? -1 : 1));
+}
+
+/** A repository, or a tag of it, of which nothing is here: Docker's words (moby distribution/push.go). */
+export function nothingToPush(ref: Reference): Fault {
+  return new Fault("not-found", `An image does not exist locally with the tag: ${familiarName(ref)}`);
 }
 
 /** What Docker shows as RepoTags and RepoDigests for records of one image, each sorted. */

@@ -1,7 +1,7 @@
 import type { Clock } from "../lib/index.ts";
 import type { Digest } from "../registry/index.ts";
 
-/** One line of a pull's story, in the words of Docker's progress stream (moby pkg/jsonmessage). Bytes. */
+/** One line of a pull's or push's story, in the words of Docker's progress stream (moby pkg/jsonmessage). Bytes. */
 export interface ImageProgress {
   readonly status: string;
   /** The tag or the layer it is about. */
@@ -11,8 +11,8 @@ export interface ImageProgress {
 
 export type OnProgress = (event: ImageProgress) => void;
 
-/** Between two "Downloading" lines of one layer. */
-const DOWNLOAD_EVERY_MS = 100;
+/** Between two lines of one layer that tell how far it is. */
+const TELL_EVERY_MS = 100;
 
 /** The 12 characters by which Docker's CLI shows a digest. */
 export function shortId(digest: Digest): string {
@@ -38,11 +38,12 @@ export class LayerProgress {
     this.#tell({ status, id: this.#id, progressDetail: {} });
   }
 
-  downloaded(current: number): void {
+  /** So many of its bytes are through. */
+  moved(status: "Downloading" | "Pushing", current: number): void {
     const now = this.#clock.now();
     if (now < this.#next && current < this.#total) return;
-    this.#next = now + DOWNLOAD_EVERY_MS;
-    this.#tell({ status: "Downloading", id: this.#id, progressDetail: { current, total: this.#total } });
+    this.#next = now + TELL_EVERY_MS;
+    this.#tell({ status, id: this.#id, progressDetail: { current, total: this.#total } });
   }
 
   extracting(): void {

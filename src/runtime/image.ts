@@ -23,8 +23,23 @@ export interface Images {
   list(): Promise<LocalImage[]>;
   /** Gives an image another name; the name moves when it is taken. */
   tag(source: string, target: string): Promise<void>;
+  /**
+   * Puts an image into its registry under its name; without a tag, under all that its repository has here. What each tag points to now.
+   * Fault "not-found" when there is none here.
+   */
+  push(text: string, options?: PushOptions): Promise<Pushed[]>;
   /** Removes a name, and the image with its last one. Fault "conflict" in Docker's words when it is in use. */
   remove(text: string, options: RemoveOptions): Promise<Removal[]>;
+}
+
+export type PushOptions = Pick<PullOptions, "auth" | "onProgress" | "signal">;
+
+/** A tag as its registry has it now. */
+export interface Pushed {
+  readonly tag: string;
+  readonly digest: Digest;
+  /** Of the manifest, bytes. */
+  readonly size: number;
 }
 
 /** What a pull ended with. */

@@ -154,5 +154,31 @@ export function imagesContract(name: string, begin: () => Promise<ImagesUnderTes
       await it.images.remove(id.slice(7, 15), { ...unused, force: true });
       expect(await it.images.list()).toEqual([]);
     });
+
+    test("what is pushed can be pulled; without a tag, all tags go", async () => {
+      const { images } = it;
+      const digest = await it.publish(`${app}:1`, "one");
+      await images.pull(`${app}:1`);
+      await images.tag(`${app}:1`, `${app}:2`);
+      await images.tag(`${app}:1`, `${app}:3`);
+      const told: ImageProgress[] = [];
+      const [pushed] = await images.push(`${app}:2`, { onProgress: (event) => void told.push(event) });
+      expect(pushed).toMatchObject({ tag: "2", digest });
+      expect(told[0]?.status).toMatch(/^The push refers to repository \[.*app\]$/);
+      expect(told.at(-1)?.status).toBe(`2: digest: ${digest} size: ${pushed?.size}`);
+      expect((await images.push(app)).map(({ tag }) => tag)).toEqual(["1", "2", "3"]);
+      await images.remove((await images.inspect(`${app}:1`)).id, { ...unused, force: true });
+      expect(await images.pull(`${app}:3`)).toEqual({ digest, isNew: true });
+    });
+
+    test("nothing is pushed that is not here, and nothing to a registry that is away", async () => {
+      const nothing = { kind: "not-found", message: `An image does not exist locally with the tag: ${app}` };
+      await expect(it.images.push(`${app}:9`)).rejects.toMatchObject(nothing);
+      await expect(it.images.push(app)).rejects.toMatchObject(nothing);
+      await it.publish(`${app}:1`, "one");
+      await it.images.pull(`${app}:1`);
+      await it.goOffline();
+      await expect(it.images.push(`${app}:1`)).rejects.toMatchObject({ kind: "unavailable" });
+    });
   });
 }

@@ -15,6 +15,8 @@ import type {
   LocalImage,
   Pulled,
   PullOptions,
+  Pushed,
+  PushOptions,
   RemoveOptions,
   ResolvedImage,
 } from "./image.ts";
@@ -23,11 +25,14 @@ import {
   idsMatching,
   isFullId,
   noSuchImage,
+  nothingToPush,
   recordNameOf,
   referenceOf,
   repoNames,
+  tagsOf,
   tryReference,
 } from "./image-names.ts";
+import { pushBegins } from "./image-push.ts";
 import type { ImageRecord } from "./image-records.ts";
 import { planRemoval, type Removal } from "./image-remove.ts";
 
@@ -105,6 +110,22 @@ export class FakeImages implements Images {
     if (ref.digest !== undefined)
       throw new Fault("invalid", "refusing to create a tag with a digest reference");
     this.#put(ref, this.#require(source).image, "tag");
+  }
+
+  async push(text: string, { onProgress }: PushOptions = {}): Promise<Pushed[]> {
+    const ref = parseReference(text);
+    const here = [...this.#kept.values()].map(({ record }) => record);
+    const tags = ref.tag === undefined ? tagsOf(ref, here) : [ref];
+    if (tags.length === 0) throw nothingToPush(ref);
+    onProgress?.(pushBegins(ref));
+    return tags.map((tag): Pushed => {
+      const image = this.#byReference(tag)?.image;
+      if (image === undefined) throw nothingToPush(ref);
+      if (!this.online) throw new Fault("unavailable", `Get "https://${ref.domain}/v2/": connection refused`);
+      this.#published.set(formatReference(tag), image);
+      onProgress?.({ status: `${tag.tag}: digest: ${image.target} size: 0` });
+      return { tag: tag.tag ?? "", digest: image.target, size: 0 };
+    });
   }
 
   async remove(text: string, { force = false, usersOf }: RemoveOptions): Promise<Removal[]> {

@@ -1,6 +1,8 @@
 import type { GrpcClient } from "../grpc/index.ts";
 import { type Clock, Fault, type Log, messageOf, type Random } from "../lib/index.ts";
 import {
+  type Digest,
+  familiarReference,
   formatPlatform,
   formatReference,
   hostPlatform,
@@ -17,18 +19,22 @@ import type {
   LocalImage,
   Pulled,
   PullOptions,
+  Pushed,
+  PushOptions,
   RemoveOptions,
   ResolvedImage,
 } from "./image.ts";
 import { type ContainerdAddress, connectContainerd } from "./image-client.ts";
-import { groupById, ImageFinder } from "./image-finder.ts";
+import { type FoundImage, groupById, ImageFinder } from "./image-finder.ts";
 import { SharedJobs } from "./image-jobs.ts";
 import { ORIGIN_LABEL } from "./image-labels.ts";
 import { LayerStore } from "./image-layers.ts";
-import { isFullId, recordNameOf, tryReference } from "./image-names.ts";
+import { isFullId, nothingToPush, recordNameOf, tagsOf, tryReference } from "./image-names.ts";
 import { keepByDigest, type PullParts, pullImage } from "./image-pull.ts";
-import { deleteRecord, getRecord, putRecord } from "./image-records.ts";
+import { pushBegins, pushImage } from "./image-push.ts";
+import { deleteRecord, getRecord, type ImageRecord, listRecords, putRecord } from "./image-records.ts";
 import { planRemoval, type Removal } from "./image-remove.ts";
+import { type SavedImage, saveImages } from "./image-save.ts";
 import { hasSnapshot } from "./image-unpack.ts";
 import { type LoadedImage, loadArchive } from "./load.ts";
 
@@ -141,6 +147,37 @@ export class ContainerdImages implements Images {
     return plan.deletes ? [...untagged, ...(await this.#deletedOf(image, found.facts.chain))] : untagged;
   }
 
+  async push(text: string, { auth, onProgress = () => {}, signal }: PushOptions = {}): Promise<Pushed[]> {
+    const repository = parseReference(text);
+    const credentials = auth === undefined ? undefined : parseRegistryAuth(auth);
+    const pushed: Pushed[] = [];
+    for (const ref of await this.#tagsFor(repository)) {
+      const found = await this.#finder.byReference(ref);
+      if (found === undefined) throw nothingToPush(repository);
+      if (pushed.length === 0) onProgress(pushBegins(ref));
+      const request = { ref, credentials, tell: onProgress, signal };
+      const { digest, size } = await pushImage(this.#parts, found.facts, request);
+      pushed.push({ tag: ref.tag ?? "", digest, size });
+    }
+    return pushed;
+  }
+
+  /**
+   * The images of these names as one archive that `load` and Docker read; a repository without a tag means all of its tags. Fault
+   * "not-found" before the first byte when one is not here.
+   */
+  async save(names: readonly string[]): Promise<AsyncIterable<Uint8Array>> {
+    const records = await listRecords(this.#client);
+    const saved = new Map<Digest, SavedImage>();
+    for (const text of names) {
+      for (const { facts, ref } of await this.#foundFor(text, records)) {
+        const known = saved.get(facts.id)?.names ?? [];
+        saved.set(facts.id, { facts, names: ref?.tag === undefined ? known : [...known, savedName(ref)] });
+      }
+    }
+    return saveImages(this.#client, [...saved.values()]);
+  }
+
   /** Takes in a `docker save` archive or an OCI layout, as a tar or tar.gz stream; all of it or nothing. */
   async load(
     archive: AsyncIterable<Uint8Array>,
@@ -148,6 +185,25 @@ export class ContainerdImages implements Images {
   ): Promise<LoadedImage[]> {
     const makeRoom = this.#makeRoom.bind(this);
     return loadArchive({ ...this.#parts, makeRoom }, archive, options.signal);
+  }
+
+  /** The tag that was named, or all that the repository has. */
+  async #tagsFor(ref: Reference): Promise<Reference[]> {
+    if (ref.digest !== undefined) {
+      throw new Fault("invalid", "cannot push a digest reference");
+    }
+    if (ref.tag !== undefined) return [ref];
+    const tags = tagsOf(ref, await listRecords(this.#client));
+    if (tags.length === 0) throw nothingToPush(ref);
+    return tags;
+  }
+
+  async #foundFor(text: string, records: readonly ImageRecord[]): Promise<FoundImage[]> {
+    const ref = isFullId(text) ? undefined : tryReference(text);
+    const isRepository = ref !== undefined && ref.tag === undefined && ref.digest === undefined;
+    const tags = isRepository ? tagsOf(ref, records) : [];
+    const found = await Promise.all(tags.map((tag) => this.#finder.byReference(tag)));
+    return tags.length > 0 ? found.flatMap((image) => image ?? []) : [await this.#finder.require(text)];
   }
 
   async #isHere(ref: Reference): Promise<boolean> {
@@ -176,4 +232,8 @@ export class ContainerdImages implements Images {
     }
     return deleted;
   }
+}
+
+function savedName(ref: Reference): SavedImage["names"][number] {
+  return { full: formatReference(ref), familiar: familiarReference(ref), tag: ref.tag ?? "" };
 }

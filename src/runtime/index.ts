@@ -15,6 +15,7 @@ export type {
 export { ContainerdContainers } from "./containers.ts";
 export type { Health, HealthStatus, ProbeResult } from "./health.ts";
 export type { Images } from "./image.ts";
+export type { OnProgress } from "./image-progress.ts";
 
 export { ContainerdImages } from "./images.ts";
 

@@ -34,6 +34,11 @@ export class FakeVolumes implements Volumes {
     return volume;
   }
 
+  /** Nothing is ever in them. */
+  async bytesOf(_name: string): Promise<number> {
+    return 0;
+  }
+
   async remove(
     name: string,
     { force, usedBy }: { force: boolean; usedBy: readonly string[] },

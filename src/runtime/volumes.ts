@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { type Clock, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
 import type { Volume, Volumes } from "./container.ts";
+import { folderBytes } from "./folder-bytes.ts";
 import { KeyedLocks } from "./image-locks.ts";
 import { finishFill } from "./volume-fill.ts";
 import { checkUnused, checkVolume, noSuchVolume, type WantedVolume } from "./volume-rules.ts";
@@ -68,6 +69,11 @@ export class LocalVolumes implements Volumes {
       await finishFill(volume.path);
       return volume;
     });
+  }
+
+  async bytesOf(name: string): Promise<number> {
+    const volume = await this.get(name);
+    return volume === undefined ? 0 : folderBytes(volume.path);
   }
 
   remove(name: string, { force, usedBy }: { force: boolean; usedBy: readonly string[] }): Promise<void> {

@@ -5,11 +5,13 @@
 export * from "./cluster.ts";
 export * from "./container.ts";
 export { exposedPorts } from "./container-config.ts";
+export { diskUsageToWire } from "./disk-usage.ts";
 export * from "./event.ts";
 export * from "./filters.ts";
 export * from "./glob.ts";
 export * from "./human-duration.ts";
 export * from "./image.ts";
+export { readLogin } from "./login.ts";
 export * from "./network.ts";
 export * from "./network-details.ts";
 export * from "./node.ts";

@@ -1,4 +1,4 @@
-import type { PullProgress } from "../model/index.ts";
+import type { PullProgress, PushedTag } from "../model/index.ts";
 
 /** One line of a pull's stream (moby pkg/jsonmessage JSONMessage). */
 export function progressToWire({ id, status, current, total }: PullProgress): Record<string, unknown> {
@@ -7,6 +7,11 @@ export function progressToWire({ id, status, current, total }: PullProgress): Re
     ...(total !== undefined && total > 0 && { total }),
   };
   return { status, progressDetail: detail, ...(id !== "" && { id }) };
+}
+
+/** The line by which a push tells what a tag points to now (moby api/types PushResult). */
+export function pushedToWire({ tag, digest, size }: PushedTag): Record<string, unknown> {
+  return { progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } };
 }
 
 /** How a stream that has begun tells of its failure. */

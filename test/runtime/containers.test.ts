@@ -1,10 +1,9 @@
 import { afterAll, beforeAll } from "vitest";
-import type { Volumes } from "../../src/runtime/container.ts";
 import { containersContract } from "../../src/runtime/containers.contract.ts";
 import { startContainerd, type TestContainerd } from "../support/containerd.ts";
 import { startDockerRegistry, type TestRegistry } from "../support/docker-registry.ts";
 import { busyboxFiles, makeImage } from "../support/image-maker.ts";
-import { openNode } from "../support/test-containers.ts";
+import { noVolumes, openNode } from "../support/test-containers.ts";
 
 let containerd: TestContainerd;
 let registry: TestRegistry;
@@ -12,15 +11,6 @@ beforeAll(async () => {
   [containerd, registry] = await Promise.all([startContainerd(), startDockerRegistry()]);
 });
 afterAll(() => Promise.all([containerd?.stop(), registry?.stop()]));
-
-const noVolumes = (): Volumes => ({
-  list: async () => [],
-  get: async () => undefined,
-  create: async () => {
-    throw new Error("no volumes here");
-  },
-  remove: async () => {},
-});
 
 containersContract("ContainerdContainers", async () => {
   const node = await openNode(containerd, registry, noVolumes);

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -454,4 +455,57 @@ test("seeing that a pinned image is here takes a few milliseconds", async () => 
     times.push(performance.now() - start);
   }
   expect(times.sort((a, b) => a - b)[25]).toBeLessThan(5);
+});
+
+test("a push brings what the registry lacks, by whatever name, and only that", async () => {
+  const images = store();
+  const image = await makeImage([[{ name: "base", content: "b" }], [{ name: "top", content: "t" }]]);
+  await images.pull(await publish("from", image));
+  const target = await startDockerRegistry();
+  try {
+    await pushImage(target.url, "to", "old", [await makeImage([[{ name: "base", content: "b" }]])]);
+    await images.tag(`${registry.host}/from:1`, `${target.host}/to:new`);
+    const told: ImageProgress[] = [];
+    await images.push(`${target.host}/to:new`, { onProgress: (event) => told.push(event) });
+    const lastOf = (layer: number) =>
+      told.filter(({ id }) => id === image.layers[layer]?.digest.slice(7, 19)).at(-1)?.status;
+    expect([lastOf(0), lastOf(1)]).toEqual(["Layer already exists", "Pushed"]);
+    namespace = `${namespace}-other`;
+    const others = store();
+    expect(await others.pull(`${target.host}/to:new`)).toEqual({
+      digest: image.manifest.digest,
+      isNew: true,
+    });
+    const { topChainId } = await others.resolve(`${target.host}/to:new`);
+    expect(readIn(topChainId, ["base", "top"])).toEqual(["b", "t"]);
+  } finally {
+    await target.stop();
+  }
+});
+
+test("a saved archive has every image once, and can be loaded elsewhere, here and by skopeo", async () => {
+  const images = store();
+  const one = await publish("save-one", await makeImage([[{ name: "a", content: "shared" }]]));
+  const two = await publish(
+    "save-two",
+    await makeImage([[{ name: "a", content: "shared" }], [{ name: "b", content: "2" }]]),
+  );
+  for (const ref of [one, two]) await images.pull(ref);
+  await images.tag(one, "mine:x");
+  const ids = await Promise.all([one, two].map(async (ref) => (await images.inspect(ref)).id));
+  const archive = join(scratch, "images.tar");
+  await writeFile(archive, await images.save([one, "mine:x", `${registry.host}/save-two`]));
+  expect(execFileSync("tar", ["tf", archive], { encoding: "utf8" }).match(/blobs\/sha256/g)).toHaveLength(6);
+  const seen = execFileSync("skopeo", ["inspect", "--raw", `docker-archive:${archive}:mine:x`], {
+    encoding: "utf8",
+  });
+  expect(JSON.parse(seen)).toMatchObject({ config: { digest: ids[0] } });
+  namespace = `${namespace}-other`;
+  const others = store();
+  const loaded = await others.load(createReadStream(archive));
+  expect(loaded.map(({ id, names }) => [id, [...names].sort()])).toEqual([
+    [ids[0], [one, "mine:x"].sort()],
+    [ids[1], [two]],
+  ]);
+  await expect(images.save(["nope:1"])).rejects.toThrow("No such image: nope:1");
 });

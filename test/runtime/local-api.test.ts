@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ApiServer, type Backends } from "../../src/api/index.ts";
 import { containerBackend, tellContainerEvents } from "../../src/daemon/container-backend.ts";
@@ -17,6 +17,9 @@ import { openNode, type TestNode } from "../support/test-containers.ts";
 import { until } from "../support/until.ts";
 
 /** The stock CLI on a node's own objects, all of them real: containerd, a registry, volumes on disk. */
+
+/** `user:pass:word`, as htpasswd -B writes it. */
+const USERS = "user:$2b$04$jQAavUoRKZUZbrIWoQXGHe/7YqK1uc6wS.x99wbFNWp8yRGLGTblW\n";
 
 let containerd: TestContainerd;
 let registry: TestRegistry;
@@ -147,21 +150,80 @@ test("images that are not to be had are refused in Docker's words", async () => 
 });
 
 test("an archive is loaded from standard input", async () => {
-  const image = await makeImage([[{ name: "a", content: "loaded" }]]);
-  const archive = await tarOf([
-    { name: "layer.tar", content: image.tars[0] ?? "" },
-    { name: "config.json", content: image.config.bytes },
-    {
-      name: "manifest.json",
-      content: JSON.stringify([{ Config: "config.json", RepoTags: ["loaded:1"], Layers: ["layer.tar"] }]),
-    },
-  ]);
+  const archive = readFileSync(await archiveOf("loaded:1", "loaded"));
   expect(await docker(["load", "-q"], archive)).toEqual({ code: 0, out: "Loaded image: loaded:1", err: "" });
   expect((await docker(["load", "-q"], Buffer.from("no archive"))).code).toBe(1);
   writeFileSync(`${node.dir}/big.tar`, Buffer.alloc(30 << 20, "x"));
   expect(await refuses("load", "-q", "-i", `${node.dir}/big.tar`)).toMatch(/./);
   await says("rmi", "loaded:1");
 });
+
+test("images: pushed after a login, saved and loaded again, pruned, and counted", async () => {
+  const own = await startDockerRegistry({ htpasswd: USERS });
+  try {
+    await says("load", "-q", "-i", await archiveOf("kept:1", "kept"));
+    await says("tag", "kept:1", `${own.host}/team/kept:1`);
+    expect(await refuses("push", `${own.host}/team/kept:1`)).toContain("no basic auth credentials");
+    const login = ["login", "-u", "user", "--password-stdin", own.host];
+    expect((await docker(login, Buffer.from("wrong"))).err).toContain("401");
+    expect((await docker(login, Buffer.from("pass:word"))).out).toContain("Login Succeeded");
+    const pushed = await says("push", `${own.host}/team/kept:1`);
+    expect(pushed).toMatch(/^The push refers to repository \[127.0.0.1:\d+\/team\/kept\]/);
+    expect(pushed).toMatch(/\n[0-9a-f]{12}: Pushed\n1: digest: sha256:[0-9a-f]{64} size: \d+$/);
+    expect(await says("push", `${own.host}/team/kept:1`)).toContain(": Layer already exists");
+    await says("save", "-o", `${node.dir}/kept.tar`, "kept:1");
+    const id = await says("image", "inspect", "kept:1", "--format", "{{.Id}}");
+    await says("rmi", "kept:1", `${own.host}/team/kept:1`);
+    expect(await says("load", "-i", `${node.dir}/kept.tar`)).toBe("Loaded image: kept:1");
+    await says("pull", "-q", `${own.host}/team/kept:1`);
+    expect(await says("image", "inspect", "kept:1", `${own.host}/team/kept:1`, "--format", "{{.Id}}")).toBe(
+      `${id}\n${id}`,
+    );
+    expect(await refuses("save", "-o", `${node.dir}/none.tar`, "nowhere")).toContain(
+      "No such image: nowhere",
+    );
+  } finally {
+    await own.stop();
+  }
+});
+
+test("unused images and volumes are pruned, and what is here is counted", async () => {
+  await says("load", "-q", "-i", await archiveOf("moved:1", "stale"));
+  await says("load", "-q", "-i", await archiveOf("moved:1", "fresh"));
+  const rows = (await says("system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Active}}")).split("\n");
+  expect(rows[0]).toMatch(/^Images \d+ 0$/);
+  expect(await says("image", "prune", "-f")).toMatch(/deleted: sha256:[\s\S]*Total reclaimed space: [1-9]/);
+  expect(await says("images", "--format", "{{.Repository}}:{{.Tag}}", "moved")).toBe("moved:1");
+  expect(await says("image", "prune", "-af", "--filter", "label=no")).toBe("Total reclaimed space: 0B");
+  expect(await says("image", "prune", "-af")).toContain("untagged: moved:1");
+  expect(await says("images", "-q")).toBe("");
+  await says("volume", "create", "named");
+  const anonymous = await says("volume", "create");
+  writeFileSync(
+    `${await says("volume", "inspect", anonymous, "--format", "{{.Mountpoint}}")}/x`,
+    "x".repeat(5_000),
+  );
+  expect(await says("system", "df", "-v")).toMatch(new RegExp(`${anonymous} +0 +5kB`));
+  expect(await says("volume", "prune", "-f")).toBe(
+    `Deleted Volumes:\n${anonymous}\n\nTotal reclaimed space: 5kB`,
+  );
+  expect(await says("volume", "ls", "-q")).toBe("named");
+  expect(await says("volume", "prune", "-af")).toContain("named");
+});
+
+/** A file as `docker save` of old wrote it. */
+async function archiveOf(tag: string, content: string): Promise<string> {
+  const image = await makeImage([[{ name: "a", content: content.repeat(1_000) }]]);
+  const manifest = [{ Config: "config.json", RepoTags: [tag], Layers: ["layer.tar"] }];
+  const archive = await tarOf([
+    { name: "layer.tar", content: image.tars[0] ?? "" },
+    { name: "config.json", content: image.config.bytes },
+    { name: "manifest.json", content: JSON.stringify(manifest) },
+  ]);
+  const path = `${node.dir}/${content}.tar`;
+  writeFileSync(path, archive);
+  return path;
+}
 
 test("containers: seen running, read, followed, and seen gone", async () => {
   const image = await node.put("busybox", await makeImage([busyboxFiles()]));

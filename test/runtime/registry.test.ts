@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { silentLog } from "../../src/lib/index.ts";
 import { parseReference, RegistryClient } from "../../src/registry/index.ts";
@@ -52,6 +53,31 @@ test("basic authentication", async () => {
     kind: "unauthorized",
   });
 });
+
+test("credentials are tried by a login, and a push needs the right ones", async () => {
+  const registry = await startDockerRegistry({ htpasswd: USERS });
+  running = registry;
+  await client.login(registry.host, { credentials: RIGHT });
+  for (const credentials of [{ ...RIGHT, password: "wrong" }, undefined]) {
+    await expect(client.login(registry.host, { credentials })).rejects.toMatchObject({
+      kind: "unauthorized",
+    });
+  }
+  const ref = parseReference(`${registry.host}/pushed:1`);
+  await push(ref, RIGHT);
+  expect(await readLayer(`${registry.host}/pushed:1`, RIGHT)).toEqual(Buffer.from(image.layers[0]!.bytes));
+  await expect(push(ref, { ...RIGHT, password: "wrong" })).rejects.toMatchObject({ kind: "unauthorized" });
+});
+
+/** The image as the client pushes it. */
+async function push(ref: ReturnType<typeof parseReference>, credentials: typeof RIGHT): Promise<void> {
+  for (const { bytes, ...blob } of [image.config, ...image.layers]) {
+    if (await client.hasBlob(ref, blob, { credentials })) continue;
+    await client.uploadBlob(ref, blob, () => Readable.from([bytes]), { credentials });
+  }
+  const { bytes, ...descriptor } = image.manifest;
+  await client.putManifest(ref, { descriptor, bytes }, { credentials });
+}
 
 test("distribution tells descriptor and platforms as the registry has them", async () => {
   const registry = await startDockerRegistry();
@@ -135,10 +161,16 @@ test("token authentication", async () => {
     });
     const { token: bearer } = (await scoped.json()) as { token: string };
     await pushImage(registry.url, "app", "1", [image], undefined, `Bearer ${bearer}`);
+    await client.login(registry.host, { credentials: RIGHT });
+    await expect(
+      client.login(registry.host, { credentials: { ...RIGHT, password: "wrong" } }),
+    ).rejects.toMatchObject({ kind: "unauthorized" });
     tokens.seen.length = 0;
     const ref = `${registry.host}/app:1`;
     expect(await readLayer(ref, RIGHT)).toEqual(Buffer.from(image.layers[0]!.bytes));
     expect(tokens.seen, "one token serves manifest, config and layer").toEqual([BASIC]);
+    await push(parseReference(`${registry.host}/app:2`), RIGHT);
+    expect(await readLayer(`${registry.host}/app:2`, RIGHT)).toEqual(Buffer.from(image.layers[0]!.bytes));
     await expect(readLayer(ref, { ...RIGHT, password: "wrong" })).rejects.toMatchObject({
       kind: "unauthorized",
       message: `Get "${realm}": unauthorized: incorrect username or password`,

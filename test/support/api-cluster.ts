@@ -226,12 +226,20 @@ export class ApiDaemon {
       swarm: this.#swarm(),
       manager: () => this.#manager(),
       networks: { list: () => (this.node === undefined ? [] : [GATEWAY]) },
-      containers: { list: none, get: absent("container"), logs: () => emptyStream() },
+      containers: {
+        list: none,
+        get: absent("container"),
+        bytesOf: async () => 0,
+        logs: () => emptyStream(),
+      },
       images: {
         list: none,
         inspect: absent("image"),
         pull: refused,
         load: refused,
+        push: refused,
+        save: refused,
+        login: refused,
         tag: refused,
         remove: refused,
         distribution: async () => ({
@@ -239,7 +247,13 @@ export class ApiDaemon {
           platforms: [{ architecture: "amd64", os: "linux" }],
         }),
       },
-      volumes: { list: none, get: absent("volume"), create: refused, remove: refused },
+      volumes: {
+        list: none,
+        get: absent("volume"),
+        bytesOf: async () => 0,
+        create: refused,
+        remove: refused,
+      },
       events: { subscribe: () => emptyStream() },
       trace: { explain: refused },
     };

@@ -162,6 +162,7 @@ export function noVolumes(): Volumes {
   return {
     list: async () => [],
     get: async () => undefined,
+    bytesOf: async () => 0,
     create: async () => {
       throw new Error("there are no volumes in this test");
     },

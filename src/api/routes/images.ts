@@ -9,9 +9,11 @@ import {
 import type { Backends } from "../backends.ts";
 import { jsonLines } from "../json-lines.ts";
 import { registryAuthOf } from "../registry-auth.ts";
-import { type ApiRequest, type ApiResponse, empty, flag, json, param, type Route } from "../route.ts";
+import { type ApiRequest, type ApiResponse, empty, flag, json, param, type Route, stream } from "../route.ts";
 import { IMAGE_FILTERS, listImages } from "./image-filters.ts";
+import { pruneImages } from "./prune.ts";
 import { pull } from "./pull.ts";
+import { push } from "./push.ts";
 
 async function list({ query }: ApiRequest, { images }: Backends): Promise<ApiResponse> {
   const filters = parseFilters(query.get("filters"), IMAGE_FILTERS);
@@ -59,11 +61,14 @@ function bySuffix(handlers: Readonly<Record<string, NamedHandler>>): Route["hand
   };
 }
 
-function unsupported(what: string): NamedHandler {
-  return async () => {
-    throw new Fault("unsupported", `${what} is not supported yet`);
-  };
+const TAR = "application/x-tar";
+
+/** GET /images/get?names=a&names=b */
+async function saveAll({ query }: ApiRequest, { images }: Backends): Promise<ApiResponse> {
+  return stream(TAR, await images.save(query.getAll("names")));
 }
+
+const saveOne: NamedHandler = async (_, { images }, name) => stream(TAR, await images.save([name]));
 
 const inspect: NamedHandler = async (_, { images }, name) =>
   json(200, imageInspect(await images.inspect(name)));
@@ -77,11 +82,13 @@ export const imageRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/images/*",
-    handle: bySuffix({ json: inspect, history, get: unsupported("saving an image") }),
+    handle: bySuffix({ json: inspect, history, get: saveOne }),
   },
+  { method: "GET", path: "/images/get", handle: saveAll },
   { method: "POST", path: "/images/create", handle: pull },
+  { method: "POST", path: "/images/prune", handle: pruneImages },
   { method: "POST", path: "/images/load", handle: load },
-  { method: "POST", path: "/images/*", handle: bySuffix({ tag, push: unsupported("pushing an image") }) },
+  { method: "POST", path: "/images/*", handle: bySuffix({ tag, push }) },
   { method: "DELETE", path: "/images/*", handle: remove },
   { method: "GET", path: "/distribution/*", handle: bySuffix({ json: distribution }) },
 ];

@@ -1,5 +1,7 @@
 import type { Route } from "../route.ts";
+import { authRoutes } from "./auth.ts";
 import { containerRoutes } from "./containers.ts";
+import { diskUsageRoutes } from "./disk-usage.ts";
 import { eventRoutes } from "./events.ts";
 import { imageRoutes } from "./images.ts";
 import { networkRoutes } from "./networks.ts";
@@ -24,7 +26,9 @@ export const allRoutes: readonly Route[] = [
   ...secretRoutes,
   ...containerRoutes,
   ...imageRoutes,
+  ...authRoutes,
   ...volumeRoutes,
+  ...diskUsageRoutes,
   ...eventRoutes,
   ...traceRoutes,
   ...unbuiltRoutes,

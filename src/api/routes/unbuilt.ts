@@ -5,7 +5,6 @@ const MANAGED = "the containers of this node belong to services";
 
 /** What Docker has and Shoal has not yet: a clear 501 instead of a 404. */
 const ROWS: readonly (readonly [method: Route["method"], path: string, what: string, why?: string])[] = [
-  ["POST", "/auth", "checking credentials (docker login)", "they are used when an image is pulled"],
   ["POST", "/containers/prune", "removing stopped containers", MANAGED],
   ["POST", "/containers/:id/start", "starting a container", MANAGED],
   ["POST", "/containers/:id/stop", "stopping a container", MANAGED],
@@ -32,15 +31,11 @@ const ROWS: readonly (readonly [method: Route["method"], path: string, what: str
   ["POST", "/exec/:id/resize", "running a command in a container (docker exec)"],
   ["GET", "/exec/:id/json", "running a command in a container (docker exec)"],
   ["GET", "/images/search", "searching a registry"],
-  ["GET", "/images/get", "saving images"],
-  ["POST", "/images/prune", "removing unused images"],
   ["POST", "/build", "building images"],
   ["POST", "/build/prune", "building images"],
   ["POST", "/session", "building images"],
   ["POST", "/grpc", "building images"],
   ["POST", "/commit", "making an image of a container"],
-  ["POST", "/volumes/prune", "removing unused volumes"],
-  ["GET", "/system/df", "counting used disk space"],
   ["GET", "/plugins", "plugins"],
 ];
 

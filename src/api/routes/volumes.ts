@@ -6,14 +6,15 @@ import {
   someFits,
   volumeToWire,
 } from "../../wire/index.ts";
-import type { Backends, ContainerInfo } from "../backends.ts";
+import type { Backends } from "../backends.ts";
 import { type ApiRequest, type ApiResponse, empty, flag, json, param, type Route } from "../route.ts";
 import { isTrue } from "./container-filters.ts";
+import { pruneVolumes, usedVolumes } from "./prune.ts";
 
 async function list({ query }: ApiRequest, { volumes, containers }: Backends): Promise<ApiResponse> {
   const filters = parseFilters(query.get("filters"), ["name", "label", "dangling", "driver"]);
   const [all, users] = await Promise.all([volumes.list(), containers.list()]);
-  const used = usedNames(users);
+  const used = usedVolumes(users);
   const chosen = all.filter(
     (volume) =>
       labelsFit(filters, "label", volume.labels) &&
@@ -22,10 +23,6 @@ async function list({ query }: ApiRequest, { volumes, containers }: Backends): P
       someFits(filters, "dangling", (value) => !used.has(volume.name) === isTrue("dangling", value)),
   );
   return json(200, { Volumes: chosen.map(volumeToWire), Warnings: null });
-}
-
-function usedNames(containers: readonly ContainerInfo[]): ReadonlySet<string | undefined> {
-  return new Set(containers.flatMap((c) => c.mounts.map((mount) => mount.name)));
 }
 
 async function inspect(request: ApiRequest, { volumes }: Backends): Promise<ApiResponse> {
@@ -46,5 +43,6 @@ export const volumeRoutes: readonly Route[] = [
   { method: "GET", path: "/volumes", handle: list },
   { method: "GET", path: "/volumes/:name", handle: inspect },
   { method: "POST", path: "/volumes/create", handle: create },
+  { method: "POST", path: "/volumes/prune", handle: pruneVolumes },
   { method: "DELETE", path: "/volumes/:name", handle: remove },
 ];
