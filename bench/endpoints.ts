@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { AssignmentBook } from "../src/agent/assignment-book.ts";
-import { NetworkApplier } from "../src/agent/network-applier.ts";
 import { silentLog } from "../src/lib/index.ts";
+import { type ClusterNetwork, NetworkApplier } from "../src/network/index.ts";
 import { systemClock } from "../src/sys/index.ts";
 import { makeTestHost, type TestHost } from "../test/support/netns.ts";
 import { BACKENDS, cluster, type Row, self, taskRows } from "./crowd.ts";
@@ -27,14 +27,14 @@ interface Cost {
 
 class Node {
   readonly #book = new AssignmentBook();
-  readonly #applier: NetworkApplier;
+  readonly #network: ClusterNetwork;
   #sequence = 0;
 
   constructor(host: TestHost) {
-    this.#applier = new NetworkApplier({
+    this.#network = new NetworkApplier({
       ...{ kernel: host.threadKernel(), settings: self, plan: { tag: "sh" } },
       ...{ clock: systemClock, log: silentLog },
-    });
+    }).enter(self);
   }
 
   async tell(upserts: readonly Row[], removals: readonly string[] = []): Promise<Cost> {
@@ -45,15 +45,15 @@ class Node {
     };
     const [start, before] = [performance.now(), cpuMs()];
     this.#book.apply(message);
-    this.#applier.setFacts(this.#book.facts());
-    await new Promise<void>((resolve) => this.#applier.whenInForce(resolve));
+    this.#network.setFacts(this.#book.facts());
+    await new Promise<void>((resolve) => this.#network.whenInForce(resolve));
     const [wallMs, now] = [performance.now() - start, cpuMs()];
     await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
     return { wallMs, cpuMs: now - before, laterMs: cpuMs() - now };
   }
 
   close(): void {
-    this.#applier.close();
+    this.#network.close();
   }
 }
 

@@ -2,15 +2,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeKernel } from "../kernel/kernel.fake.ts";
-import { aborted, FakeClock, type Queue, seededRandom, silentLog } from "../lib/index.ts";
+import { FakeClock, type Queue, seededRandom, silentLog } from "../lib/index.ts";
 import { aNetwork } from "../model/objects.fake.ts";
 import type { NodeNetwork, Operation } from "../netstate/index.ts";
+import { GatewayAddresses, HostPorts, NetworkApplier } from "../network/index.ts";
 import type { AgentMessage, ManagerMessage } from "../rpc/index.ts";
 import { FakeContainers } from "../runtime/containers.fake.ts";
 import { FakeImages } from "../runtime/images.fake.ts";
 import { Agent, type AgentParts } from "./agent.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { AssignmentsFile } from "./assignments-file.ts";
+
+const GATEWAY = "172.18.0.0/16";
 
 /** What a manager says first. */
 export const welcome: ManagerMessage = {
@@ -52,14 +55,21 @@ export class AgentMachine {
     const sent: AgentMessage[] = [];
     const stop = new AbortController();
     this.#stops.push(stop);
+    const { clock } = this;
+    const [kernel, log] = [this.#recording(), silentLog];
+    const settings = { gatewaySubnet: GATEWAY };
+    const applier = new NetworkApplier({ kernel, settings, plan: { tag: "sh" }, clock, log });
     const agent = new Agent({
       ...this.#parts(),
+      kernel,
+      network: { applier, gateway: new GatewayAddresses(GATEWAY), hostPorts: new HostPorts() },
       async connect() {
         if (messages === undefined) throw new Error("no manager answers");
         return { send: (message) => void sent.push(message), messages, close: () => messages.close() };
       },
     });
     void agent.run(stop.signal);
+    void applier.run(stop.signal);
     return { sent, stop };
   }
 
@@ -74,27 +84,25 @@ export class AgentMachine {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #parts(): Omit<AgentParts, "connect"> {
+  #parts(): Omit<AgentParts, "connect" | "kernel" | "network"> {
     const { clock, containers, images } = this;
     return {
       ...{
         containers,
         images,
-        kernel: this.#recording(),
         clock,
         random: seededRandom(this.#stops.length),
         log: silentLog,
       },
       settings: {
         ...{ nodeId: "n1", dataPathAddress: "192.0.2.1" },
-        ...{ gatewaySubnet: "172.18.0.0/16", dataPathPort: 4789 },
+        dataPathPort: 4789,
       },
-      plan: { tag: "sh" },
       advertiseAddress: "192.0.2.1",
       managers: ["192.0.2.1:2377"],
       netnsDir: "/netns",
       assignments: new AssignmentsFile(join(this.folder, "assignments.json"), silentLog),
-      dns: { resolver: { tell: () => undefined, run: aborted }, search: [], upstreams: [] },
+      dns: { search: [], upstreams: [] },
       describe: () => ({
         ...{ hostname: "n1", platform: { architecture: "x86_64", os: "linux" }, engineVersion: "0" },
         ...{ plugins: [], engineLabels: {}, resources: { nanoCpus: 1, memoryBytes: 1, generic: [] } },

@@ -1,16 +1,14 @@
-import type { NetworkFacts, NodeSettings, PlanSettings } from "../dataplane/index.ts";
-import type { Kernel, ObservedNetwork } from "../kernel/index.ts";
-import { type Clock, type Log, messageOf, type Random, runGroup } from "../lib/index.ts";
+import type { NetworkFacts } from "../dataplane/index.ts";
+import type { Kernel } from "../kernel/index.ts";
+import { type Clock, type Log, messageOf, type Random } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
+import type { ClusterNetwork, GatewayAddresses, HostPorts, NetworkApplier } from "../network/index.ts";
 import type { AgentMessage, AgentStream, Heart, ManagerMessage } from "../rpc/index.ts";
 import type { Containers, Images } from "../runtime/index.ts";
 import { AssignmentBook, concernsNetwork } from "./assignment-book.ts";
 import type { SavedAssignments } from "./assignments-file.ts";
-import { GatewayAddresses } from "./gateway-addresses.ts";
-import { HostPorts } from "./host-ports.ts";
 import { LogSource } from "./log-source.ts";
 import { MeshPorts } from "./mesh-ports.ts";
-import { NetworkApplier } from "./network-applier.ts";
 import { NodeTunnels } from "./node-tunnels.ts";
 import { type PortName, type Readiness, readinessOf } from "./readiness.ts";
 import { TaskSandboxes } from "./sandbox.ts";
@@ -21,19 +19,19 @@ export interface AgentParts {
   readonly containers: Containers;
   readonly images: Images;
   readonly kernel: Kernel;
-  readonly settings: NodeSettings;
-  readonly plan: PlanSettings;
+  readonly settings: AgentSettings;
+  /** The node's network, which outlives the agent. */
+  readonly network: {
+    readonly applier: Pick<NetworkApplier, "enter">;
+    readonly gateway: GatewayAddresses;
+    readonly hostPorts: HostPorts;
+  };
   readonly advertiseAddress: string;
   readonly managers: readonly string[];
   readonly netnsDir: string;
   /** Where the last assignments are kept for a restart. */
   readonly assignments: SavedAssignments;
   readonly dns: {
-    readonly resolver: {
-      /** What the tasks' questions are answered from, from now on. */
-      tell(facts: NetworkFacts): void;
-      run(signal: AbortSignal): Promise<void>;
-    };
     /** Domains in which tasks' names are looked for. */
     readonly search: readonly string[];
     /** Whom the node asks: what tasks on its own network are told. */
@@ -51,6 +49,13 @@ export interface AgentParts {
   readonly log: Log;
 }
 
+export interface AgentSettings {
+  readonly nodeId: string;
+  readonly dataPathAddress: string;
+  readonly dataPathPort: number;
+  readonly ipv6?: boolean;
+}
+
 /** What a manager says of the cluster when it takes a session. */
 export interface Welcome {
   readonly managers: readonly string[];
@@ -60,7 +65,7 @@ export interface Welcome {
 /** One node's agent: holds a session with a manager, runs what is assigned, keeps the node's network true. */
 export class Agent {
   readonly #parts: AgentParts;
-  readonly #network: NetworkApplier;
+  readonly #network: ClusterNetwork;
   readonly #worker: Worker;
   readonly #session: ManagerSession;
   readonly #logs: LogSource;
@@ -75,18 +80,14 @@ export class Agent {
       address: parts.settings.dataPathAddress,
       introduce: () => this.#session.introduce(),
     });
-    this.#network = new NetworkApplier({
-      ...parts,
+    const { applier, gateway, hostPorts } = parts.network;
+    this.#network = applier.enter({
+      ...parts.settings,
       onRepaired: (what) => this.#tunnels.repaired(what),
-      onFacts: (facts) => parts.dns.resolver.tell(facts),
     });
     this.#meshPorts = new MeshPorts(parts);
-    const gateway = new GatewayAddresses(parts.settings.gatewaySubnet);
     const sandboxes = new TaskSandboxes({
-      network: this.#network,
-      kernel: parts.kernel,
-      gateway,
-      hostPorts: new HostPorts(),
+      ...{ network: this.#network, kernel: parts.kernel, gateway, hostPorts },
       nodeId: parts.settings.nodeId,
       netnsDir: parts.netnsDir,
       describe: () => parts.describe(),
@@ -121,14 +122,10 @@ export class Agent {
 
   /** Runs until the signal aborts; containers and kernel state stay as they are then. */
   async run(signal: AbortSignal): Promise<void> {
-    const { resolver } = this.#parts.dns;
     try {
       await this.#tunnels.probe();
       await this.#adopt();
-      await runGroup(
-        [(s) => this.#session.run(s), (s) => this.#network.run(s), (s) => resolver.run(s)],
-        signal,
-      );
+      await this.#session.run(signal);
     } finally {
       this.#logs.cancelAll();
       this.#worker.abandon();
@@ -139,11 +136,6 @@ export class Agent {
   /** What the node's network is built from now. */
   facts(): NetworkFacts {
     return this.#network.facts();
-  }
-
-  /** What the node's kernel holds of it now. */
-  observe(): Promise<ObservedNetwork> {
-    return this.#network.observe();
   }
 
   /** Whether this node may be sent connections from outside: at all, or at one published port. */

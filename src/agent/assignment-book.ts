@@ -2,7 +2,6 @@ import type {
   AttachmentFact,
   EndpointFact,
   NetworkFact,
-  NetworkFacts,
   NodeFact,
   PeerKeys,
   ServiceFact,
@@ -15,6 +14,7 @@ import {
   placeOfFile,
   type Task,
 } from "../model/index.ts";
+import type { ClusterFacts } from "../network/index.ts";
 import type { AssignmentsMessage } from "../rpc/index.ts";
 import type { FileContents } from "../runtime/index.ts";
 
@@ -23,9 +23,6 @@ export type AssignedTask = Omit<Task, "status" | "version" | "updatedAt" | "notB
   /** It comes from the disk, where its registry credentials are not kept: a manager has to say them again. */
   readonly lacksCredentials?: true;
 };
-
-/** What a manager sends of the network; the node adds itself and its own sandboxes. */
-export type ClusterFacts = Omit<NetworkFacts, "self" | "tasks">;
 
 /** True when the message may change the facts of the network, not only tasks. */
 export function concernsNetwork({ complete, upserts, removals }: Omit<AssignmentsMessage, "kind">): boolean {

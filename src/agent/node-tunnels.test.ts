@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import type { NetworkFact, PeerKeys } from "../dataplane/index.ts";
 import { seededRandom, silentLog } from "../lib/index.ts";
 import { describeOperation } from "../netstate/index.ts";
-import type { ClusterFacts } from "./assignment-book.ts";
+import type { ClusterFacts } from "../network/index.ts";
 import { NodeTunnels } from "./node-tunnels.ts";
 
 const NO_ESP = "this kernel has no ESP with AES-GCM";

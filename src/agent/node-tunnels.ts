@@ -1,7 +1,7 @@
 import type { Kernel } from "../kernel/index.ts";
 import { type Log, messageOf, type Random } from "../lib/index.ts";
 import type { TunnelEnd } from "../model/index.ts";
-import type { ClusterFacts } from "./assignment-book.ts";
+import type { ClusterFacts } from "../network/index.ts";
 import { Incarnation } from "./incarnation.ts";
 
 export interface NodeTunnelsParts {

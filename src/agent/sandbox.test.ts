@@ -4,17 +4,15 @@ import { FakeClock, silentLog } from "../lib/index.ts";
 import { HOST_NETWORK, type PortSpec } from "../model/index.ts";
 import { aService, aTask } from "../model/objects.fake.ts";
 import { HOST } from "../netstate/index.ts";
+import { type ClusterNetwork, GatewayAddresses, HostPorts, NetworkApplier } from "../network/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
-import { GatewayAddresses } from "./gateway-addresses.ts";
-import { HostPorts } from "./host-ports.ts";
-import { NetworkApplier } from "./network-applier.ts";
 import { type SandboxParts, TaskSandboxes } from "./sandbox.ts";
 
 const GATEWAY = "172.18.0.0/16";
 
 let kernel: FakeKernel;
 let sandboxes: TaskSandboxes;
-let network: NetworkApplier;
+let network: ClusterNetwork;
 let parts: SandboxParts;
 
 const NO_FACTS = { networks: [], nodes: [], services: [], endpoints: [], attachments: [] };
@@ -27,8 +25,8 @@ beforeEach(() => {
   kernel = new FakeKernel();
   network = new NetworkApplier({
     ...{ kernel, plan: { tag: "sh" }, clock: new FakeClock(), log: silentLog },
-    settings: { nodeId: "n1", dataPathAddress: "192.0.2.1", gatewaySubnet: GATEWAY, dataPathPort: 4789 },
-  });
+    settings: { gatewaySubnet: GATEWAY },
+  }).enter({ nodeId: "n1", dataPathAddress: "192.0.2.1", dataPathPort: 4789 });
   network.setFacts(NO_FACTS);
   parts = {
     ...{ network, kernel, gateway: new GatewayAddresses(GATEWAY), hostPorts: new HostPorts() },

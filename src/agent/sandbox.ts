@@ -2,12 +2,10 @@ import { type NetworkFacts, netnsNameOf, type PortFact, type TaskFact } from "..
 import type { Kernel } from "../kernel/index.ts";
 import { Fault, overlaps, requireCidr } from "../lib/index.ts";
 import { isOnHost, isWanted, type NodeDescription, type PortSpec } from "../model/index.ts";
+import { type ClusterNetwork, type GatewayAddresses, type HostPorts, hostModeOf } from "../network/index.ts";
 import type { ContainerConfig, ContainerState } from "../runtime/index.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { containerConfigOf, GATEWAY_LABEL, HOST_PORTS_LABEL, type TaskPlace } from "./container-config.ts";
-import type { GatewayAddresses } from "./gateway-addresses.ts";
-import { type HostPorts, hostModeOf } from "./host-ports.ts";
-import type { NetworkApplier } from "./network-applier.ts";
 import { expandTask } from "./templates.ts";
 
 /** Makes the container's config once its sandbox is there. */
@@ -18,7 +16,7 @@ export type ContainerConfigInput = (
 ) => ContainerConfig;
 
 export interface SandboxParts {
-  readonly network: NetworkApplier;
+  readonly network: ClusterNetwork;
   readonly kernel: Pick<Kernel, "portsInUse" | "lackOfSctp">;
   readonly gateway: GatewayAddresses;
   readonly hostPorts: HostPorts;
@@ -126,12 +124,14 @@ export class TaskSandboxes {
    * to run any more, has given its own up: the address may be another's by now.
    */
   adopt(tasks: readonly AssignedTask[], found: ReadonlyMap<string, ContainerState>): void {
+    const { gateway, hostPorts } = this.#parts;
+    gateway.startOver("task");
+    hostPorts.startOver("task");
     const facts = tasks.flatMap((task): TaskFact[] => {
       const { status, labels = {} } = found.get(task.id) ?? {};
       const { [GATEWAY_LABEL]: address, [HOST_PORTS_LABEL]: numbers } = labels;
       const isIn = status === "running" || (status === "created" && isWanted(task));
       if (address === undefined || !isIn) return [];
-      const { gateway, hostPorts } = this.#parts;
       gateway.adopt(task.id, address);
       if (numbers !== undefined) hostPorts.adopt(task, numbers);
       return [factOf(task, address, hostPorts.give(task))];

@@ -14,9 +14,20 @@ import { imageBackend } from "./image-backend.ts";
 import { localNetworks } from "./local-networks.ts";
 import { managerBackend } from "./manager-backend.ts";
 import { Membership } from "./membership.ts";
+import { makeNodeNetwork } from "./node-network.ts";
+import type { NodeParts } from "./node-parts.ts";
+import { NodeStateFile } from "./node-state.ts";
 import { engineId, SystemFacts } from "./system-facts.ts";
 import { traceBackend } from "./trace-backend.ts";
 import { volumeBackend } from "./volume-backend.ts";
+
+interface OpenParts extends NodeParts {
+  readonly containers: ContainerdContainers;
+  readonly images: ContainerdImages;
+  readonly kernel: ThreadKernel;
+  readonly registry: RegistryClient;
+  readonly volumes: LocalVolumes;
+}
 
 /**
  * Runs shoald until the signal aborts: the one place where its parts are made and joined.
@@ -30,6 +41,46 @@ export async function runDaemon(
 ): Promise<void> {
   await checkMachine(config);
   claimData(config["data-root"]);
+  const { registry, volumes, ...parts } = await openParts(config, version, log);
+  const { containers, images, kernel, network, events } = parts;
+  const membership = new Membership(parts);
+  const facts = () => membership.facts();
+  const backends: Backends = {
+    system: new SystemFacts(config, { id: engineId(config["data-root"], random), version }, clock),
+    swarm: membership,
+    manager: () => managerBackend(membership),
+    networks: localNetworks(config, facts),
+    containers: containerBackend({ containers, facts }),
+    images: imageBackend({ images, containers, registry, events }),
+    volumes: volumeBackend({ volumes, containers, events }),
+    events,
+    trace: traceBackend({ membership, network: network.applier, containers, kernel }),
+  };
+  const servers = config.hosts.map(
+    () => new ApiServer({ backends, clock, log, version, group: config.group }),
+  );
+  const health = new HealthDoor((port) => membership.readiness(port));
+  const untell = tellContainerEvents(containers, events);
+  try {
+    for (const [i, server] of servers.entries()) await server.listen(config.hosts[i] ?? "");
+    if (config["health-addr"] !== undefined) await health.listen(config["health-addr"]);
+    log.info("shoald serves", { api: config.hosts.join(" "), version });
+    const serving = servers.map((server) => (s: AbortSignal) => server.run(s));
+    const loops = [kernel, network, membership].map((loop) => (s: AbortSignal) => loop.run(s));
+    await runGroup([...loops, ...serving], signal);
+  } finally {
+    untell();
+    health.close();
+    await containers.close();
+    images.close();
+    await registry.close();
+    await kernel.close();
+    log.info("shoald stopped");
+  }
+}
+
+/** What lives as long as the process, nothing of it at work yet. */
+async function openParts(config: Config, version: string, log: Log): Promise<OpenParts> {
   const dataRoot = config["data-root"];
   const netnsDir = join(config["exec-root"], "netns");
   const address = { socket: config.containerd, namespace: config["containerd-namespace"] };
@@ -53,38 +104,10 @@ export async function runDaemon(
     log,
   });
   const kernel = new ThreadKernel({ tag: config["kernel-tag"], netnsDir, log });
-  const parts = { config, version, containers, images, kernel, netnsDir, events, clock, random, log };
-  const membership = new Membership(parts);
-  const facts = () => membership.facts();
-  const backends: Backends = {
-    system: new SystemFacts(config, { id: engineId(dataRoot, random), version }, clock),
-    swarm: membership,
-    manager: () => managerBackend(membership),
-    networks: localNetworks(config, facts),
-    containers: containerBackend({ containers, facts }),
-    images: imageBackend({ images, containers, registry, events }),
-    volumes: volumeBackend({ volumes, containers, events }),
-    events,
-    trace: traceBackend({ membership, containers, kernel }),
+  const waitsFor = new NodeStateFile(dataRoot).exists() ? (["cluster"] as const) : [];
+  const network = makeNodeNetwork({ config, kernel, waitsFor, clock, log });
+  return {
+    ...{ config, version, containers, images, kernel, network, netnsDir, events, registry, volumes },
+    ...{ clock, random, log },
   };
-  const servers = config.hosts.map(
-    () => new ApiServer({ backends, clock, log, version, group: config.group }),
-  );
-  const health = new HealthDoor((port) => membership.readiness(port));
-  const untell = tellContainerEvents(containers, events);
-  try {
-    for (const [i, server] of servers.entries()) await server.listen(config.hosts[i] ?? "");
-    if (config["health-addr"] !== undefined) await health.listen(config["health-addr"]);
-    log.info("shoald serves", { api: config.hosts.join(" "), version });
-    const serving = servers.map((server) => (s: AbortSignal) => server.run(s));
-    await runGroup([(s) => kernel.run(s), (s) => membership.run(s), ...serving], signal);
-  } finally {
-    untell();
-    health.close();
-    await containers.close();
-    images.close();
-    await registry.close();
-    await kernel.close();
-    log.info("shoald stopped");
-  }
 }

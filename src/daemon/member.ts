@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
   Agent,
@@ -8,18 +7,14 @@ import {
   type Readiness,
   type Welcome,
 } from "../agent/index.ts";
-import { BALANCERS, type Balancer, gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
+import type { NetworkFacts } from "../dataplane/index.ts";
 import { type NodeIdentity, runRenewal } from "../identity/index.ts";
-import type { ObservedNetwork } from "../kernel/index.ts";
 import { aborted, type Run, runGroup } from "../lib/index.ts";
 import { Manager } from "../manager/index.ts";
-import { ThreadResolver } from "../resolver/index.ts";
 import { connectDispatcher, RpcServer, renewCertificate } from "../rpc/index.ts";
 import { splitAddress } from "./addresses.ts";
 import { ClusterStore } from "./cluster-store.ts";
-import type { Config } from "./config.ts";
 import { parseGenericResources } from "./generic-resources.ts";
-import { hostResolver } from "./host-resolver.ts";
 import { ownSubnets } from "./local-networks.ts";
 import type { NodeParts } from "./node-parts.ts";
 import type { NodeState } from "./node-state.ts";
@@ -123,11 +118,6 @@ export class Member {
     return this.#agent.facts();
   }
 
-  /** What the node's kernel holds of it now. */
-  observe(): Promise<ObservedNetwork> {
-    return this.#agent.observe();
-  }
-
   /** Whether this node may be sent connections from outside. */
   readiness(port?: PortName): Readiness {
     return this.#agent.readiness(port);
@@ -204,20 +194,16 @@ export class Member {
   }
 
   #makeAgent(folder: string): Agent {
-    const { config, version, netnsDir, clock, log } = this.#parts;
+    const { config, version, netnsDir, network, clock, log } = this.#parts;
     const { nodeId, dataPathAddress, dataPathPort, advertiseAddress } = this.#state;
-    const gatewaySubnet = config["gateway-subnet"];
-    const { search, upstreams } = hostResolver(config);
-    const address = gatewayLayout(gatewaySubnet).bridge;
     return new Agent({
       ...this.#parts,
-      settings: { nodeId, dataPathAddress, gatewaySubnet, dataPathPort, ipv6: hasIpv6(config) },
-      plan: { tag: config["kernel-tag"], balancer: balancerOf(config) },
+      settings: { nodeId, dataPathAddress, dataPathPort, ipv6: network.hasIpv6 },
       advertiseAddress,
       managers: this.#managers(),
       netnsDir,
       assignments: new AssignmentsFile(join(folder, "assignments.json"), log),
-      dns: { search, upstreams, resolver: new ThreadResolver({ address, upstreams, clock, log }) },
+      dns: network.dns,
       connect: (address, signal) => connectDispatcher({ address, identity: this.#identity, clock }, signal),
       heart: this.#heart,
       describe: () =>
@@ -247,13 +233,4 @@ function labelsOf(lines: readonly string[]): Record<string, string> {
       return [key, value.join("=")];
     }),
   );
-}
-
-function balancerOf({ balancer }: Config): Balancer {
-  return BALANCERS[balancer === "auto" ? "nftables" : balancer];
-}
-
-/** The kernel lists IPv6 addresses when it has IPv6 at all, be it that no link has any. */
-function hasIpv6({ ipv6 }: Config): boolean {
-  return ipv6 === "auto" && existsSync("/proc/net/if_inet6");
 }

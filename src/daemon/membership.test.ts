@@ -9,6 +9,7 @@ import { FakeImages } from "../runtime/images.fake.ts";
 import { readConfig } from "./config.ts";
 import { EventHub } from "./event-hub.ts";
 import { Membership } from "./membership.ts";
+import { makeNodeNetwork } from "./node-network.ts";
 import { NodeStateFile } from "./node-state.ts";
 
 /** A node that remembers a swarm which it cannot go back to: its certificate is gone. */
@@ -22,9 +23,11 @@ async function strandedNode(): Promise<{ membership: Membership; clock: FakeCloc
     ...{ nodeId: "n1", clusterId: "c1", role: "manager", advertiseAddress: "192.0.2.1" },
     ...{ dataPathAddress: "192.0.2.1", dataPathPort: 4789, listenAddress: "127.0.0.1:0", managers: [] },
   });
+  const config = readConfig(["--data-root", folder, "--exec-root", folder]);
+  const kernel = new FakeKernel();
+  const network = makeNodeNetwork({ config, kernel, waitsFor: ["cluster"], clock, log: silentLog });
   const membership = new Membership({
-    config: readConfig(["--data-root", folder, "--exec-root", folder]),
-    ...{ version: "0", netnsDir: "/netns", images, kernel: new FakeKernel(), events: new EventHub(clock) },
+    ...{ config, version: "0", netnsDir: "/netns", images, kernel, network, events: new EventHub(clock) },
     containers: new FakeContainers({ images, clock }),
     ...{ clock, random: seededRandom(5), log: silentLog },
   });

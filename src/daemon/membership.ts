@@ -2,7 +2,6 @@ import { leaveNode, type PortName, type Readiness } from "../agent/index.ts";
 import type { InitRequest, JoinRequest, SwarmBackend, SwarmState } from "../api/index.ts";
 import type { NetworkFacts } from "../dataplane/index.ts";
 import { IdentityFolder } from "../identity/index.ts";
-import type { ObservedNetwork } from "../kernel/index.ts";
 import { aborted, Fault, messageOf, sleep, withDeadline } from "../lib/index.ts";
 import type { Manager } from "../manager/index.ts";
 import { removeClusterStore } from "./cluster-store.ts";
@@ -62,11 +61,6 @@ export class Membership implements SwarmBackend {
   /** What this node's network is built from; undefined while it is in no swarm. */
   facts(): NetworkFacts | undefined {
     return this.#member?.facts();
-  }
-
-  /** What the node's kernel holds of that now; undefined while it is in no swarm. */
-  async observe(): Promise<ObservedNetwork | undefined> {
-    return this.#member?.observe();
   }
 
   /** Whether this node may be sent connections from outside: not from the moment on at which it is told to stop. */
@@ -255,8 +249,10 @@ export class Membership implements SwarmBackend {
     await this.#member?.stop();
     this.#member = undefined;
     this.#error = "";
-    const { clock, log, config } = this.#parts;
+    const { clock, log, config, network } = this.#parts;
     const { folder } = this.#file;
+    // What cannot be applied has been logged, and is tried again.
+    await network.applier.leave().catch(() => undefined);
     await removeClusterStore({ folder, runDir: config["exec-root"], clock, log });
     this.#file.wipe();
   }

@@ -3,6 +3,7 @@ import type { Clock, Log, Random } from "../lib/index.ts";
 import type { Containers, Images } from "../runtime/index.ts";
 import type { Config } from "./config.ts";
 import type { EventHub } from "./event-hub.ts";
+import type { NodeNetworkParts } from "./node-network.ts";
 
 /** What a membership in a swarm works with: the parts of shoald that live as long as the process. */
 export interface NodeParts {
@@ -11,6 +12,7 @@ export interface NodeParts {
   readonly containers: Containers;
   readonly images: Images;
   readonly kernel: Kernel;
+  readonly network: NodeNetworkParts;
   readonly netnsDir: string;
   readonly events: EventHub;
   readonly clock: Clock;

@@ -29,6 +29,11 @@ export class NodeStateFile {
     return join(this.folder, "node.json");
   }
 
+  /** Whether the node is in a swarm, be it that its state cannot be read. */
+  exists(): boolean {
+    return existsSync(this.#file);
+  }
+
   /** The state; undefined when the node is in no swarm. Fault "internal" when the file is unreadable. */
   load(): NodeState | undefined {
     if (!existsSync(this.#file)) return undefined;

@@ -2,25 +2,26 @@ import { networkInterfaces } from "node:os";
 import type { TraceBackend } from "../api/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import { Fault } from "../lib/index.ts";
+import type { NetworkApplier } from "../network/index.ts";
 import type { Containers } from "../runtime/index.ts";
 import { explain } from "../trace/index.ts";
 import { requireContainer, TASK_ID_LABEL } from "./container-backend.ts";
 import type { Membership } from "./membership.ts";
 
 export interface TraceParts {
-  readonly membership: Pick<Membership, "facts" | "observe">;
+  readonly membership: Pick<Membership, "facts">;
+  readonly network: Pick<NetworkApplier, "observe">;
   readonly containers: Pick<Containers, "list">;
   readonly kernel: Pick<Kernel, "portsInUse">;
 }
 
 /** Reads this node's kernel, and explains what it holds. */
-export function traceBackend({ membership, containers, kernel }: TraceParts): TraceBackend {
+export function traceBackend({ membership, network, containers, kernel }: TraceParts): TraceBackend {
   return {
     async explain(question) {
-      const state = await membership.observe();
       const facts = membership.facts();
-      if (state === undefined || facts === undefined)
-        throw new Fault("precondition", "cannot trace: this node is in no swarm");
+      if (facts === undefined) throw new Fault("precondition", "cannot trace: this node is in no swarm");
+      const state = await network.observe();
       const ground = { facts, own: hostAddresses(), listening: await kernel.portsInUse() };
       try {
         return explain(state, ground, question);

@@ -10,6 +10,8 @@ export interface NetworkFacts {
   readonly endpoints: readonly EndpointFact[];
   readonly attachments: readonly AttachmentFact[];
   readonly tasks: readonly TaskFact[];
+  /** Bridge networks of this node alone. */
+  readonly bridges?: readonly BridgeFact[];
   /** Keys with other nodes, when this node is on encrypted networks. A node without an entry is not spoken to there. */
   readonly encryption?: readonly PeerKeys[];
 }
@@ -30,6 +32,7 @@ export interface TunnelKey {
 }
 
 export interface NodeSettings {
+  /** "" on a node in no cluster, which has no tunnels either. */
   readonly nodeId: string;
   /** The node's data-path address: source of tunnel packets. */
   readonly dataPathAddress: string;
@@ -63,6 +66,23 @@ export interface NetworkFact {
   readonly v6?: { readonly subnet: string; readonly gateway: string };
 }
 
+/** A bridge network of this node alone: for containers made by hand. */
+export interface BridgeFact {
+  readonly id: string;
+  readonly name: string;
+  /** "172.17.0.0/16"; `gateway` is the host's own address there. */
+  readonly subnet: string;
+  readonly gateway: string;
+  /** Bytes; the kernel's 1500 when absent. */
+  readonly mtu?: number;
+  readonly internal: boolean;
+  /** Whether those on it reach each other. */
+  readonly icc: boolean;
+  /** Whether those on it find each other by name: on all but the node's first one, as with Docker. */
+  readonly named: boolean;
+  readonly v6?: { readonly subnet: string; readonly gateway: string };
+}
+
 /** A member node: where its tunnels end, and its own address on each network (its sandbox's address). */
 export interface NodeFact {
   readonly id: string;
@@ -85,6 +105,8 @@ export interface ServiceFact {
 }
 
 export interface PortFact {
+  /** The host's address that the port is at; absent: all of them. Of host ports only. */
+  readonly hostAddress?: string;
   readonly protocol: "tcp" | "udp" | "sctp";
   readonly published: number;
   readonly target: number;
@@ -132,4 +154,19 @@ export interface TaskFact {
   readonly hostPorts: readonly PortFact[];
   /** Whom its questions to the outside go to, instead of the node's upstreams. */
   readonly nameservers?: readonly string[];
+  /**
+   * Of one whose networks come and go while it runs: network id -> "eth0"; the gateway leg has a name apart. Absent: they are
+   * numbered in order.
+   */
+  readonly devices?: Readonly<Record<string, string>>;
+  /** bridge id -> its place there. */
+  readonly bridges?: Readonly<Record<string, BridgePlace>>;
+}
+
+/** A container's place on a bridge network. */
+export interface BridgePlace {
+  readonly address: string;
+  readonly address6?: string;
+  /** Its names there, the first of them its own. */
+  readonly names: readonly string[];
 }

@@ -36,7 +36,7 @@ function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftCha
     name: "input",
     base: { type: "filter", hook: "input", priority: "filter", policy: "accept" },
     rules: [
-      `udp dport ${tunnelPorts(facts)} ip saddr != @peers drop`,
+      ...(isMember(facts) ? [`udp dport ${tunnelPorts(facts)} ip saddr != @peers drop`] : []),
       `iifname "${names.meshLeg}" ct state established,related accept`,
       `iifname "${names.meshLeg}" drop`,
       ask("udp"),
@@ -55,7 +55,7 @@ function forward(names: Names, { facts }: HostPlan): NftChain {
     name: "forward",
     base: { type: "filter", hook: "forward", priority: "filter", policy: "accept" },
     rules: [
-      `iifname ${names.anyGatewayLeg} udp dport ${tunnelPorts(facts)} drop`,
+      ...(isMember(facts) ? [`iifname ${names.anyGatewayLeg} udp dport ${tunnelPorts(facts)} drop`] : []),
       `iifname ${names.anyGatewayLeg} ip saddr @isolated drop`,
       "ct state established,related accept",
       `iifname "${names.meshLeg}" drop`,
@@ -66,6 +66,9 @@ function forward(names: Names, { facts }: HostPlan): NftChain {
     ],
   };
 }
+
+/** A node in no cluster has no tunnels. */
+const isMember = ({ self }: HostPlan["facts"]): boolean => self.nodeId !== "";
 
 /** A published port at any address of this host: to the mesh, or to the task on this host that has the port. */
 function publish({ gateway }: HostPlan): string[] {

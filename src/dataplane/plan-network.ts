@@ -1,5 +1,5 @@
 import { remembered } from "../lib/index.ts";
-import { HOST, type Namespace, type NodeNetwork } from "../netstate/index.ts";
+import { EMPTY_NAMESPACE, HOST, type Namespace, type NodeNetwork } from "../netstate/index.ts";
 import { type GatewayLayout, gatewayLayout } from "./addresses.ts";
 import { embed } from "./addresses6.ts";
 import type { Balancer, Balancing, PublishedService, VirtualService } from "./balancer.ts";
@@ -35,6 +35,7 @@ export interface PlanSettings {
  * for a bad tag, subnet or address.
  */
 export function planNetwork(given: NetworkFacts, settings: PlanSettings): NodeNetwork {
+  if (isIdle(given)) return { namespaces: { [HOST]: EMPTY_NAMESPACE } };
   const facts = withEncryptedMtu(given);
   const names = namesFor(settings.tag);
   const gateway = gatewayLayout(facts.self.gatewaySubnet);
@@ -64,6 +65,11 @@ export function planNetwork(given: NetworkFacts, settings: PlanSettings): NodeNe
       ...Object.fromEntries(own),
     },
   };
+}
+
+/** A node in no cluster, with no sandbox and no bridge of its own, has nothing of ours in its kernel. */
+function isIdle({ self, tasks, bridges = [] }: NetworkFacts): boolean {
+  return self.nodeId === "" && tasks.length === 0 && bridges.length === 0;
 }
 
 /** The shares of a network's sandbox; IPv6 is balanced by nftables, whoever balances IPv4. */

@@ -1,8 +1,9 @@
 import { Agent } from "../../../src/agent/index.ts";
 import type { Kernel } from "../../../src/kernel/index.ts";
 import { FakeKernel } from "../../../src/kernel/kernel.fake.ts";
-import { aborted, type Clock, Fault, type Log, messageOf } from "../../../src/lib/index.ts";
+import { type Clock, Fault, type Log, messageOf } from "../../../src/lib/index.ts";
 import type { NodeDescription } from "../../../src/model/index.ts";
+import { GatewayAddresses, HostPorts, NetworkApplier } from "../../../src/network/index.ts";
 import { PacedHeart } from "../../../src/rpc/index.ts";
 import { FakeContainers } from "../../../src/runtime/containers.fake.ts";
 import { FakeImages } from "../../../src/runtime/images.fake.ts";
@@ -29,6 +30,7 @@ export interface HostParts {
   onBroken(what: string): void;
 }
 
+const GATEWAY = "172.18.0.0/16";
 /** Milliseconds that the machine takes for a call, by method. */
 const TAKES: Readonly<Record<string, number>> = { create: 60, start: 40, remove: 20, exec: 10, apply: 5 };
 const PULL_MS = { least: 300, most: 1_200 } as const;
@@ -97,9 +99,9 @@ export class SimHost {
     const process = this.#newProcess();
     this.#process = process;
     this.#stop = new AbortController();
-    const agent = this.#makeAgent(process);
-    this.#agent = agent;
     const { signal } = this.#stop;
+    const agent = this.#makeAgent(process, signal);
+    this.#agent = agent;
     this.#ended = agent.run(signal).then(
       () => this.#agentEnded(process, signal, "by itself"),
       (error: unknown) => this.#agentEnded(process, signal, messageOf(error)),
@@ -161,24 +163,27 @@ export class SimHost {
     if (!process.isDead && !signal.aborted) this.#parts.onBroken(`the agent of ${this.name} ended ${how}`);
   }
 
-  #makeAgent(process: SimProcess): Agent {
+  #makeAgent(process: SimProcess, signal: AbortSignal): Agent {
     const { name, number, network, managers, chance, log } = this.#parts;
     const address = `10.9.0.${number}`;
     const peer = { nodeId: name, role: "worker", clusterId: "cluster", address } as const;
     const caller = { process, peer };
     const { clock } = process;
     const takes = (method: string) => (method === "ensure" ? this.#pullMs() : (TAKES[method] ?? 0));
+    const kernel = across(this.#kernel, process, this.#machine, takes);
+    const settings = { gatewaySubnet: GATEWAY };
+    const applier = new NetworkApplier({ kernel, settings, plan: { tag: "sh" }, clock, log });
+    void applier.run(signal);
     return new Agent({
       containers: across(this.containers, process, this.#machine, takes),
       images: across(this.images, process, this.#machine, takes),
-      kernel: across(this.#kernel, process, this.#machine, takes),
+      kernel,
       settings: {
         nodeId: name,
         dataPathAddress: address,
-        gatewaySubnet: "172.18.0.0/16",
         dataPathPort: 4789,
       },
-      plan: { tag: "sh" },
+      network: { applier, gateway: new GatewayAddresses(GATEWAY), hostPorts: new HostPorts() },
       advertiseAddress: address,
       managers,
       netnsDir: "/netns",
@@ -188,7 +193,7 @@ export class SimHost {
           this.#saved = text;
         },
       },
-      dns: { resolver: { tell: () => undefined, run: aborted }, search: [], upstreams: [] },
+      dns: { search: [], upstreams: [] },
       connect: (to, signal) => network.connect(caller, to, signal),
       heart: new PacedHeart({
         ...{ clock, log, isWell: () => true },

@@ -2,10 +2,11 @@ import { beforeEach, expect, test } from "vitest";
 import type { NodeFact, TaskFact } from "../dataplane/index.ts";
 import type { ApplyFailure, Kernel } from "../kernel/index.ts";
 import { FakeClock, messageOf, silentLog } from "../lib/index.ts";
-import type { NodeNetwork } from "../netstate/index.ts";
-import type { ClusterFacts } from "./assignment-book.ts";
+import { EMPTY_NAMESPACE, type NodeNetwork } from "../netstate/index.ts";
+import type { ClusterFacts, ClusterNetwork } from "./cluster-network.ts";
 import { GatewayAddresses } from "./gateway-addresses.ts";
-import { LINGER_MS, NetworkApplier } from "./network-applier.ts";
+import { NetworkApplier } from "./network-applier.ts";
+import { LINGER_MS } from "./tenant.ts";
 
 /** A kernel that refuses what it is told to refuse, and lets an application last as long as the test wants. */
 class Stubborn implements Kernel {
@@ -58,6 +59,8 @@ const facts: ClusterFacts = {
 const none: ClusterFacts = { ...facts, networks: [], nodes: [] };
 const broken: ClusterFacts = { ...facts, networks: [{ ...front, subnet: "none" }] };
 
+const member = { nodeId: "n1", dataPathAddress: "192.0.2.1", dataPathPort: 4789 };
+
 const task = (taskId: string, number = 16): TaskFact => ({
   ...{ taskId, serviceId: "web", addresses: { front: `10.0.1.${number}` } },
   ...{ gatewayAddress: `172.18.0.${number}`, hostPorts: [] },
@@ -65,15 +68,17 @@ const task = (taskId: string, number = 16): TaskFact => ({
 
 let clock: FakeClock;
 let kernel: Stubborn;
-let network: NetworkApplier;
+let applier: NetworkApplier;
+let network: ClusterNetwork;
 
 beforeEach(() => {
   clock = new FakeClock();
   kernel = new Stubborn();
-  network = new NetworkApplier({
+  applier = new NetworkApplier({
     ...{ kernel, clock, log: silentLog, plan: { tag: "sh" } },
-    settings: { nodeId: "n1", dataPathAddress: "192.0.2.1", gatewaySubnet: GATEWAY, dataPathPort: 4789 },
+    settings: { gatewaySubnet: GATEWAY },
   });
+  network = applier.enter(member);
   network.setFacts(facts);
 });
 
@@ -128,7 +133,7 @@ test("a sandbox that is wanted again is not let go of", async () => {
 
 test("facts that no network can be made of break nothing: who waits is told, and better ones are applied", async () => {
   const stop = new AbortController();
-  const running = network.run(stop.signal);
+  const running = applier.run(stop.signal);
   network.setFacts(broken);
   expect(await outcome(network.attach(task("t1")))).toMatch(/CIDR/);
   expect(() => kernel.changed?.()).not.toThrow();
@@ -160,7 +165,7 @@ test("once closed nothing is applied, so that what is taken away stays away; who
   const held = outcome(network.settle());
   await clock.advance(0);
   const waiting = outcome(network.attach(task("t1")));
-  network.close();
+  applier.close();
   expect(await waiting).toBe("the agent stops");
   kernel.refused = [{ namespace: "net-front", error: "no memory" }];
   release();
@@ -192,4 +197,55 @@ test("a sandbox is kept while its task's last answers are under way, for some se
   expect(isDelivered).toBe(false);
   await clock.advance(200);
   expect(isDelivered).toBe(true);
+});
+
+const own = (taskId: string, number: number): TaskFact => ({
+  ...{ taskId, serviceId: "", addresses: {}, devices: {}, hostPorts: [] },
+  gatewayAddress: `172.18.0.${number}`,
+});
+const lastNames = () => Object.keys(kernel.applied.at(-1)?.namespaces ?? {}).sort();
+
+test("a node that leaves its cluster keeps the sandboxes of containers made by hand, and nothing else", async () => {
+  await network.attach(task("t1"));
+  await applier.engine.attach(own("c1", 40));
+  expect(lastNames()).toEqual(["host", "net-front", "task-c1", "task-t1"]);
+  const host = kernel.applied.at(-1)?.namespaces["task-c1"];
+  await applier.leave();
+  expect(lastNames()).toEqual(["host", "task-c1"]);
+  expect(kernel.applied.at(-1)?.namespaces["task-c1"]).toEqual(host);
+  expect(await outcome(network.attach(task("t2")))).toBe("the agent stops");
+  await applier.engine.detach("c1");
+  expect(kernel.applied.at(-1)).toEqual({ namespaces: { host: EMPTY_NAMESPACE } });
+});
+
+test("an agent that comes after another takes over what is in force when it has facts, and not before", async () => {
+  await network.attach(task("t1"));
+  network.close();
+  const next = applier.enter(member);
+  next.adopt([task("t1"), task("t2", 17)]);
+  await applier.engine.attach(own("c1", 40));
+  expect(lastNames()).toEqual(["host", "net-front", "task-c1", "task-t1"]);
+  const attached = outcome(next.attach(task("t3", 18)));
+  next.setFacts(facts);
+  expect(await attached).toBe("done");
+  expect(lastNames()).toEqual(["host", "net-front", "task-c1", "task-t1", "task-t2", "task-t3"]);
+});
+
+test("nothing is applied before everybody has spoken who has something in the kernel from before", async () => {
+  for (const waitsFor of [["cluster"], ["engine"], ["cluster", "engine"]] as const) {
+    const fresh = new NetworkApplier({
+      ...{ kernel, clock, log: silentLog, plan: { tag: "sh" }, waitsFor },
+      settings: { gatewaySubnet: GATEWAY },
+    });
+    kernel.applied.length = 0;
+    const attached = fresh.engine.attach(own("c1", 40));
+    await clock.advance(60_000);
+    if (waitsFor.length === 2) fresh.engineIsIn();
+    await clock.advance(1_000);
+    expect(kernel.applied).toEqual([]);
+    if (waitsFor[0] === "engine") fresh.engineIsIn();
+    else fresh.enter(member).setFacts(none);
+    await attached;
+    expect(lastNames()).toEqual(["host", "task-c1"]);
+  }
 });

@@ -1,4 +1,5 @@
 import {
+  type BridgeFact,
   type NetworkFacts,
   type NodeSettings,
   netnsNameOf,
@@ -9,57 +10,57 @@ import {
 import type { ApplyFailure, Kernel, ObservedNetwork } from "../kernel/index.ts";
 import { type Clock, Fault, type Log, messageOf, sleep, type Timer } from "../lib/index.ts";
 import type { NodeNetwork } from "../netstate/index.ts";
-import type { ClusterFacts } from "./assignment-book.ts";
+import { ClusterNetwork, type MemberSettings, NO_FACTS } from "./cluster-network.ts";
+import { Tenant } from "./tenant.ts";
+
+/** Who says something of the node's network. */
+export type Speaker = "cluster" | "engine";
 
 export interface NetworkApplierParts {
   readonly kernel: Kernel;
-  readonly settings: NodeSettings;
+  readonly settings: Pick<NodeSettings, "gatewaySubnet" | "ipv6">;
   readonly plan: PlanSettings;
-  /** What a sweep has put right, a sentence each. */
-  readonly onRepaired?: (what: readonly string[]) => void;
   /** The facts have changed, once a turn: before the kernel works by them, and whether or not it does. */
   readonly onFacts?: (facts: NetworkFacts) => void;
+  /** Who has to speak before anything is applied: what an earlier daemon left in the kernel for them is still in use. */
+  readonly waitsFor?: readonly Speaker[];
   readonly clock: Clock;
   readonly log: Log;
 }
 
 const SWEEP_MS = 15_000;
 const RETRY_MS = 1_000;
-/** How long an answer may be on its way to a slow reader after its server has ended, and how often that is looked at. */
-export const LINGER_MS: number = 10_000;
-const LINGER_LOOK_MS = 50;
-const NO_FACTS: ClusterFacts = { networks: [], nodes: [], services: [], endpoints: [], attachments: [] };
+const STOPPED = "the agent stops";
+/** Of a node that is in no cluster. */
+const NO_MEMBER: MemberSettings = { nodeId: "", dataPathAddress: "", dataPathPort: 0 };
 
 interface Waiter {
+  readonly tenant: Tenant;
   readonly taskId: string | undefined;
   resolve(): void;
   reject(error: unknown): void;
 }
 
 /**
- * Keeps the kernel true to one value: whenever the facts or the node's own sandboxes change, the whole NodeNetwork is
- * planned anew and applied. Many changes that come while the kernel is busy make one more round.
+ * Keeps the kernel true to one value for as long as the daemon lives, in a cluster or in none: whenever the facts or the node's own
+ * sandboxes change, the whole NodeNetwork is planned anew and applied. Many changes that come while the kernel is busy make one
+ * more round.
  */
 export class NetworkApplier {
   readonly #parts: NetworkApplierParts;
-  #facts: ClusterFacts = NO_FACTS;
-  #dataPathPort: number;
+  /** Of containers made by hand. */
+  readonly engine: Tenant;
+  #bridges: readonly BridgeFact[] = [];
+  #cluster: ClusterNetwork | undefined;
   #known: NetworkFacts | undefined;
   /** What is planned of the known facts. */
   #planned: NodeNetwork | undefined;
-  readonly #tasks = new Map<string, TaskFact>();
-  /** Tasks whose sandbox is to go, until the kernel has let go of it; and what is to be done then. */
-  readonly #leaving = new Map<string, () => void>();
   #waiters: Waiter[] = [];
-  /** The facts that the kernel works by, and what is to be called when it works by the newest ones. */
-  #inForce: ClusterFacts | undefined;
-  #onInForce: (() => void) | undefined;
   /** What the kernel would not do at the last round, of what the node's traffic passes. */
   #trouble: string | undefined;
   #dirty = false;
   #busy = false;
-  /** Until the first facts nothing is applied: what an earlier daemon left in the kernel is still in use. */
-  #held = true;
+  readonly #awaited: Set<Speaker>;
   #closed = false;
   /** `onFacts` is going to be called. */
   #telling = false;
@@ -67,30 +68,59 @@ export class NetworkApplier {
 
   constructor(parts: NetworkApplierParts) {
     this.#parts = parts;
-    this.#dataPathPort = parts.settings.dataPathPort;
+    this.#awaited = new Set(parts.waitsFor);
+    this.engine = new Tenant(this.#door());
   }
 
   /** The facts in force, the same value until they change. */
   facts(): NetworkFacts {
     if (this.#known === undefined) {
       this.#planned = undefined;
-      const self = { ...this.#parts.settings, dataPathPort: this.#dataPathPort };
-      this.#known = { self, ...this.#facts, tasks: [...this.#tasks.values()] };
+      this.#known = this.#factsWith(this.#cluster);
     }
     return this.#known;
   }
 
-  /** The cluster's VXLAN port, once a manager has said it. */
-  setDataPathPort(port: number): void {
-    if (port === this.#dataPathPort) return;
-    this.#dataPathPort = port;
+  /**
+   * The node enters a cluster. What an earlier membership said stays in force until this one says what its network is; where there
+   * is none, nothing is applied until then.
+   */
+  enter(member: MemberSettings): ClusterNetwork {
+    const cluster: ClusterNetwork = new ClusterNetwork(
+      {
+        ...this.#door(),
+        takenUp: (taken) => this.#takeUp(taken),
+        factsOf: (of) => (of === this.#cluster ? this.facts() : this.#factsWith(of)),
+        trouble: () => this.#trouble,
+      },
+      member,
+    );
+    if (this.#cluster === undefined) {
+      this.#cluster = cluster;
+      this.#awaited.add("cluster");
+      this.#known = undefined;
+    }
+    return cluster;
+  }
+
+  /** The node is in no cluster any more: what its containers made by hand use stays. Resolves when the kernel was told. */
+  leave(): Promise<void> {
+    this.#cluster?.close();
+    this.#rejectOf((tenant) => tenant !== this.engine);
+    this.#cluster = undefined;
+    this.#awaited.delete("cluster");
+    return this.#applied(this.engine, undefined);
+  }
+
+  /** The engine has told of all containers made by hand that run, and of the node's own networks. */
+  engineIsIn(): void {
+    this.#awaited.delete("engine");
     this.#change();
   }
 
-  /** New facts from a manager; the kernel follows by itself. */
-  setFacts(facts: ClusterFacts): void {
-    this.#facts = facts;
-    this.#held = false;
+  /** The bridge networks of this node. */
+  setBridges(bridges: readonly BridgeFact[]): void {
+    this.#bridges = bridges;
     this.#change();
   }
 
@@ -99,68 +129,13 @@ export class NetworkApplier {
     return this.#parts.kernel.observe(this.#plan());
   }
 
-  /** Why the kernel does not work by what it was told, as half a sentence; undefined while it does. */
-  trouble(): string | undefined {
-    return this.#inForce === undefined ? "the node's network is not set up yet" : this.#trouble;
-  }
-
-  /** Calls `done` once the kernel works by the facts as they are now: at once, if it does. A later call takes its place. */
-  whenInForce(done: () => void): void {
-    if (this.#inForce === this.#facts) done();
-    else this.#onInForce = done;
-  }
-
-  /**
-   * Gives the task a sandbox; resolves when the kernel has it. Faults: "internal" when the kernel refuses it,
-   * "unavailable" while no manager has told of one of its networks.
-   */
-  attach(task: TaskFact): Promise<void> {
-    this.#leaving.delete(task.taskId);
-    this.#tasks.set(task.taskId, task);
-    return this.#applied(task.taskId);
-  }
-
-  /**
-   * Resolves when what the task's process said last has been taken by those it said it to, so that its sandbox may go; after
-   * `LINGER_MS` in any case: some of them may be gone themselves.
-   */
-  async delivered(taskId: string): Promise<void> {
-    const { kernel, clock } = this.#parts;
-    const until = clock.now() + LINGER_MS;
-    while (!this.#closed && clock.now() < until && (await kernel.undelivered(netnsNameOf(taskId))) > 0)
-      await sleep(clock, LINGER_LOOK_MS);
-  }
-
-  /**
-   * Takes the task's sandbox away; resolves when the kernel has let go, rejects when it would not yet. `onGone` is called
-   * once it has, be it later: what the sandbox used is free then, and not before.
-   */
-  detach(taskId: string, onGone: () => void = () => undefined): Promise<void> {
-    if (!this.#tasks.delete(taskId) && !this.#leaving.has(taskId)) {
-      onGone();
-      return Promise.resolve();
-    }
-    this.#leaving.set(taskId, onGone);
-    return this.#applied(taskId);
-  }
-
-  /** Sandboxes that exist before the agent starts (their containers run): no waiting. */
-  adopt(tasks: readonly TaskFact[]): void {
-    for (const task of tasks) this.#tasks.set(task.taskId, task);
-    this.#known = undefined;
-    this.#tell();
-  }
-
-  /** Resolves after the next complete application. */
-  settle(): Promise<void> {
-    return this.#applied(undefined);
-  }
-
   /** Applies nothing any more; whoever waits is told. What is being applied still ends. */
   close(): void {
     this.#closed = true;
     this.#retry?.cancel();
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(new Fault("unavailable", "the agent stops"));
+    this.engine.close();
+    this.#cluster?.close();
+    this.#rejectOf(() => true);
   }
 
   /** Repairs what others broke: when the kernel reports a change, and at an interval in any case. */
@@ -171,7 +146,40 @@ export class NetworkApplier {
       await sleep(clock, SWEEP_MS, signal).catch(() => undefined);
       if (!signal.aborted) this.#sweep();
     }
+    this.close();
     log.debug("network applier stopped");
+  }
+
+  #door(): ConstructorParameters<typeof Tenant>[0] {
+    const { kernel, clock } = this.#parts;
+    return {
+      ...{ kernel, clock },
+      changed: () => this.#change(),
+      applied: (tenant, taskId) => this.#applied(tenant, taskId),
+      closed: (tenant) => this.#rejectOf((of) => of === tenant),
+    };
+  }
+
+  #takeUp(cluster: ClusterNetwork): void {
+    if (this.#cluster !== cluster) this.#cluster?.close();
+    this.#cluster = cluster;
+    this.#awaited.delete("cluster");
+    this.#change();
+  }
+
+  #factsWith(cluster: ClusterNetwork | undefined): NetworkFacts {
+    const { nodeId, dataPathAddress, dataPathPort } = cluster?.member ?? NO_MEMBER;
+    return {
+      self: { ...this.#parts.settings, nodeId, dataPathAddress, dataPathPort },
+      ...(cluster?.told ?? NO_FACTS),
+      tasks: [...(cluster?.tasks() ?? []), ...this.engine.tasks()],
+      bridges: this.#bridges,
+    };
+  }
+
+  /** Nothing is applied: somebody who has something in the kernel has not said yet what. */
+  get #held(): boolean {
+    return this.#awaited.size > 0;
   }
 
   #sweep(): void {
@@ -182,7 +190,7 @@ export class NetworkApplier {
       .then((repaired) => {
         if (repaired.length === 0) return;
         log.warn("network repaired", { what: repaired.slice(0, 5).join("; ") });
-        this.#parts.onRepaired?.(repaired);
+        this.#cluster?.member.onRepaired?.(repaired);
       })
       .catch((error: unknown) => log.error("network sweep failed", { error: messageOf(error) }))
       .finally(() => this.#free());
@@ -198,12 +206,18 @@ export class NetworkApplier {
     return this.#planned;
   }
 
-  #applied(taskId: string | undefined): Promise<void> {
-    if (this.#closed) return Promise.reject(new Fault("unavailable", "the agent stops"));
+  #applied(tenant: Tenant, taskId: string | undefined): Promise<void> {
+    if (this.#closed || tenant.isClosed) return Promise.reject(new Fault("unavailable", STOPPED));
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ taskId, resolve, reject });
+      this.#waiters.push({ tenant, taskId, resolve, reject });
       this.#change();
     });
+  }
+
+  #rejectOf(isOf: (tenant: Tenant) => boolean): void {
+    const gone = this.#waiters.filter(({ tenant }) => isOf(tenant));
+    this.#waiters = this.#waiters.filter(({ tenant }) => !isOf(tenant));
+    for (const waiter of gone) waiter.reject(new Fault("unavailable", STOPPED));
   }
 
   #change(): void {
@@ -219,7 +233,7 @@ export class NetworkApplier {
 
   #tell(): void {
     const { onFacts } = this.#parts;
-    if (onFacts === undefined || this.#telling) return;
+    if (onFacts === undefined || this.#telling || this.#closed) return;
     this.#telling = true;
     queueMicrotask(() => {
       this.#telling = false;
@@ -230,25 +244,27 @@ export class NetworkApplier {
   /** Starts a round if one is due and none runs. */
   #free(): void {
     this.#busy = false;
-    if (!this.#dirty || this.#closed) return;
+    if (!this.#dirty || this.#closed || this.#held) return;
     this.#dirty = false;
     this.#busy = true;
-    const waiters = this.#waiters;
-    this.#waiters = [];
+    // Who enters a cluster that is not in force yet waits on.
+    const isIn = ({ tenant }: Waiter) => tenant === this.engine || tenant === this.#cluster;
+    const waiters = this.#waiters.filter(isIn);
+    this.#waiters = this.#waiters.filter((waiter) => !isIn(waiter));
     void this.#round(waiters).finally(() => this.#free());
   }
 
   async #round(waiters: readonly Waiter[]): Promise<void> {
     const { kernel, log } = this.#parts;
-    const leaving = [...this.#leaving];
-    const [told, onInForce] = [this.#facts, this.#onInForce];
+    const leaving = this.#leaving();
+    const enforced = this.#cluster?.beginRound();
     try {
       const facts = this.facts();
       const { failures } = await kernel.apply(this.#plan());
       for (const { namespace, error } of failures) log.error("network not applied", { namespace, error });
-      this.#letGo(leaving, failures);
+      letGo(leaving, failures);
       this.#trouble = failures.find((failure) => !isOfTask(failure))?.error;
-      if (this.#trouble === undefined) this.#enforced(told, onInForce);
+      if (this.#trouble === undefined) enforced?.();
       for (const waiter of waiters) settleWaiter(waiter, failures, facts);
       if (failures.length > 0) this.#again();
     } catch (error) {
@@ -259,22 +275,12 @@ export class NetworkApplier {
     }
   }
 
-  /** The kernel works by the facts `told`. What was asked for since waits for newer ones, unless there are none. */
-  #enforced(told: ClusterFacts, onInForce: (() => void) | undefined): void {
-    this.#inForce = told;
-    const isNewest = told === this.#facts;
-    const done = isNewest ? this.#onInForce : onInForce;
-    if (this.#onInForce === done) this.#onInForce = undefined;
-    done?.();
-  }
-
-  /** Of the sandboxes that were to go before the round, those that are gone. */
-  #letGo(leaving: readonly (readonly [string, () => void])[], failures: readonly ApplyFailure[]): void {
-    for (const [taskId, onGone] of leaving) {
-      if (this.#leaving.get(taskId) !== onGone || failureOf(taskId, failures) !== undefined) continue;
-      this.#leaving.delete(taskId);
-      onGone();
-    }
+  /** The sandboxes that are to go. */
+  #leaving(): Leaving[] {
+    const tenants = [this.engine, ...(this.#cluster === undefined ? [] : [this.#cluster])];
+    return tenants.flatMap((tenant) =>
+      [...tenant.leaving()].map(([taskId, onGone]) => ({ tenant, taskId, onGone })),
+    );
   }
 
   /** One more round after a while, however many want it. */
@@ -282,6 +288,18 @@ export class NetworkApplier {
     this.#retry?.cancel();
     if (!this.#closed) this.#retry = this.#parts.clock.after(RETRY_MS, () => this.#change());
   }
+}
+
+interface Leaving {
+  readonly tenant: Tenant;
+  readonly taskId: string;
+  onGone(): void;
+}
+
+/** Of the sandboxes that were to go before the round, those that are gone. */
+function letGo(leaving: readonly Leaving[], failures: readonly ApplyFailure[]): void {
+  for (const { tenant, taskId, onGone } of leaving)
+    if (failureOf(taskId, failures) === undefined) tenant.letGo(taskId, onGone);
 }
 
 /** Trouble of one task's namespace, which no other task's traffic passes. */

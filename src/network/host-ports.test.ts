@@ -72,3 +72,30 @@ test("a restarted agent finds the numbers; what it cannot read is given anew", (
   }
   expect(earlier.numbersOf(task("said", port(80, 8080)))).toBeUndefined();
 });
+
+test("tasks and containers made by hand share one book: a port is one's at an address, and all addresses are every address", () => {
+  const ports = new HostPorts();
+  const wanted = (published: number, hostAddress?: string) => ({
+    ...{ protocol: "tcp" as const, target: 80, published },
+    ...(hostAddress !== undefined && { hostAddress }),
+  });
+  ports.give(task("web", port(80, 8080)));
+  expect(() => ports.giveContainer("a", [wanted(8080)])).toThrow(
+    "Bind for 0.0.0.0:8080 failed: port is already allocated",
+  );
+  expect(() => ports.giveContainer("a", [wanted(8080, "127.0.0.1")])).toThrow(
+    "Bind for 127.0.0.1:8080 failed",
+  );
+  expect(() => ports.giveContainer("a", [wanted(81), wanted(81)])).toThrow("Bind for 0.0.0.0:81 failed");
+  expect(ports.portsOf("a")).toEqual([]);
+  ports.giveContainer("a", [wanted(81, "127.0.0.1"), wanted(0)]);
+  ports.giveContainer("b", [wanted(81, "192.0.2.1")]);
+  expect(() => ports.giveContainer("c", [wanted(81)])).toThrow("Bind for 0.0.0.0:81 failed");
+  expect(() => ports.give(task("late", port(80, 81)))).toThrow(
+    "81/tcp is in use on this node by a container",
+  );
+  expect(() => ports.giveContainer("d", [wanted(99)], new Set(["tcp/99"]))).toThrow("Bind for 0.0.0.0:99");
+  ports.startOver("task");
+  expect(numbers(ports.giveContainer("e", [wanted(8080)]))).toEqual([8080]);
+  expect(numbers(ports.portsOf("a"))).toEqual([81, first]);
+});

@@ -1,0 +1,8 @@
+/**
+ * network: this node's sandboxes: who has one, with which address on the gateway bridge and which host ports, and the loop that keeps the
+ * kernel so. It lives as long as the daemon, in a cluster or in none. It runs no container and decides nothing about the cluster.
+ */
+export type { ClusterFacts, ClusterNetwork } from "./cluster-network.ts";
+export { GatewayAddresses } from "./gateway-addresses.ts";
+export { HostPorts, hostModeOf } from "./host-ports.ts";
+export { NetworkApplier, type Speaker } from "./network-applier.ts";
