@@ -4,4 +4,4 @@
  */
 export type * from "./backends.ts";
 export * from "./route.ts";
-export { ApiServer } from "./server.ts";
+export { ApiServer, type ApiServerOptions, type ApiTls } from "./server.ts";

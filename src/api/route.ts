@@ -25,6 +25,8 @@ export interface ApiRequest {
   /** Aborts when the client has left or the daemon stops. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** Came in by an address for tools that only look: keys are not for it. */
+  readonly looksOnly: boolean;
 }
 
 interface Answer {

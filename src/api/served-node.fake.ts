@@ -31,7 +31,7 @@ export class ServedNode {
 
   static async start(
     clock: Clock,
-    options: { routes?: readonly Route[] } & Partial<Pick<ApiServerOptions, "headersMs">> = {},
+    options: { routes?: readonly Route[] } & Partial<Pick<ApiServerOptions, "headersMs" | "looksOnly">> = {},
   ): Promise<ServedNode> {
     const backends = new FakeBackends(clock);
     const server = new ApiServer({ backends, clock, log: silentLog, version: "0.1.0", ...options });

@@ -342,7 +342,7 @@ describe("the socket", () => {
     await writeFile(path, "mine");
     await expect(make().listen(`unix://${path}`)).rejects.toThrow("that file is no socket");
     await expect(make().listen("tcp://127.0.0.1:2375")).rejects.toThrow("TCP without TLS is not served");
-    await expect(make().listen("docker.sock")).rejects.toThrow("it is no unix:///path");
+    await expect(make().listen("docker.sock")).rejects.toThrow("it is neither unix:///path");
   });
 
   test("run serves until it is told to stop", async () => {

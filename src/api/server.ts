@@ -1,9 +1,18 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
 import { aborted, type Clock, Fault, type Log, messageOf, type Timer } from "../lib/index.ts";
 import type { Backends } from "./backends.ts";
 import { readBody, readJsonBody } from "./body.ts";
 import { answerOf, PAGE_NOT_FOUND } from "./errors.ts";
+import { parseListenAddress } from "./listen-address.ts";
+import { checkLooksOnly } from "./look-only.ts";
 import { refuseGarbage } from "./refuse.ts";
 import { respond } from "./respond.ts";
 import type { ApiResponse, Route } from "./route.ts";
@@ -23,6 +32,17 @@ export interface ApiServerOptions {
   readonly group?: string;
   /** How long a client may take to send its headers. */
   readonly headersMs?: number;
+  /** Without it the API is served on a unix socket only. */
+  readonly tls?: ApiTls;
+  /** Serves tools that only look: refuses what changes anything or gives away contents, and shows no join tokens. */
+  readonly looksOnly?: boolean;
+}
+
+/** PEM. Clients have to show a certificate of this CA, as with dockerd's --tlsverify. */
+export interface ApiTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** How long the rest of a refused body may still come in before the connection is cut. */
@@ -34,11 +54,15 @@ const HEADERS_MS = 10_000;
 /** Registry credentials travel in a header. */
 const MAX_HEADER_BYTES = 256 << 10;
 
-/** The Engine API on a unix socket. */
+/** A TLS client has this long for its handshake. */
+const HANDSHAKE_MS = 10_000;
+const KEEP_ALIVE_MS = 30_000;
+
+/** The Engine API at one address. */
 export class ApiServer {
   readonly #options: ApiServerOptions;
   readonly #table: RouteTable;
-  readonly #server: Server;
+  readonly #server: Server | TlsServer;
   /** Requests under way. (Not AbortSignal.any with one long-lived signal: Node 20 keeps a trace of every use.) */
   readonly #open = new Set<AbortController>();
   #isStopping = false;
@@ -48,16 +72,7 @@ export class ApiServer {
   constructor(options: ApiServerOptions) {
     this.#options = options;
     this.#table = new RouteTable(options.routes ?? allRoutes);
-    this.#server = createServer(
-      // requestTimeout bounds whole bodies, and an image archive may take as long as it likes: body.ts has the bounds.
-      {
-        headersTimeout: options.headersMs ?? HEADERS_MS,
-        requestTimeout: 0,
-        maxHeaderSize: MAX_HEADER_BYTES,
-        connectionsCheckingInterval: 1_000,
-      },
-      (request, response) => void this.#serve(request, response),
-    );
+    this.#server = makeServer(options, (request, response) => void this.#serve(request, response));
     // A client that has sent all and closed its half still gets its answer; see #watch for streams.
     Object.assign(this.#server, { httpAllowHalfOpen: true });
     this.#server.on("clientError", (error, socket) => {
@@ -66,25 +81,24 @@ export class ApiServer {
     });
   }
 
-  /** Takes "unix:///run/shoal/docker.sock". Faults: the place is taken or cannot be had, or is not a unix socket. */
+  /** Takes "unix:///run/shoal/docker.sock" or, with TLS, "tcp://address:port". Faults: the place is taken, or cannot be had so. */
   async listen(where: string): Promise<void> {
-    const path = /^unix:\/\/(\/.+)$/.exec(where)?.[1];
-    if (path === undefined) {
-      const reason = where.startsWith("tcp://") ? "TCP without TLS is not served" : "it is no unix:///path";
-      throw new Fault("unsupported", `cannot listen on ${where}: ${reason}; use unix:///run/docker.sock`);
+    const address = parseListenAddress(where);
+    if (address.kind === "tcp" && this.#options.tls === undefined) {
+      throw new Fault("unsupported", `cannot listen on ${where}: TCP without TLS is not served`);
     }
-    await clearSocketPath(path);
+    if (address.kind === "unix") await clearSocketPath(address.path);
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", (cause) =>
         reject(new Fault("internal", `cannot listen on ${where}: ${cause.message}`, { cause })),
       );
-      this.#server.listen(path, resolve);
+      this.#server.listen(address, resolve);
     });
     this.#server.removeAllListeners("error");
     this.#server.on("error", (error) =>
       this.#options.log.error("API server failed", { error: error.message }),
     );
-    await protectSocket(path, this.#options.group ?? "docker");
+    if (address.kind === "unix") await protectSocket(address.path, this.#options.group ?? "docker");
   }
 
   /** Serves until the signal aborts, then lets requests under way end. */
@@ -128,7 +142,8 @@ export class ApiServer {
       const found = this.#table.find(request.method ?? "", path);
       if (found === undefined) return PAGE_NOT_FOUND;
       const query = new URLSearchParams(rest.join("?"));
-      const { clock, backends } = this.#options;
+      const { clock, backends, looksOnly = false } = this.#options;
+      if (looksOnly) checkLooksOnly(found.route, found.params);
       return await found.route.handle(
         {
           params: found.params,
@@ -139,6 +154,7 @@ export class ApiServer {
           body: readBody(request, clock),
           signal,
           clock,
+          looksOnly,
         },
         backends,
       );
@@ -177,4 +193,22 @@ export class ApiServer {
     request.socket.once("close", () => timer.cancel());
     request.resume();
   }
+}
+
+function makeServer(
+  { headersMs = HEADERS_MS, tls }: ApiServerOptions,
+  serve: RequestListener,
+): Server | TlsServer {
+  // requestTimeout bounds whole bodies, and an image archive may take as long as it likes: body.ts has the bounds.
+  const settings = {
+    headersTimeout: headersMs,
+    requestTimeout: 0,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    connectionsCheckingInterval: 1_000,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_MS,
+  };
+  if (tls === undefined) return createServer(settings, serve);
+  const mutual = { requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.2" } as const;
+  return createTlsServer({ ...settings, ...tls, ...mutual, handshakeTimeout: HANDSHAKE_MS }, serve);
 }

@@ -13,6 +13,10 @@ export interface Config {
   readonly "data-root": string;
   readonly "exec-root": string;
   readonly hosts: readonly string[];
+  readonly "read-only-hosts": readonly string[];
+  readonly tlscacert?: string | undefined;
+  readonly tlscert?: string | undefined;
+  readonly tlskey?: string | undefined;
   readonly group: string;
   readonly "health-addr"?: string | undefined;
   readonly containerd: string;
@@ -60,6 +64,7 @@ interface Setting {
 /** Lists may be said several times. */
 const LISTS: ReadonlySet<Key> = new Set<Key>([
   "hosts",
+  "read-only-hosts",
   "registry-mirrors",
   "insecure-registries",
   "dns",
@@ -78,8 +83,19 @@ const SETTINGS: { readonly [K in Key]-?: Setting } = {
   "exec-root": { schema: z.string().default("/run/shoal"), about: "folder of sockets and namespaces" },
   hosts: {
     schema: z.array(z.string()).default(["unix:///run/shoal/docker.sock"]),
-    about: "where the Engine API listens",
+    about: "where the Engine API listens; tcp://address:port needs the three files for TLS",
   },
+  "read-only-hosts": {
+    schema: z.array(z.string()).default([]),
+    about:
+      "where it listens for tools that only look: what changes anything, contents and join tokens are refused",
+  },
+  tlscacert: {
+    schema: z.string().optional(),
+    about: "file: the CA of the clients that may use the API over TCP",
+  },
+  tlscert: { schema: z.string().optional(), about: "file: the API's own certificate" },
+  tlskey: { schema: z.string().optional(), about: "file: its key" },
   group: { schema: z.string().default("docker"), about: "group that may use the API's socket" },
   "health-addr": {
     schema: z

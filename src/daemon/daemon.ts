@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { ApiServer, type Backends } from "../api/index.ts";
+import type { Backends } from "../api/index.ts";
 import { ThreadKernel } from "../kernel/index.ts";
 import { type Log, runGroup } from "../lib/index.ts";
 import { RegistryClient } from "../registry/index.ts";
 import { ContainerdContainers, ContainerdImages, LocalVolumes } from "../runtime/index.ts";
 import { systemClock as clock, systemRandom as random } from "../sys/index.ts";
+import { apiDoors } from "./api-doors.ts";
 import { checkMachine, claimData } from "./checks.ts";
 import type { Config } from "./config.ts";
 import { containerBackend, tellContainerEvents } from "./container-backend.ts";
@@ -56,16 +57,18 @@ export async function runDaemon(
     events,
     trace: traceBackend({ membership, network: network.applier, containers, kernel }),
   };
-  const servers = config.hosts.map(
-    () => new ApiServer({ backends, clock, log, version, group: config.group }),
-  );
+  const doors = apiDoors(config, { backends, clock, log, version, group: config.group });
   const health = new HealthDoor((port) => membership.readiness(port));
   const untell = tellContainerEvents(containers, events);
   try {
-    for (const [i, server] of servers.entries()) await server.listen(config.hosts[i] ?? "");
+    for (const { server, where } of doors) await server.listen(where);
     if (config["health-addr"] !== undefined) await health.listen(config["health-addr"]);
-    log.info("shoald serves", { api: config.hosts.join(" "), version });
-    const serving = servers.map((server) => (s: AbortSignal) => server.run(s));
+    log.info("shoald serves", { api: doors.map(({ where }) => where).join(" "), version });
+    const serving = doors.map(
+      ({ server }) =>
+        (s: AbortSignal) =>
+          server.run(s),
+    );
     const loops = [kernel, network, membership].map((loop) => (s: AbortSignal) => loop.run(s));
     await runGroup([...loops, ...serving], signal);
   } finally {

@@ -18,9 +18,12 @@ async function leave({ query }: ApiRequest, { swarm }: Backends): Promise<ApiRes
   return empty(200);
 }
 
-async function inspect(_: ApiRequest, backends: Backends): Promise<ApiResponse> {
+const NO_TOKENS = { worker: "", manager: "" };
+
+async function inspect({ looksOnly }: ApiRequest, backends: Backends): Promise<ApiResponse> {
   const manager = backends.manager();
-  return json(200, swarmInspectToWire(manager.cluster.get(), manager.joinTokens()));
+  const tokens = looksOnly ? NO_TOKENS : manager.joinTokens();
+  return json(200, swarmInspectToWire(manager.cluster.get(), tokens));
 }
 
 async function update(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
