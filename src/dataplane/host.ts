@@ -147,9 +147,10 @@ export function publishedPorts({ ingress }: HostPlan): string[] {
   return sortBy(ingress?.services.flatMap((service) => service.ports) ?? [], byPort).map(portKey);
 }
 
-/** The task's ports in host mode as elements of a map, to its address on the gateway leg. */
+/** The task's ports at all of the host's addresses as elements of a map, to its address on the gateway leg. */
 export function hostPorts({ hostPorts: ports }: TaskFact, address: string): [string, string][] {
-  return sortBy(ports, byPort).map((port) => [portKey(port), `${address} . ${port.target}`]);
+  const everywhere = ports.filter(({ hostAddress }) => hostAddress === undefined);
+  return sortBy(everywhere, byPort).map((port) => [portKey(port), `${address} . ${port.target}`]);
 }
 
 const portKey = (port: PortFact): string => `${port.protocol} . ${port.published}`;

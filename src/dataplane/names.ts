@@ -3,6 +3,9 @@ import { Fault } from "../lib/index.ts";
 const TAG_REGEXP = /^[a-z][a-z0-9]{0,4}$/;
 const ID_BYTES = 8;
 
+/** The way out of a sandbox whose networks come and go while it runs: their devices have the ethN. */
+export const FIXED_GATEWAY_LEG = "gw0";
+
 /** The namespace of a task. Namespaces are files in the daemon's own folder, so their names carry no tag. */
 export function netnsNameOf(taskId: string): string {
   return `task-${taskId}`;
@@ -29,6 +32,10 @@ export interface Names {
   readonly anyGatewayLeg: string;
   /** The gateway bridge. */
   readonly bridge: string;
+  /** A bridge network of this node alone. */
+  localBridge(networkId: string): string;
+  /** A container's leg on one of those, at its end in the host's namespace: a port of the bridge. */
+  bridgeLeg(taskId: string, networkId: string): string;
   /** The link between host and ingress sandbox, by its end in the host and its end in the sandbox. */
   readonly meshLeg: string;
   readonly hostLeg: string;
@@ -47,8 +54,17 @@ export function namesFor(tag: string): Names {
     anyTaskLeg: `"${tag}-t*"`,
     anyGatewayLeg: `"${tag}-g*"`,
     bridge: `${tag}-br`,
+    localBridge: (networkId) => `${tag}-b${short(networkId)}`,
+    bridgeLeg: (taskId, networkId) => `${tag}-p${digest(`${taskId} ${networkId}`)}`,
     meshLeg: `${tag}-mesh`,
     hostLeg: `${tag}-host`,
     table: (purpose) => `${tag}-${purpose}`,
   };
+}
+
+/** Eight digits of base 36 for a text (FNV-1a, 64 bits): a leg that two ids name has no room for both. */
+function digest(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const char of text) hash = BigInt.asUintN(64, (hash ^ BigInt(char.charCodeAt(0))) * 0x100000001b3n);
+  return hash.toString(36).padStart(ID_BYTES, "0").slice(-ID_BYTES);
 }

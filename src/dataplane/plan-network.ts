@@ -3,6 +3,7 @@ import { EMPTY_NAMESPACE, HOST, type Namespace, type NodeNetwork } from "../nets
 import { type GatewayLayout, gatewayLayout } from "./addresses.ts";
 import { embed } from "./addresses6.ts";
 import type { Balancer, Balancing, PublishedService, VirtualService } from "./balancer.ts";
+import { bridgePart, containerBridges } from "./bridges.ts";
 import { encryption, withEncryptedMtu } from "./encryption.ts";
 import type { NetworkFacts, PortFact } from "./facts.ts";
 import { hostPart } from "./host.ts";
@@ -16,7 +17,7 @@ import { nftBalancer } from "./nft-balancer.ts";
 import { Remembered } from "./remembered.ts";
 import { type Service, type Side, type Survey, surveyNetworks } from "./survey.ts";
 import { planTasks } from "./task-plan.ts";
-import { taskSandbox } from "./task-sandbox.ts";
+import { type TaskPlan, taskSandbox } from "./task-sandbox.ts";
 import { taskSandbox6 } from "./task-sandbox6.ts";
 
 export interface PlanSettings {
@@ -52,11 +53,12 @@ export function planNetwork(given: NetworkFacts, settings: PlanSettings): NodeNe
     return [sandboxNameOf(survey.network.id), merge(parts)] as const;
   });
   const own = tasks.map((task) => {
-    const four = taskSandbox(names, task, gateway, { host: HOST, ...common });
-    return [netnsNameOf(task.task.taskId), merge([four, taskSandbox6(names, task, gateway)])] as const;
+    const four = taskSandbox(names, task, gateway, { host: HOST, resolverPort, ...mtuOf(task, settings) });
+    const parts = [four, taskSandbox6(names, task, gateway), containerBridges(names, task)];
+    return [netnsNameOf(task.task.taskId), merge(parts)] as const;
   });
   const plan = { facts, tasks, ingress, gateway, ...common };
-  const host = merge([hostPart(names, plan), hostPart6(names, plan)]);
+  const host = merge([hostPart(names, plan), hostPart6(names, plan), bridgePart(names, plan)]);
   const xfrm = encryption(facts);
   return {
     namespaces: {
@@ -65,6 +67,12 @@ export function planNetwork(given: NetworkFacts, settings: PlanSettings): NodeNe
       ...Object.fromEntries(own),
     },
   };
+}
+
+/** What leaves a container by its gateway leg is no larger than its networks want it. */
+function mtuOf({ bridgeLegs }: TaskPlan, { gatewayMtu }: PlanSettings): { readonly gatewayMtu?: number } {
+  const all = [gatewayMtu, ...bridgeLegs.map(({ bridge }) => bridge.mtu)].filter((mtu) => mtu !== undefined);
+  return all.length === 0 ? {} : { gatewayMtu: Math.min(...all) };
 }
 
 /** A node in no cluster, with no sandbox and no bridge of its own, has nothing of ours in its kernel. */

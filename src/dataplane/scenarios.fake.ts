@@ -1,4 +1,12 @@
-import type { NetworkFact, NetworkFacts, NodeFact, PortFact, ServiceFact, TaskFact } from "./facts.ts";
+import type {
+  BridgeFact,
+  NetworkFact,
+  NetworkFacts,
+  NodeFact,
+  PortFact,
+  ServiceFact,
+  TaskFact,
+} from "./facts.ts";
 
 /** A swarm small enough to read, as one of its nodes sees it: the pages under docs/rulesets are made of these. */
 export interface Scenario {
@@ -11,6 +19,53 @@ export interface Scenario {
 }
 
 export const TAG = "sh";
+
+/** Two networks of a node in no cluster, and three containers made by hand. */
+export const BY_HAND: NetworkFacts = {
+  self: { nodeId: "", dataPathAddress: "", gatewaySubnet: "172.18.0.0/16", dataPathPort: 0, ipv6: true },
+  ...{ networks: [], nodes: [], services: [], endpoints: [], attachments: [] },
+  bridges: [
+    bridge("bridge", 17, { named: false }),
+    bridge("app", 19, { mtu: 1400, v6: { subnet: "fd00:19::/64", gateway: "fd00:19::1" } }),
+    bridge("vault", 20, { internal: true }),
+  ],
+  tasks: [
+    byHand(
+      "web",
+      16,
+      ["bridge", "app"],
+      [
+        { protocol: "tcp", published: 8080, target: 80 },
+        { protocol: "tcp", published: 8443, target: 443, hostAddress: "127.0.0.1" },
+      ],
+    ),
+    byHand("api", 17, ["app", "vault"], []),
+    byHand("db", 18, ["vault"], []),
+  ],
+};
+
+function bridge(id: string, second: number, rest: Partial<BridgeFact> = {}): BridgeFact {
+  const addresses = { subnet: `172.${second}.0.0/16`, gateway: `172.${second}.0.1` };
+  return { id, name: id, ...addresses, internal: false, named: true, ...rest };
+}
+
+function byHand(
+  taskId: string,
+  number: number,
+  on: readonly string[],
+  hostPorts: readonly PortFact[],
+): TaskFact {
+  const seconds: Readonly<Record<string, number>> = { bridge: 17, app: 19, vault: 20 };
+  const places = on.map((id) => {
+    const address6 = id === "app" ? { address6: `fd00:19::${number}` } : {};
+    return [id, { address: `172.${seconds[id]}.0.${number}`, ...address6, names: [taskId] }] as const;
+  });
+  return {
+    ...{ taskId, serviceId: "", addresses: {}, gatewayAddress: `172.18.0.${number}`, hostPorts },
+    devices: Object.fromEntries(on.map((id, i) => [id, `eth${i}`])),
+    bridges: Object.fromEntries(places),
+  };
+}
 
 function network(id: string, index: number, rest: Partial<NetworkFact> = {}): NetworkFact {
   return {
@@ -255,5 +310,15 @@ route per task, and nothing that is asked or learned.`,
       ),
       { web1: { front: "fd00:1::3" }, web2: { front: "fd00:1::4" } },
     ),
+  },
+  {
+    name: "by-hand",
+    title: "Containers made by hand",
+    prose: `A node in no cluster. \`web\` is on the node's first network, \`bridge\`, and on \`app\`, which has IPv6 and an MTU of
+its own; it publishes 8080 at every address of the host, and 8443 at 127.0.0.1 alone. \`api\` is on \`app\` and \`vault\`, \`db\` on
+\`vault\` only, which is internal: it has no default route and its gateway address is in the set \`isolated\`. Each network is a bridge in
+the host with a port for every container on it; table \`sh-bridge\` lets nothing pass between a bridge and anything else. The way out,
+the resolver and published ports are the gateway leg's, \`gw0\`, as for tasks.`,
+    facts: BY_HAND,
   },
 ];

@@ -1,40 +1,61 @@
 import { address6Of, embed, sideOf } from "./addresses6.ts";
-import type { NetworkFact, NetworkFacts, NodeSettings, TaskFact } from "./facts.ts";
+import { bridgeLegs, bridgeSide6 } from "./bridges.ts";
+import type { BridgeFact, NetworkFact, NetworkFacts, NodeSettings, TaskFact } from "./facts.ts";
+import { FIXED_GATEWAY_LEG } from "./names.ts";
 import { sortBy } from "./ordered-list.ts";
 import type { TaskLeg, TaskPlan } from "./task-sandbox.ts";
 
 /**
  * The local tasks with their devices named: eth0 up, in order of network id, the ingress network after the others,
- * the gateway leg last. A task's networks never change, so its names do not either.
+ * the gateway leg last. A task's networks never change, so its names do not either. A container made by hand says its devices' names.
  */
 export function planTasks(facts: NetworkFacts): TaskPlan[] {
   const onNode = facts.nodes.find((node) => node.id === facts.self.nodeId)?.addresses ?? {};
   const networks = new Map(facts.networks.map((network) => [network.id, network]));
-  const ground = { self: facts.self, networks, onNode };
+  const bridges = new Map(facts.bridges?.map((bridge) => [bridge.id, knownBridge(facts.self, bridge)]));
+  const ground = { self: facts.self, networks, bridges, onNode };
   return sortBy(facts.tasks, (task) => task.taskId).map((task) => planTask(task, ground));
 }
 
 interface Ground {
   readonly self: NodeSettings;
   readonly networks: ReadonlyMap<string, NetworkFact>;
+  readonly bridges: ReadonlyMap<string, BridgeFact>;
   readonly onNode: Readonly<Record<string, string>>;
 }
 
-function planTask(task: TaskFact, { self, networks, onNode }: Ground): TaskPlan {
+/** Without what the node cannot carry. */
+function knownBridge(self: NodeSettings, bridge: BridgeFact): BridgeFact {
+  const { v6: _, ...four } = bridge;
+  const v6 = bridgeSide6(self, bridge);
+  return { ...four, ...(v6 !== undefined && { v6 }) };
+}
+
+function planTask(task: TaskFact, { self, networks, bridges, onNode }: Ground): TaskPlan {
   const ids = sortBy(Object.keys(task.addresses), (id) => `${networks.get(id)?.ingress ? 1 : 0}${id}`);
   const legs = ids.flatMap((id, i): TaskLeg[] => {
     const network = networks.get(id);
     const address = task.addresses[id];
     if (network === undefined || address === undefined || onNode[id] === undefined) return [];
     const six = sixOf(self, task, network);
-    return [{ ethernet: `eth${i}`, address, network, ...(six !== undefined && { six }) }];
+    return [
+      { ethernet: task.devices?.[id] ?? `eth${i}`, address, network, ...(six !== undefined && { six }) },
+    ];
   });
-  const isolated = ids.length > 0 && ids.every((id) => networks.get(id)?.internal ?? false);
-  const isDual = legs.some(({ six }) => six !== undefined) || (self.ipv6 && task.hostPorts.length > 0);
+  const local = bridgeLegs(task, bridges);
+  const on = [...ids, ...Object.keys(task.bridges ?? {})];
+  const isInternal = (id: string) => (networks.get(id) ?? bridges.get(id))?.internal ?? false;
+  // A container that was taken off all of its networks has no way out either.
+  const isolated = (on.length > 0 || task.devices !== undefined) && on.every(isInternal);
+  const isDual =
+    legs.some(({ six }) => six !== undefined) ||
+    local.some(({ bridge, place }) => bridge.v6 !== undefined && place.address6 !== undefined) ||
+    (self.ipv6 && task.hostPorts.length > 0);
   return {
     task,
     legs,
-    gatewayEthernet: `eth${ids.length}`,
+    bridgeLegs: local,
+    gatewayEthernet: task.devices === undefined ? `eth${ids.length}` : FIXED_GATEWAY_LEG,
     isolated,
     ...(isDual && !isolated && { gatewayAddress6: embed("gateway", task.gatewayAddress) }),
   };

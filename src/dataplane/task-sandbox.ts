@@ -1,6 +1,7 @@
 import { requireCidr } from "../lib/index.ts";
 import type { Address, Link, Namespace, NftTable, Route, RouteRule } from "../netstate/index.ts";
 import { type GatewayLayout, macOf } from "./addresses.ts";
+import type { BridgeLeg } from "./bridges.ts";
 import { datagramRule, datagramTable } from "./datagrams.ts";
 import type { NetworkFact, TaskFact } from "./facts.ts";
 import { type Names, sandboxNameOf } from "./names.ts";
@@ -23,6 +24,8 @@ export interface TaskLeg {
 export interface TaskPlan {
   readonly task: TaskFact;
   readonly legs: readonly TaskLeg[];
+  /** Of a container made by hand: its legs on bridge networks of this node. */
+  readonly bridgeLegs: readonly BridgeLeg[];
   /** The gateway leg's device: the last ethN. */
   readonly gatewayEthernet: string;
   /** All networks are internal: no way out, only names. */

@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type NetworkFacts, planNetwork } from "../../src/dataplane/index.ts";
+import { BY_HAND } from "../../src/dataplane/scenarios.fake.ts";
+import type { LinuxKernel } from "../../src/kernel/linux-kernel.ts";
+import { joinHosts, makeTestHost, type TestHost } from "../support/netns.ts";
+import { connectTimes, pings, serve, type Talk } from "../support/traffic.ts";
+
+/** Packets of containers made by hand, on a node in no cluster (docs/rulesets/by-hand.md); a second host is the world. */
+
+const hosts: TestHost[] = [];
+const servers: Talk[] = [];
+let kernel: LinuxKernel;
+let unplug = async () => {};
+
+const box = (name: string) => hosts[0]!.path(`task-${name}`);
+const host = () => hosts[0]!.path();
+const outside = () => hosts[1]!.path();
+
+async function apply(facts: NetworkFacts): Promise<number> {
+  const { failures, changes } = await kernel.apply(planNetwork(facts, { tag: "sh" }));
+  expect(failures).toEqual([]);
+  return changes;
+}
+
+/** What one connection is answered: who answers, and what address he saw. */
+async function ask(from: string, address: string, port: number): Promise<string | undefined> {
+  return (await connectTimes(from, address, port, 1, 700))[0];
+}
+
+beforeAll(async () => {
+  hosts.push(await makeTestHost(), await makeTestHost());
+  unplug = await joinHosts(hosts);
+  kernel = hosts[0]!.kernel();
+  await apply(BY_HAND);
+  for (const name of ["web", "api", "db"]) servers.push(await serve(box(name), name, 80));
+  servers.push(await serve(box("web"), "web-tls", 443));
+  servers.push(await serve(host(), "host", 9000), await serve(outside(), "world", 80));
+});
+
+afterAll(async () => {
+  for (const server of servers) server.stop();
+  await kernel.destroy();
+  await unplug();
+  for (const each of hosts) await each.dispose();
+});
+
+test("containers of one network reach each other by their addresses there, which both see", async () => {
+  expect(await ask(box("web"), "172.19.0.17", 80)).toBe("api 172.19.0.16");
+  expect(await ask(box("db"), "172.20.0.17", 80)).toBe("api 172.20.0.18");
+  expect(await pings(box("api"), "172.19.0.16")).toBe(true);
+  expect(await pings(box("api"), "fd00:19::16")).toBe(true);
+});
+
+test("the host reaches containers at their addresses, and they the host", async () => {
+  for (const [address, answer] of [
+    ["172.17.0.16", "web 172.17.0.1"],
+    ["172.19.0.17", "api 172.19.0.1"],
+    ["172.20.0.18", "db 172.20.0.1"],
+  ] as const)
+    expect(await ask(host(), address, 80)).toBe(answer);
+  expect(await pings(host(), "fd00:19::17")).toBe(true);
+  expect(await ask(box("web"), "172.17.0.1", 9000)).toBe("host 172.17.0.16");
+  expect(await ask(box("db"), "172.20.0.1", 9000)).toBe("host 172.20.0.18");
+});
+
+test("networks are apart: neither by the other's bridge nor by the gateway legs", async () => {
+  expect(await ask(box("db"), "172.19.0.16", 80)).not.toContain("web");
+  expect(await ask(box("api"), "172.17.0.16", 80)).not.toContain("web");
+  expect(await ask(box("api"), "172.18.0.16", 80)).not.toContain("web");
+  expect(await pings(box("api"), "172.17.0.16")).toBe(false);
+  // Nor when the one who asks makes himself a route: what leaves a bridge is dropped.
+  await hosts[0]!.run(["ip", "route", "add", "172.17.0.16/32", "via", "172.19.0.1"], "task-api");
+  expect(await pings(box("api"), "172.17.0.16")).toBe(false);
+  await hosts[0]!.run(["ip", "route", "delete", "172.17.0.16/32"], "task-api");
+});
+
+test("a container reaches the world with its host's address; one on an internal network alone does not", async () => {
+  expect(await ask(box("web"), "192.168.7.2", 80)).toBe("world 192.168.7.1");
+  expect(await ask(box("api"), "192.168.7.2", 80)).toBe("world 192.168.7.1");
+  expect(await ask(box("db"), "192.168.7.2", 80)).not.toContain("world");
+  await hosts[0]!.run(["ip", "route", "add", "default", "via", "172.20.0.1"], "task-db");
+  expect(await ask(box("db"), "192.168.7.2", 80)).not.toContain("world");
+  await hosts[0]!.run(["ip", "route", "delete", "default"], "task-db");
+});
+
+test("a published port shows the container who calls; one at 127.0.0.1 is the host's alone", async () => {
+  expect(await ask(outside(), "192.168.7.1", 8080)).toBe("web 192.168.7.2");
+  expect(await ask(host(), "127.0.0.1", 8080)).toBe("web 172.18.0.1");
+  expect(await ask(host(), "127.0.0.1", 8443)).toBe("web-tls 172.18.0.1");
+  for (const address of ["192.168.7.1", "127.0.0.1"])
+    expect(await ask(outside(), address, 8443)).not.toContain("web");
+});
+
+test("containers use the host's published ports, at its address on their own network too", async () => {
+  expect(await ask(box("api"), "192.168.7.1", 8080)).toBe("web 172.18.0.17");
+  expect(await ask(box("api"), "172.19.0.1", 8080)).toBe("web 172.18.0.1");
+  expect(await ask(box("web"), "172.17.0.1", 8080)).toBe("web 172.18.0.1");
+  expect(await ask(box("db"), "172.20.0.1", 8080)).not.toContain("web");
+});
+
+test("the world reaches no container but by a published port, though it has a route", async () => {
+  await hosts[1]!.run(["ip", "route", "add", "172.16.0.0/12", "via", "192.168.7.1"]);
+  for (const address of ["172.17.0.16", "172.19.0.17", "172.20.0.18", "172.18.0.16"])
+    expect(await ask(outside(), address, 80)).not.toMatch(/web|api|db/);
+});
+
+test("what others break comes back: a bridge that is gone, its ports, its address, its rules", async () => {
+  const wanted = planNetwork(BY_HAND, { tag: "sh" });
+  const breakings: readonly (readonly [string, ...string[]])[] = [
+    ["ip", "link", "delete", "sh-bapp"],
+    ["ip", "address", "flush", "dev", "sh-bapp"],
+    ["nft", "flush", "ruleset"],
+    ["ip", "link", "set", "sh-bapp", "down"],
+  ];
+  for (const words of breakings) {
+    await hosts[0]!.run(words);
+    expect((await kernel.sweep(wanted)).length, words.join(" ")).toBeGreaterThan(0);
+    expect(await kernel.sweep(wanted)).toEqual([]);
+    expect(await ask(box("web"), "172.19.0.17", 80)).toBe("api 172.19.0.16");
+    expect(await ask(host(), "172.19.0.17", 80)).toBe("api 172.19.0.1");
+    expect(await ask(outside(), "192.168.7.1", 8080)).toBe("web 192.168.7.2");
+  }
+});
+
+test("a network more, or one less, leaves the others' devices as they are", async () => {
+  const before = await hosts[0]!.run(["ip", "-o", "link"], "task-db");
+  const [web, api, db] = BY_HAND.tasks;
+  const more = {
+    ...db!,
+    devices: { ...db!.devices, bridge: "eth1" },
+    bridges: { ...db!.bridges, bridge: { address: "172.17.0.18", names: ["db"] } },
+  };
+  await apply({ ...BY_HAND, tasks: [web!, api!, more] });
+  expect(await hosts[0]!.run(["ip", "-o", "link"], "task-db")).toContain(before.trim().split("\n").at(-1));
+  expect(await ask(box("db"), "192.168.7.2", 80)).toBe("world 192.168.7.1");
+  await apply(BY_HAND);
+  expect(await hosts[0]!.run(["ip", "-o", "link"], "task-db")).toBe(before);
+  expect(await ask(box("db"), "192.168.7.2", 80)).not.toContain("world");
+  expect(await apply(BY_HAND)).toBe(0);
+});
