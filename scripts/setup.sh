@@ -41,7 +41,8 @@ modinfo|kmod
 iptables-nft|iptables
 /usr/sbin/dockerd|docker.io
 wrk|wrk
-haproxy|haproxy"
+haproxy|haproxy
+/usr/lib/python3/dist-packages/docker|python3-docker"
 bench_needs="$test_needs
 iperf3|iperf3"
 vm_needs="$test_needs

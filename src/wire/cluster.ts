@@ -5,6 +5,7 @@ import {
   dict,
   duration,
   flag,
+  goStruct,
   isEmpty,
   maybe,
   nanosOf,
@@ -29,7 +30,7 @@ const RAFT = {
 };
 
 const raft = maybe(
-  z.strictObject({
+  goStruct({
     SnapshotInterval: natural,
     KeepOldSnapshots: natural,
     LogEntriesForSlowFollowers: natural,
@@ -47,14 +48,14 @@ const raft = maybe(
 
 const ca = "cannot change the cluster's CA (--external-ca, swarm ca): it is not supported yet";
 
-const specSchema = z.strictObject({
+const specSchema = goStruct({
   Name: text,
   Labels: dict,
-  Orchestration: maybe(z.strictObject({ TaskHistoryRetentionLimit: maybe(z.int()) })),
+  Orchestration: maybe(goStruct({ TaskHistoryRetentionLimit: maybe(z.int()) })),
   Raft: raft,
-  Dispatcher: maybe(z.strictObject({ HeartbeatPeriod: duration })),
+  Dispatcher: maybe(goStruct({ HeartbeatPeriod: duration })),
   CAConfig: maybe(
-    z.strictObject({
+    goStruct({
       NodeCertExpiry: duration,
       ExternalCAs: unserved(ca),
       SigningCACert: unserved(ca),
@@ -64,7 +65,7 @@ const specSchema = z.strictObject({
   ),
   TaskDefaults: unserved("cannot set TaskDefaults.LogDriver: it is not supported yet"),
   EncryptionConfig: maybe(
-    z.strictObject({ AutoLockManagers: unserved("cannot use --autolock: it is not supported yet") }),
+    goStruct({ AutoLockManagers: unserved("cannot use --autolock: it is not supported yet") }),
   ),
 });
 
@@ -107,7 +108,7 @@ export function clusterSpecFromWire(json: unknown): ClusterSpec {
   return specOf(readJson(specSchema, json, "swarm spec"));
 }
 
-const initSchema = z.strictObject({
+const initSchema = goStruct({
   ListenAddr: text,
   AdvertiseAddr: text,
   DataPathAddr: text,
@@ -151,7 +152,7 @@ export function initFromWire(json: unknown): InitWire {
   };
 }
 
-const joinSchema = z.strictObject({
+const joinSchema = goStruct({
   ListenAddr: text,
   AdvertiseAddr: text,
   DataPathAddr: text,

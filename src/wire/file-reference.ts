@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { FileKind, FileReference } from "../model/index.ts";
-import { listOf, maybe, natural, text, unserved } from "./json.ts";
+import { goStruct, listOf, maybe, natural, text, unserved } from "./json.ts";
 import { invalid } from "./refusal.ts";
 
 const RUNTIME = "cannot use this config: credential specs are Windows'";
@@ -15,7 +15,7 @@ const owner = text.transform((value, context) => {
   return z.NEVER;
 });
 
-const file = maybe(z.strictObject({ Name: text, UID: owner, GID: owner, Mode: natural }));
+const file = maybe(goStruct({ Name: text, UID: owner, GID: owner, Mode: natural }));
 
 /** What both kinds' references have in common, once their own names are off. */
 interface Reference {
@@ -28,16 +28,18 @@ interface Reference {
 
 /** `ContainerSpec.Secrets`; undefined when there are none. */
 export const secretReferences: z.ZodType<readonly FileReference[] | undefined> = listOf(
-  z
-    .strictObject({ File: file, SecretID: text, SecretName: text })
-    .transform((wire) => ({ id: wire.SecretID, name: wire.SecretName, file: wire.File })),
+  goStruct({ File: file, SecretID: text, SecretName: text }).transform((wire) => ({
+    id: wire.SecretID,
+    name: wire.SecretName,
+    file: wire.File,
+  })),
 ).transform((list, context) => referencesOf("secret", list, context));
 
 /** `ContainerSpec.Configs`; undefined when there are none. */
 export const configReferences: z.ZodType<readonly FileReference[] | undefined> = listOf(
-  z
-    .strictObject({ File: file, Runtime: unserved(RUNTIME), ConfigID: text, ConfigName: text })
-    .transform((wire) => ({ id: wire.ConfigID, name: wire.ConfigName, file: wire.File })),
+  goStruct({ File: file, Runtime: unserved(RUNTIME), ConfigID: text, ConfigName: text }).transform(
+    (wire) => ({ id: wire.ConfigID, name: wire.ConfigName, file: wire.File }),
+  ),
 ).transform((list, context) => referencesOf("config", list, context));
 
 function referencesOf(

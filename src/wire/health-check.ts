@@ -1,28 +1,26 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { HealthCheck } from "../model/index.ts";
-import { durationOrZero, maybe, nanosOf, omitEmpty, texts, whole } from "./json.ts";
+import { durationOrZero, goStruct, maybe, nanosOf, omitEmpty, texts, whole } from "./json.ts";
 
 /** `Healthcheck`: undefined when absent. What its zeros mean is the image's to say. */
 export const healthSchema: z.ZodType<HealthCheck | undefined> = maybe(
-  z
-    .strictObject({
-      Test: texts,
-      Interval: durationOrZero,
-      Timeout: durationOrZero,
-      StartPeriod: durationOrZero,
-      StartInterval: durationOrZero,
-      Retries: whole,
-    })
-    .transform(
-      (wire): HealthCheck => ({
-        test: wire.Test,
-        intervalMs: wire.Interval,
-        timeoutMs: wire.Timeout,
-        startPeriodMs: wire.StartPeriod,
-        startIntervalMs: wire.StartInterval,
-        retries: wire.Retries,
-      }),
-    ),
+  goStruct({
+    Test: texts,
+    Interval: durationOrZero,
+    Timeout: durationOrZero,
+    StartPeriod: durationOrZero,
+    StartInterval: durationOrZero,
+    Retries: whole,
+  }).transform(
+    (wire): HealthCheck => ({
+      test: wire.Test,
+      intervalMs: wire.Interval,
+      timeoutMs: wire.Timeout,
+      startPeriodMs: wire.StartPeriod,
+      startIntervalMs: wire.StartInterval,
+      retries: wire.Retries,
+    }),
+  ),
 );
 
 /** A health check in Docker's JSON. */

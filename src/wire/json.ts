@@ -31,6 +31,24 @@ function unsigned(value: number): number {
   return value === 0 ? 0 : value;
 }
 
+/**
+ * An object of these fields and no others. As with Go's encoding/json, upper and lower case in their names are one, and of a field that
+ * comes twice the last counts: clients rely on it (docker-py says `replicated`).
+ */
+export function goStruct<S extends z.ZodRawShape>(
+  shape: S,
+): z.ZodPreprocess<z.ZodObject<{ -readonly [P in keyof S]: S[P] }, z.core.$strict>> {
+  const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
+  return z.preprocess((value) => renamed(value, names), z.strictObject(shape));
+}
+
+function renamed(value: unknown, names: ReadonlyMap<string, string>): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, field]) => [names.get(key.toLowerCase()) ?? key, field]),
+  );
+}
+
 /** A field that may be absent, and is then undefined. */
 export function maybe<T>(schema: z.ZodType<T>): Field<T | undefined> {
   return schema.nullish().transform((value) => value ?? undefined);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { LogDriver } from "../model/index.ts";
-import { dict, maybe, text } from "./json.ts";
+import { dict, goStruct, maybe, text } from "./json.ts";
 
 /** Docker's other drivers (moby daemon/logger). */
 const UNSERVED = [
@@ -35,16 +35,16 @@ const UNSERVED_OPTIONS = [
 ];
 
 /** `LogDriver`: absent is the node's default. */
-export const logDriverSchema: z.ZodType<LogDriver> = maybe(
-  z.strictObject({ Name: text, Options: dict }),
-).transform((wire, context): LogDriver => {
-  if (wire === undefined) return DEFAULT;
-  const name = SERVED.find((served) => served === wire.Name);
-  const refusal = refusalOf(wire.Name, wire.Options);
-  if (name !== undefined && refusal === undefined) return { name, options: wire.Options };
-  context.issues.push({ code: "custom", message: refusal?.message ?? "", input: wire, params: refusal });
-  return z.NEVER;
-});
+export const logDriverSchema: z.ZodType<LogDriver> = maybe(goStruct({ Name: text, Options: dict })).transform(
+  (wire, context): LogDriver => {
+    if (wire === undefined) return DEFAULT;
+    const name = SERVED.find((served) => served === wire.Name);
+    const refusal = refusalOf(wire.Name, wire.Options);
+    if (name !== undefined && refusal === undefined) return { name, options: wire.Options };
+    context.issues.push({ code: "custom", message: refusal?.message ?? "", input: wire, params: refusal });
+    return z.NEVER;
+  },
+);
 
 interface Refusal extends Record<string, unknown> {
   readonly message: string;

@@ -1,9 +1,8 @@
-import { z } from "zod";
 import type { RegistryLogin } from "../model/index.ts";
-import { readJson, text } from "./json.ts";
+import { goStruct, readJson, text } from "./json.ts";
 
 /** Docker's AuthConfig (moby api/types/registry/authconfig.go); the CLI still sends fields that mean nothing. */
-const LOGIN = z.strictObject({
+const LOGIN = goStruct({
   username: text,
   password: text,
   auth: text,

@@ -1,6 +1,18 @@
 import { z } from "zod";
 import type { Mount } from "../model/index.ts";
-import { dict, flag, listOf, maybe, natural, omitEmpty, oneOf, text, unserved, whole } from "./json.ts";
+import {
+  dict,
+  flag,
+  goStruct,
+  listOf,
+  maybe,
+  natural,
+  omitEmpty,
+  oneOf,
+  text,
+  unserved,
+  whole,
+} from "./json.ts";
 
 const BIND_REFUSAL =
   "cannot use this bind option: only the propagation of a bind mount can be chosen so far (Mounts.BindOptions)";
@@ -25,62 +37,60 @@ const PROPAGATIONS = ["", "rprivate", "private", "rshared", "shared", "rslave", 
 const CONSISTENCIES = ["default", "consistent", "cached", "delegated"] as const;
 
 /** One entry of `ContainerSpec.Mounts`, as model's Mount. */
-export const mountSchema: z.ZodType<Mount> = z
-  .strictObject({
-    Type: mountType,
-    Source: text,
-    Target: text,
-    ReadOnly: flag,
-    Consistency: oneOf("mount consistency", CONSISTENCIES, "default"),
-    BindOptions: maybe(
-      z.strictObject({
-        Propagation: oneOf("MountPropagation", PROPAGATIONS, ""),
-        NonRecursive: unserved(BIND_REFUSAL),
-        CreateMountpoint: unserved(BIND_REFUSAL),
-        ReadOnlyNonRecursive: unserved(BIND_REFUSAL),
-        ReadOnlyForceRecursive: unserved(BIND_REFUSAL),
-      }),
-    ),
-    VolumeOptions: maybe(
-      z.strictObject({
-        NoCopy: flag,
-        Labels: dict,
-        Subpath: unserved("cannot use volume-subpath: it is not supported yet"),
-        DriverConfig: maybe(z.strictObject({ Name: text, Options: dict })),
-      }),
-    ),
-    ImageOptions: unserved(`cannot mount an image: ${TYPE_REFUSAL}`),
-    TmpfsOptions: maybe(
-      z.strictObject({
-        SizeBytes: natural,
-        Mode: whole,
-        Options: unserved("cannot use tmpfs options: only size and mode can be chosen so far"),
-      }),
-    ),
-    ClusterOptions: unserved(`cannot mount a cluster volume: ${TYPE_REFUSAL}`),
-  })
-  .transform((wire): Mount => {
-    const base = { source: wire.Source, target: wire.Target, readOnly: wire.ReadOnly };
-    switch (wire.Type) {
-      case "bind": {
-        const propagation = wire.BindOptions?.Propagation;
-        return { ...base, type: "bind", ...(propagation && { propagation }) };
-      }
-      case "tmpfs": {
-        const { SizeBytes: sizeBytes = 0, Mode: mode = 0 } = wire.TmpfsOptions ?? {};
-        return { ...base, type: "tmpfs", ...(sizeBytes > 0 && { sizeBytes }), ...(mode !== 0 && { mode }) };
-      }
-      case "volume":
-        return {
-          ...base,
-          type: "volume",
-          noCopy: wire.VolumeOptions?.NoCopy ?? false,
-          labels: wire.VolumeOptions?.Labels ?? {},
-          driver: wire.VolumeOptions?.DriverConfig?.Name ?? "",
-          driverOptions: wire.VolumeOptions?.DriverConfig?.Options ?? {},
-        };
+export const mountSchema: z.ZodType<Mount> = goStruct({
+  Type: mountType,
+  Source: text,
+  Target: text,
+  ReadOnly: flag,
+  Consistency: oneOf("mount consistency", CONSISTENCIES, "default"),
+  BindOptions: maybe(
+    goStruct({
+      Propagation: oneOf("MountPropagation", PROPAGATIONS, ""),
+      NonRecursive: unserved(BIND_REFUSAL),
+      CreateMountpoint: unserved(BIND_REFUSAL),
+      ReadOnlyNonRecursive: unserved(BIND_REFUSAL),
+      ReadOnlyForceRecursive: unserved(BIND_REFUSAL),
+    }),
+  ),
+  VolumeOptions: maybe(
+    goStruct({
+      NoCopy: flag,
+      Labels: dict,
+      Subpath: unserved("cannot use volume-subpath: it is not supported yet"),
+      DriverConfig: maybe(goStruct({ Name: text, Options: dict })),
+    }),
+  ),
+  ImageOptions: unserved(`cannot mount an image: ${TYPE_REFUSAL}`),
+  TmpfsOptions: maybe(
+    goStruct({
+      SizeBytes: natural,
+      Mode: whole,
+      Options: unserved("cannot use tmpfs options: only size and mode can be chosen so far"),
+    }),
+  ),
+  ClusterOptions: unserved(`cannot mount a cluster volume: ${TYPE_REFUSAL}`),
+}).transform((wire): Mount => {
+  const base = { source: wire.Source, target: wire.Target, readOnly: wire.ReadOnly };
+  switch (wire.Type) {
+    case "bind": {
+      const propagation = wire.BindOptions?.Propagation;
+      return { ...base, type: "bind", ...(propagation && { propagation }) };
     }
-  });
+    case "tmpfs": {
+      const { SizeBytes: sizeBytes = 0, Mode: mode = 0 } = wire.TmpfsOptions ?? {};
+      return { ...base, type: "tmpfs", ...(sizeBytes > 0 && { sizeBytes }), ...(mode !== 0 && { mode }) };
+    }
+    case "volume":
+      return {
+        ...base,
+        type: "volume",
+        noCopy: wire.VolumeOptions?.NoCopy ?? false,
+        labels: wire.VolumeOptions?.Labels ?? {},
+        driver: wire.VolumeOptions?.DriverConfig?.Name ?? "",
+        driverOptions: wire.VolumeOptions?.DriverConfig?.Options ?? {},
+      };
+  }
+});
 
 export const mountsSchema: z.ZodType<Mount[]> = listOf(mountSchema);
 

@@ -10,7 +10,7 @@ import {
   ROTATION_OPTION,
   SCHEDULER_OPTION,
 } from "../model/index.ts";
-import { dict, flag, listOf, maybe, omitEmpty, readJson, text, unserved } from "./json.ts";
+import { dict, flag, goStruct, listOf, maybe, omitEmpty, readJson, text, unserved } from "./json.ts";
 import { checkName } from "./service-check.ts";
 import { formatTime } from "./time.ts";
 
@@ -19,26 +19,29 @@ const VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list";
 
 const V4 = "cannot use --ipv4=false: overlay networks have IPv4, and IPv6 beside it";
 
-const ipamConfig = z
-  .strictObject({ Subnet: text, IPRange: text, Gateway: text, AuxiliaryAddresses: dict })
-  .transform((wire): IpamConfig => {
-    const aux = Object.keys(wire.AuxiliaryAddresses).length > 0;
-    return {
-      ...(wire.Subnet !== "" && { subnet: wire.Subnet }),
-      ...(wire.Gateway !== "" && { gateway: wire.Gateway }),
-      ...(wire.IPRange !== "" && { ipRange: wire.IPRange }),
-      ...(aux && { auxAddresses: wire.AuxiliaryAddresses }),
-    };
-  });
+const ipamConfig = goStruct({
+  Subnet: text,
+  IPRange: text,
+  Gateway: text,
+  AuxiliaryAddresses: dict,
+}).transform((wire): IpamConfig => {
+  const aux = Object.keys(wire.AuxiliaryAddresses).length > 0;
+  return {
+    ...(wire.Subnet !== "" && { subnet: wire.Subnet }),
+    ...(wire.Gateway !== "" && { gateway: wire.Gateway }),
+    ...(wire.IPRange !== "" && { ipRange: wire.IPRange }),
+    ...(aux && { auxAddresses: wire.AuxiliaryAddresses }),
+  };
+});
 
-const createSchema = z.strictObject({
+const createSchema = goStruct({
   Name: text,
   CheckDuplicate: flag,
   Driver: text,
   Scope: text,
   EnableIPv4: maybe(z.boolean()),
   EnableIPv6: flag,
-  IPAM: maybe(z.strictObject({ Driver: text, Options: dict, Config: listOf(ipamConfig) })),
+  IPAM: maybe(goStruct({ Driver: text, Options: dict, Config: listOf(ipamConfig) })),
   Internal: flag,
   Attachable: flag,
   Ingress: flag,

@@ -1,6 +1,6 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { Availability, Node, NodeDescription, NodeRole, NodeSpec } from "../model/index.ts";
-import { dict, omitEmpty, oneOf, readJson, text } from "./json.ts";
+import { dict, goStruct, omitEmpty, oneOf, readJson, text } from "./json.ts";
 import { genericToWire } from "./resources.ts";
 import { formatTime } from "./time.ts";
 
@@ -10,7 +10,7 @@ const AVAILABILITIES: readonly Availability[] = ["active", "pause", "drain"];
 /** "" is active. */
 export const availabilitySchema: z.ZodType<Availability> = oneOf("Availability", AVAILABILITIES, "active");
 
-const nodeSchema = z.strictObject({
+const nodeSchema = goStruct({
   Name: text,
   Labels: dict,
   Role: oneOf("Role", ROLES, "worker"),

@@ -1,13 +1,13 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { Placement } from "../model/index.ts";
-import { listOf, maybe, natural, omitEmpty, text, texts } from "./json.ts";
+import { goStruct, listOf, maybe, natural, omitEmpty, text, texts } from "./json.ts";
 
-const preference = z.strictObject({ Spread: maybe(z.strictObject({ SpreadDescriptor: text })) });
-const platform = z.strictObject({ Architecture: text, OS: text });
+const preference = goStruct({ Spread: maybe(goStruct({ SpreadDescriptor: text })) });
+const platform = goStruct({ Architecture: text, OS: text });
 
 /** `Placement`: where tasks may go. A preference that says nothing is dropped, as in Docker. */
 export const placementSchema: z.ZodType<Placement> = maybe(
-  z.strictObject({
+  goStruct({
     Constraints: texts,
     Preferences: listOf(preference),
     MaxReplicas: natural,

@@ -1,27 +1,25 @@
 import { z } from "zod";
 import type { GenericResource, Resources } from "../model/index.ts";
-import { listOf, maybe, omitEmpty, text, unserved, whole } from "./json.ts";
+import { goStruct, listOf, maybe, omitEmpty, text, unserved, whole } from "./json.ts";
 
-const generic = z
-  .strictObject({
-    DiscreteResourceSpec: maybe(z.strictObject({ Kind: text, Value: whole })),
-    NamedResourceSpec: maybe(z.strictObject({ Kind: text, Value: text })),
-  })
-  .transform((wire, context): GenericResource => {
-    const { DiscreteResourceSpec: counted, NamedResourceSpec: named } = wire;
-    if (counted !== undefined) return { kind: counted.Kind, count: counted.Value };
-    if (named !== undefined) return { kind: named.Kind, id: named.Value };
-    context.issues.push({ code: "custom", message: "invalid generic resource: it has no kind", input: wire });
-    return z.NEVER;
-  });
+const generic = goStruct({
+  DiscreteResourceSpec: maybe(goStruct({ Kind: text, Value: whole })),
+  NamedResourceSpec: maybe(goStruct({ Kind: text, Value: text })),
+}).transform((wire, context): GenericResource => {
+  const { DiscreteResourceSpec: counted, NamedResourceSpec: named } = wire;
+  if (counted !== undefined) return { kind: counted.Kind, count: counted.Value };
+  if (named !== undefined) return { kind: named.Kind, id: named.Value };
+  context.issues.push({ code: "custom", message: "invalid generic resource: it has no kind", input: wire });
+  return z.NEVER;
+});
 
 const swap = unserved("cannot use --memory-swap nor --memory-swappiness: they are not supported yet");
 
 /** `Resources`: what is absent is 0. */
 export const resourcesSchema: z.ZodType<Resources> = maybe(
-  z.strictObject({
+  goStruct({
     Limits: maybe(
-      z.strictObject({
+      goStruct({
         NanoCPUs: whole,
         MemoryBytes: whole,
         Pids: whole,
@@ -29,7 +27,7 @@ export const resourcesSchema: z.ZodType<Resources> = maybe(
       }),
     ),
     Reservations: maybe(
-      z.strictObject({
+      goStruct({
         NanoCPUs: whole,
         MemoryBytes: whole,
         Pids: unserved("cannot reserve pids: they can only be limited"),

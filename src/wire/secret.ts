@@ -1,7 +1,6 @@
-import { z } from "zod";
 import { Fault } from "../lib/index.ts";
 import type { FileKind, Secret, SecretSpec } from "../model/index.ts";
-import { dict, readJson, text, unserved } from "./json.ts";
+import { dict, goStruct, readJson, text, unserved } from "./json.ts";
 import { invalid } from "./refusal.ts";
 import { formatTime } from "./time.ts";
 
@@ -10,7 +9,7 @@ import { formatTime } from "./time.ts";
 const DRIVER = "cannot use --driver: secrets of external stores are not supported yet";
 const TEMPLATES = "cannot use --template-driver: templates in secrets and configs are not supported yet";
 
-const schema = z.strictObject({
+const schema = goStruct({
   Name: text,
   Labels: dict,
   Data: text,

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import type { ServiceMode } from "../model/index.ts";
-import { maybe, natural } from "./json.ts";
+import { goStruct, maybe, natural } from "./json.ts";
 
-const wire = z.strictObject({
-  Replicated: maybe(z.strictObject({ Replicas: maybe(natural) })),
-  Global: maybe(z.strictObject({})),
-  ReplicatedJob: maybe(z.strictObject({ MaxConcurrent: maybe(natural), TotalCompletions: maybe(natural) })),
-  GlobalJob: maybe(z.strictObject({})),
+const wire = goStruct({
+  Replicated: maybe(goStruct({ Replicas: maybe(natural) })),
+  Global: maybe(goStruct({})),
+  ReplicatedJob: maybe(goStruct({ MaxConcurrent: maybe(natural), TotalCompletions: maybe(natural) })),
+  GlobalJob: maybe(goStruct({})),
 });
 
 type Wire = z.infer<typeof wire>;

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { Fault } from "../lib/index.ts";
 import {
   DEFAULT_STOP_GRACE_MS,
@@ -7,35 +6,33 @@ import {
   type PortSpec,
   type ServiceSpec,
 } from "../model/index.ts";
-import { dict, listOf, maybe, natural, omitEmpty, oneOf, readJson, text } from "./json.ts";
+import { dict, goStruct, listOf, maybe, natural, omitEmpty, oneOf, readJson, text } from "./json.ts";
 import { checkServiceSpec } from "./service-check.ts";
 import { modeSchema, modeToWire } from "./service-mode.ts";
 import { networksSchema, taskSpecToWire, taskTemplateSchema } from "./task-spec.ts";
 import { updateSchema, updateToWire } from "./update-config.ts";
 
-const port = z
-  .strictObject({
-    Name: text,
-    Protocol: oneOf("protocol", ["tcp", "udp", "sctp"], "tcp"),
-    TargetPort: natural,
-    PublishedPort: natural,
-    PublishMode: oneOf("publish mode", ["ingress", "host"], "ingress"),
-  })
-  .transform(
-    (wire): PortSpec => ({
-      name: wire.Name,
-      protocol: wire.Protocol,
-      target: wire.TargetPort,
-      published: wire.PublishedPort,
-      publishMode: wire.PublishMode,
-    }),
-  );
+const port = goStruct({
+  Name: text,
+  Protocol: oneOf("protocol", ["tcp", "udp", "sctp"], "tcp"),
+  TargetPort: natural,
+  PublishedPort: natural,
+  PublishMode: oneOf("publish mode", ["ingress", "host"], "ingress"),
+}).transform(
+  (wire): PortSpec => ({
+    name: wire.Name,
+    protocol: wire.Protocol,
+    target: wire.TargetPort,
+    published: wire.PublishedPort,
+    publishMode: wire.PublishMode,
+  }),
+);
 
 const endpoint = maybe(
-  z.strictObject({ Mode: oneOf("resolution mode", ["vip", "dnsrr"], "vip"), Ports: listOf(port) }),
+  goStruct({ Mode: oneOf("resolution mode", ["vip", "dnsrr"], "vip"), Ports: listOf(port) }),
 ).transform((wire): EndpointSpec => ({ mode: wire?.Mode ?? "vip", ports: wire?.Ports ?? [] }));
 
-const serviceSchema = z.strictObject({
+const serviceSchema = goStruct({
   Name: text,
   Labels: dict,
   TaskTemplate: taskTemplateSchema,

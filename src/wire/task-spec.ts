@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import {
   type ContainerSpec,
   DEFAULT_RESTART,
@@ -11,6 +11,7 @@ import { containerSchema, containerToWire } from "./container-spec.ts";
 import {
   dict,
   duration,
+  goStruct,
   listOf,
   maybe,
   nanosOf,
@@ -26,7 +27,7 @@ import { placementSchema, placementToWire } from "./placement.ts";
 import { resourcesSchema, resourcesToWire } from "./resources.ts";
 
 const restart = maybe(
-  z.strictObject({
+  goStruct({
     Condition: oneOf("RestartCondition", ["none", "on-failure", "any"], DEFAULT_RESTART.condition),
     Delay: duration,
     MaxAttempts: natural,
@@ -46,7 +47,7 @@ const restart = maybe(
 
 /** A service's attachments; also Swarm's old place for them, `Spec.Networks`. */
 export const networksSchema: z.ZodType<NetworkAttachmentSpec[]> = listOf(
-  z.strictObject({ Target: text, Aliases: texts, DriverOpts: dict }).transform(
+  goStruct({ Target: text, Aliases: texts, DriverOpts: dict }).transform(
     (wire): NetworkAttachmentSpec => ({
       target: wire.Target,
       aliases: wire.Aliases,
@@ -61,28 +62,26 @@ export interface TaskTemplate extends Omit<TaskSpec, "container" | "log"> {
   readonly log: LogDriver;
 }
 
-export const taskTemplateSchema: z.ZodType<TaskTemplate> = z
-  .strictObject({
-    PluginSpec: unserved("cannot run a plugin as a service: it is not supported"),
-    NetworkAttachmentSpec: unserved("cannot create a network attachment as a service"),
-    ContainerSpec: maybe(containerSchema),
-    Resources: resourcesSchema,
-    RestartPolicy: restart,
-    Placement: placementSchema,
-    Networks: networksSchema,
-    LogDriver: logDriverSchema,
-    ForceUpdate: natural,
-    Runtime: oneOf("runtime type", ["container"], "container"),
-  })
-  .transform((wire) => ({
-    container: wire.ContainerSpec,
-    resources: wire.Resources,
-    restart: wire.RestartPolicy,
-    placement: wire.Placement,
-    networks: wire.Networks,
-    log: wire.LogDriver,
-    forceUpdate: wire.ForceUpdate,
-  }));
+export const taskTemplateSchema: z.ZodType<TaskTemplate> = goStruct({
+  PluginSpec: unserved("cannot run a plugin as a service: it is not supported"),
+  NetworkAttachmentSpec: unserved("cannot create a network attachment as a service"),
+  ContainerSpec: maybe(containerSchema),
+  Resources: resourcesSchema,
+  RestartPolicy: restart,
+  Placement: placementSchema,
+  Networks: networksSchema,
+  LogDriver: logDriverSchema,
+  ForceUpdate: natural,
+  Runtime: oneOf("runtime type", ["container"], "container"),
+}).transform((wire) => ({
+  container: wire.ContainerSpec,
+  resources: wire.Resources,
+  restart: wire.RestartPolicy,
+  placement: wire.Placement,
+  networks: wire.Networks,
+  log: wire.LogDriver,
+  forceUpdate: wire.ForceUpdate,
+}));
 
 /** A task's words in Docker's JSON. */
 export function taskSpecToWire(spec: TaskSpec): Record<string, unknown> {

@@ -1,10 +1,10 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { DEFAULT_UPDATE, type UpdateConfig } from "../model/index.ts";
-import { duration, maybe, nanosOf, natural, oneOf, ratio } from "./json.ts";
+import { duration, goStruct, maybe, nanosOf, natural, oneOf, ratio } from "./json.ts";
 
 /** `UpdateConfig` and `RollbackConfig`: undefined when the service says nothing. Refusals in swarmkit's words. */
 export const updateSchema: z.ZodType<UpdateConfig | undefined> = maybe(
-  z.strictObject({
+  goStruct({
     Parallelism: natural,
     Delay: duration,
     FailureAction: oneOf(

@@ -1,6 +1,5 @@
-import { z } from "zod";
 import type { VolumeInfo } from "../model/index.ts";
-import { dict, readJson, text, unserved } from "./json.ts";
+import { dict, goStruct, readJson, text, unserved } from "./json.ts";
 import { formatTime } from "./time.ts";
 
 /** A volume in GET /volumes and its like. */
@@ -24,7 +23,7 @@ export interface VolumeRequest {
   readonly options: Readonly<Record<string, string>>;
 }
 
-const VOLUME_REQUEST = z.strictObject({
+const VOLUME_REQUEST = goStruct({
   Name: text,
   Driver: text,
   DriverOpts: dict,

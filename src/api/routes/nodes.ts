@@ -13,6 +13,7 @@ import {
 import type { Backends, ManagerBackend } from "../backends.ts";
 import { versionOf } from "../query.ts";
 import { type ApiRequest, type ApiResponse, empty, flag, json, param, type Route } from "../route.ts";
+import { updateBody } from "../update-body.ts";
 
 const FILTERS = ["id", "label", "membership", "name", "node.label", "role"];
 
@@ -56,7 +57,7 @@ async function inspect(request: ApiRequest, backends: Backends): Promise<ApiResp
 async function update(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
   const manager = backends.manager();
   const version = versionOf(request.query, "node");
-  await manager.nodes.update(param(request, "id"), version, nodeSpecFromWire(await request.json()));
+  await manager.nodes.update(param(request, "id"), version, nodeSpecFromWire(await updateBody(request)));
   return empty(200);
 }
 

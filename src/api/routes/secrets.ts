@@ -11,6 +11,7 @@ import {
 import type { Backends, FileBackend } from "../backends.ts";
 import { versionOf } from "../query.ts";
 import { empty, json, param, type Route } from "../route.ts";
+import { updateBody } from "../update-body.ts";
 
 const FILTERS = ["id", "label", "name", "names"];
 
@@ -41,7 +42,7 @@ function routesOf(kind: FileKind, control: (backends: Backends) => FileBackend):
   const update: Route["handle"] = async (request, backends) => {
     const files = control(backends);
     const version = versionOf(request.query, kind);
-    await files.update(param(request, "id"), version, secretUpdateFromWire(kind, await request.json()));
+    await files.update(param(request, "id"), version, secretUpdateFromWire(kind, await updateBody(request)));
     return empty(200);
   };
   const remove: Route["handle"] = async (request, backends) => {

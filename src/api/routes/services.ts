@@ -14,6 +14,7 @@ import { choiceOf, versionOf } from "../query.ts";
 import { registryAuthOf } from "../registry-auth.ts";
 import { type ApiRequest, type ApiResponse, empty, flag, json, param, type Route } from "../route.ts";
 import { serviceLogs } from "../service-logs.ts";
+import { updateBody } from "../update-body.ts";
 
 const FILTERS = ["id", "label", "mode", "name", "runtime"];
 
@@ -67,15 +68,15 @@ async function inspect(request: ApiRequest, backends: Backends): Promise<ApiResp
 
 async function create(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
   const manager = backends.manager();
-  const service = await manager.services.create(await specOf(request, backends));
+  const service = await manager.services.create(specOf(request, await request.json(), backends));
   return json(201, { ID: service.id, Warnings: null });
 }
 
 /** The spec in the body, with the credentials in the header. */
-async function specOf(request: ApiRequest, backends: Backends): Promise<ServiceSpec> {
-  const spec = serviceSpecFromWire(await request.json());
+function specOf({ headers }: ApiRequest, body: unknown, backends: Backends): ServiceSpec {
+  const spec = serviceSpecFromWire(body);
   checkScopes(spec, backends);
-  const registryAuth = registryAuthOf(request.headers);
+  const registryAuth = registryAuthOf(headers);
   if (registryAuth === undefined) return spec;
   return { ...spec, task: { ...spec.task, container: { ...spec.task.container, registryAuth } } };
 }
@@ -98,7 +99,7 @@ async function update(request: ApiRequest, backends: Backends): Promise<ApiRespo
   const authFrom = choiceOf(query, "registryAuthFrom", ["spec", "previous-spec"]);
   const rollback = choiceOf(query, "rollback", ["none", "previous"]);
   // With rollback the body repeats the current spec, and Swarm puts the previous one in its place.
-  const spec = await specOf(request, backends);
+  const spec = specOf(request, await updateBody(request), backends);
   if (rollback === "previous") await manager.services.rollback(ref, version);
   else await manager.services.update(ref, version, spec, { authFrom });
   return json(200, { Warnings: null });

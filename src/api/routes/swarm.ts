@@ -3,6 +3,7 @@ import { clusterSpecFromWire, initFromWire, joinFromWire, swarmInspectToWire } f
 import type { Backends } from "../backends.ts";
 import { versionOf } from "../query.ts";
 import { type ApiRequest, type ApiResponse, empty, flag, json, type Route } from "../route.ts";
+import { updateBody } from "../update-body.ts";
 
 async function init(request: ApiRequest, { swarm }: Backends): Promise<ApiResponse> {
   return json(200, await swarm.init(initFromWire(await request.json())));
@@ -33,7 +34,7 @@ async function update(request: ApiRequest, backends: Backends): Promise<ApiRespo
   if (flag(query, "rotateManagerUnlockKey")) {
     throw new Fault("unsupported", "cannot rotate the unlock key: --autolock is not supported yet");
   }
-  const spec = clusterSpecFromWire(await request.json());
+  const spec = clusterSpecFromWire(await updateBody(request));
   const rotate = {
     worker: flag(query, "rotateWorkerToken"),
     manager: flag(query, "rotateManagerToken"),
