@@ -9,6 +9,9 @@ export { fetchRoot, issueCertificate, renewCertificate } from "./join.ts";
 export type {
   AgentMessage,
   AssignmentsMessage,
+  GuestAnswer,
+  GuestRefusal,
+  GuestsMessage,
   HelloMessage,
   LogRequest,
   ManagerMessage,

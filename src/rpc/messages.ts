@@ -1,4 +1,5 @@
-import type { NodeDescription, TaskStatus, TunnelEnd } from "../model/index.ts";
+import type { FaultKind } from "../lib/index.ts";
+import type { GuestWish, NodeDescription, TaskStatus, TunnelEnd } from "../model/index.ts";
 
 /** What an agent says on its session. */
 export type AgentMessage =
@@ -11,7 +12,8 @@ export type AgentMessage =
   /** `error` is empty when all was sent. */
   | { readonly kind: "logs-done"; readonly subscriptionId: string; readonly error: string }
   /** The node's kernel works by the set of this number (`resultsIn`), or by a later one. */
-  | { readonly kind: "applied"; readonly sequence: number };
+  | { readonly kind: "applied"; readonly sequence: number }
+  | GuestsMessage;
 
 /** First on every session: who the node is. Empty addresses: take the one the connection comes from. */
 export interface HelloMessage {
@@ -20,6 +22,13 @@ export interface HelloMessage {
   readonly advertiseAddress: string;
   readonly dataPathAddress: string;
   readonly tunnelEnd: TunnelEnd;
+}
+
+/** Wishes for containers made by hand; the node's only ones when `complete`. Each wish is whole, and answered by its number. */
+export interface GuestsMessage {
+  readonly kind: "guests";
+  readonly complete: boolean;
+  readonly wishes: readonly (GuestWish & { readonly number: number })[];
 }
 
 /** What a manager says on an agent's session. */
@@ -32,8 +41,27 @@ export type ManagerMessage =
   | { readonly kind: "log-cancel"; readonly subscriptionId: string }
   /** No node sends these tasks of this one new connections any more: they may be stopped. */
   | { readonly kind: "drained"; readonly taskIds: readonly string[] }
+  | GuestAnswer
   /** The node is in the cluster no more. */
   | { readonly kind: "leave"; readonly reason: string };
+
+/** A wish for a container is fulfilled, or refused. Its addresses come with the assignments. */
+export interface GuestAnswer {
+  readonly kind: "guest-answer";
+  readonly id: string;
+  /** Of the wish. */
+  readonly number: number;
+  /** Which network each of its words means; empty when it is refused. */
+  readonly places: readonly { readonly ref: string; readonly networkId: string; readonly name: string }[];
+  readonly refusal?: GuestRefusal;
+}
+
+export interface GuestRefusal {
+  readonly kind: FaultKind;
+  readonly message: string;
+  /** The word of the wish that it is about; empty: all of it. */
+  readonly ref: string;
+}
 
 export interface WelcomeMessage {
   readonly kind: "welcome";
