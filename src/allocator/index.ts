@@ -4,5 +4,5 @@
  */
 export { addressUse } from "./address-use.ts";
 export { planAllocation } from "./allocator.ts";
-export { type GuestGrant, grantGuest } from "./guests.ts";
+export { grantGuest } from "./guests.ts";
 export { grantNetwork } from "./subnets.ts";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { BALANCERS, type Balancer, gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import type { Clock, Log } from "../lib/index.ts";
-import { GatewayAddresses, HostPorts, NetworkApplier, type Speaker } from "../network/index.ts";
+import { GatewayAddresses, GuestDesk, HostPorts, NetworkApplier, type Speaker } from "../network/index.ts";
 import { ThreadResolver } from "../resolver/index.ts";
 import type { Config } from "./config.ts";
 import { type HostResolver, hostResolver } from "./host-resolver.ts";
@@ -12,6 +12,8 @@ export interface NodeNetworkParts {
   readonly applier: NetworkApplier;
   readonly gateway: GatewayAddresses;
   readonly hostPorts: HostPorts;
+  /** What containers made by hand want of the cluster's networks. */
+  readonly guests: GuestDesk;
   /** Whom the node asks for names, and what its sandboxes are told. */
   readonly dns: HostResolver;
   readonly hasIpv6: boolean;
@@ -45,6 +47,7 @@ export function makeNodeNetwork({ config, ...needs }: NodeNetworkNeeds): NodeNet
     ...{ applier, dns, hasIpv6: ipv6 },
     gateway: new GatewayAddresses(gatewaySubnet),
     hostPorts: new HostPorts(),
+    guests: new GuestDesk({ clock, log }),
     run: async (signal) => {
       await Promise.all([applier.run(signal), resolver.run(signal)]);
     },

@@ -1,5 +1,6 @@
 import { Fault, type Log } from "../lib/index.ts";
-import type { GuestAnswer, GuestRefusal, GuestsMessage } from "../rpc/index.ts";
+import type { GuestRefusal } from "../model/index.ts";
+import type { GuestAnswer, GuestsMessage } from "../rpc/index.ts";
 import type { GuestControl } from "./control/index.ts";
 
 export interface GuestBookParts {

@@ -1,3 +1,4 @@
+import type { FaultKind } from "../lib/index.ts";
 import type { Meta } from "./object.ts";
 import type { Attachment } from "./task.ts";
 
@@ -55,4 +56,24 @@ export function isContainerName(text: string): boolean {
 /** The beginning of a container's id that Docker shows, and that is one of its names. */
 export function shortId(id: string): string {
   return id.slice(0, 12);
+}
+
+/** A wish as one of many of its node's: the answer names its number. */
+export interface NumberedWish extends GuestWish {
+  readonly number: number;
+}
+
+/** Which network a word of a wish means. */
+export interface GuestPlace {
+  readonly ref: string;
+  readonly networkId: string;
+  readonly name: string;
+}
+
+/** Why a wish cannot be fulfilled. */
+export interface GuestRefusal {
+  readonly kind: FaultKind;
+  readonly message: string;
+  /** The word of the wish that it is about; empty: all of it. */
+  readonly ref: string;
 }

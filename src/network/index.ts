@@ -4,5 +4,6 @@
  */
 export type { ClusterFacts, ClusterNetwork } from "./cluster-network.ts";
 export { GatewayAddresses } from "./gateway-addresses.ts";
+export { GuestDesk, type GuestLine } from "./guest-desk.ts";
 export { HostPorts, hostModeOf } from "./host-ports.ts";
 export { NetworkApplier, type Speaker } from "./network-applier.ts";

@@ -6,14 +6,22 @@ import type {
   GuestWish as WireWish,
 } from "../gen/shoal/rpc_pb.ts";
 import { FAULT_KINDS, formatIpv6, parseIpv6 } from "../lib/index.ts";
-import { type GuestWish, isContainerId, isContainerName } from "../model/index.ts";
+import {
+  type GuestRefusal,
+  type GuestWish,
+  isContainerId,
+  isContainerName,
+  type NumberedWish,
+} from "../model/index.ts";
 import { BOUNDS, few, ipv4, malformed, word } from "./bounds.ts";
 import { definedOf } from "./defined-of.ts";
-import type { GuestRefusal, GuestsMessage } from "./messages.ts";
 
-type Wish = GuestsMessage["wishes"][number];
-
-export function wishToWire({ id, name, number, networks }: Wish): MessageInitShape<typeof GuestWishSchema> {
+export function wishToWire({
+  id,
+  name,
+  number,
+  networks,
+}: NumberedWish): MessageInitShape<typeof GuestWishSchema> {
   return {
     ...{ id, name, number },
     networks: networks.map(({ ref, aliases, address, address6 }) => ({
@@ -24,7 +32,7 @@ export function wishToWire({ id, name, number, networks }: Wish): MessageInitSha
 }
 
 /** A node's wish, checked: what it says here, other nodes are told, and make names and routes of. */
-export function wishFromWire({ id, name, number, networks }: WireWish): Wish {
+export function wishFromWire({ id, name, number, networks }: WireWish): NumberedWish {
   if (!isContainerId(id)) throw malformed("a guest's id is no container's");
   if (!isContainerName(name)) throw malformed("a guest's name is no container's");
   return {

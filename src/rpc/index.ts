@@ -10,7 +10,6 @@ export type {
   AgentMessage,
   AssignmentsMessage,
   GuestAnswer,
-  GuestRefusal,
   GuestsMessage,
   HelloMessage,
   LogRequest,

@@ -1,5 +1,11 @@
-import type { FaultKind } from "../lib/index.ts";
-import type { GuestWish, NodeDescription, TaskStatus, TunnelEnd } from "../model/index.ts";
+import type {
+  GuestPlace,
+  GuestRefusal,
+  NodeDescription,
+  NumberedWish,
+  TaskStatus,
+  TunnelEnd,
+} from "../model/index.ts";
 
 /** What an agent says on its session. */
 export type AgentMessage =
@@ -28,7 +34,7 @@ export interface HelloMessage {
 export interface GuestsMessage {
   readonly kind: "guests";
   readonly complete: boolean;
-  readonly wishes: readonly (GuestWish & { readonly number: number })[];
+  readonly wishes: readonly NumberedWish[];
 }
 
 /** What a manager says on an agent's session. */
@@ -52,15 +58,8 @@ export interface GuestAnswer {
   /** Of the wish. */
   readonly number: number;
   /** Which network each of its words means; empty when it is refused. */
-  readonly places: readonly { readonly ref: string; readonly networkId: string; readonly name: string }[];
+  readonly places: readonly GuestPlace[];
   readonly refusal?: GuestRefusal;
-}
-
-export interface GuestRefusal {
-  readonly kind: FaultKind;
-  readonly message: string;
-  /** The word of the wish that it is about; empty: all of it. */
-  readonly ref: string;
 }
 
 export interface WelcomeMessage {

@@ -4,18 +4,19 @@ import {
   type Change,
   type Guest,
   type GuestNetwork,
+  type GuestPlace,
+  type GuestRefusal,
   type GuestWish,
   newMeta,
   put,
   remove,
 } from "../../model/index.ts";
-import type { GuestAnswer, GuestRefusal } from "../../rpc/index.ts";
 import type { View } from "../../store/index.ts";
 import { requireByRef } from "./find.ts";
 import type { ControlParts } from "./parts.ts";
 import { write } from "./write.ts";
 
-type Places = GuestAnswer["places"];
+type Places = readonly GuestPlace[];
 /** A wish is fulfilled, or why it cannot be. */
 export type GuestOutcome = { readonly places: Places } | { readonly refusal: GuestRefusal };
 
@@ -90,7 +91,7 @@ function refuse(kind: GuestRefusal["kind"], message: string, ref = ""): { readon
 
 /** Which networks the wish's words mean. */
 function placesFor(view: View, wish: GuestWish): Places | { readonly refusal: GuestRefusal } {
-  const places: Places[number][] = [];
+  const places: GuestPlace[] = [];
   for (const { ref } of wish.networks) {
     const found = findNetwork(view, ref);
     if (found instanceof Fault) return refuse(found.kind, found.message, ref);
