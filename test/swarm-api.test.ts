@@ -396,7 +396,10 @@ describe("a network", () => {
     [{ Name: "host", Driver: "overlay" }, /^403 /],
     [{ Name: "a.b", Driver: "overlay" }, /^400 .*name must be valid as a DNS name component$/],
     [{ Name: "", Driver: "overlay" }, /^400 .*name must be provided$/],
-    [{ Name: "n" }, /^501 cannot create a network with driver bridge: /],
+    [{ Name: "none" }, /^403 operation is not permitted on predefined none network$/],
+    [{ Name: "n", Scope: "swarm" }, /^501 cannot create a bridge network with scope swarm/],
+    [{ Name: "n", Driver: "bridge", Options: { foo: "1" } }, /^501 cannot use --opt foo=1/],
+    [{ Name: "a b", Driver: "bridge" }, /^400 a b includes invalid characters for a local network name/],
     [{ Name: "n", Driver: "macvlan" }, /^501 /],
     [
       { Name: "n", Driver: "weave" },

@@ -4,5 +4,4 @@
  */
 export { addressUse } from "./address-use.ts";
 export { planAllocation } from "./allocator.ts";
-export { grantGuest } from "./guests.ts";
 export { grantNetwork } from "./subnets.ts";

@@ -7,6 +7,7 @@ import type {
   SwarmState,
   SystemInfo,
 } from "./backends.ts";
+import { FakeLocalNetworks } from "./local-networks.fake.ts";
 import { FakeContainers, FakeEvents, FakeImages, FakeVolumes } from "./local-objects.fake.ts";
 
 export const INFO: SystemInfo = {
@@ -45,7 +46,7 @@ export class FakeBackends implements Backends {
   readonly images: FakeImages = new FakeImages();
   readonly volumes: FakeVolumes;
   readonly events: FakeEvents = new FakeEvents();
-  readonly networks: Backends["networks"] = { list: () => [] };
+  readonly networks: FakeLocalNetworks = new FakeLocalNetworks();
   readonly trace: Backends["trace"] = { explain: async (question) => ({ question, paths: [] }) };
   readonly system: Backends["system"];
   readonly swarm: Backends["swarm"];

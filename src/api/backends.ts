@@ -2,6 +2,7 @@ import type { Instant } from "../lib/index.ts";
 import type {
   AddressUse,
   Availability,
+  BridgeSpec,
   Cluster,
   ClusterSpec,
   ContainerInfo,
@@ -180,9 +181,23 @@ export interface FileBackend {
   remove(ref: string): Promise<void>;
 }
 
-/** What a node knows of networks by itself: its own bridge, and on a worker the overlays it is on. */
+/** Networks of this node: its own bridges, what every node has, and on a worker the overlays it is on. */
 export interface LocalNetworks {
   list(): LocalNetwork[];
+  /** A bridge network of this node alone. Faults: "exists", "forbidden" for a taken subnet, "invalid". */
+  create(spec: BridgeSpec): Promise<LocalNetwork>;
+  /** Faults: "forbidden" while a container is on it. */
+  remove(id: string): Promise<void>;
+  /** For a container made by hand that runs. Faults in Docker's words. */
+  connect(containerId: string, networkId: string, wish: NetworkConnection): Promise<void>;
+  disconnect(containerId: string, networkId: string): Promise<void>;
+}
+
+/** What a container asks of a network. */
+export interface NetworkConnection {
+  readonly aliases: readonly string[];
+  readonly address?: string;
+  readonly address6?: string;
 }
 
 /** Containers of this node; `ref` is a name, an id or a unique beginning of an id. */

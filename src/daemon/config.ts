@@ -29,6 +29,7 @@ export interface Config {
   readonly dns: readonly string[];
   readonly "dns-search": readonly string[];
   readonly "gateway-subnet": string;
+  readonly bip?: string | undefined;
   readonly ipv6: "auto" | "off";
   readonly balancer: "auto" | "nftables" | "ipvs";
   readonly "kernel-tag": string;
@@ -123,6 +124,10 @@ const SETTINGS: { readonly [K in Key]-?: Setting } = {
     about: "search domains for tasks; the machine's if absent",
   },
   "gateway-subnet": { schema: cidr.default("172.18.0.0/16"), about: "addresses of the node's own bridge" },
+  bip: {
+    schema: cidr.optional(),
+    about: "address of the node on its first bridge network, with prefix length; chosen if absent",
+  },
   ipv6: {
     schema: z.enum(["auto", "off"]).default("auto"),
     about:

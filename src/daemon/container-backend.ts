@@ -18,7 +18,7 @@ export const TASK_ID_LABEL = "com.docker.swarm.task.id";
 
 export interface ContainerBackendParts {
   readonly containers: Containers;
-  /** What the node's network is built from now; undefined while it is in no swarm. */
+  /** What the node's network is built from now. */
   facts(): NetworkFacts | undefined;
 }
 
@@ -26,7 +26,8 @@ export interface ContainerBackendParts {
 export function containerBackend({ containers, facts }: ContainerBackendParts): ContainerBackend {
   const info = (state: ContainerState): ContainerInfo => {
     const known = facts();
-    const task = known?.tasks.find((t) => t.taskId === state.labels[TASK_ID_LABEL]);
+    const sandbox = state.labels[TASK_ID_LABEL] ?? state.id;
+    const task = known?.tasks.find((t) => t.taskId === sandbox);
     const networks = state.config.netns === undefined ? [HOST_PLACE] : placesOf(task, known);
     return { ...state, networks, hostPorts: task?.hostPorts ?? [] };
   };
@@ -52,6 +53,35 @@ export function requireContainer(all: readonly ContainerState[], ref: string): C
 }
 
 function placesOf(
+  task: NetworkFacts["tasks"][number] | undefined,
+  facts: NetworkFacts | undefined,
+): ContainerInfo["networks"] {
+  return [...overlayPlaces(task, facts), ...bridgePlaces(task, facts)];
+}
+
+/** Of a container made by hand. */
+function bridgePlaces(
+  task: NetworkFacts["tasks"][number] | undefined,
+  facts: NetworkFacts | undefined,
+): ContainerInfo["networks"] {
+  return Object.entries(task?.bridges ?? {}).flatMap(([networkId, { address, address6 }]) => {
+    const network = facts?.bridges?.find((n) => n.id === networkId);
+    if (network === undefined) return [];
+    const { name, gateway, v6 } = network;
+    return [
+      {
+        ...{ name, networkId, address: `${address}/${requireCidr(network.subnet).bits}`, gateway },
+        mac: macOf(address),
+        ...(v6 !== undefined &&
+          address6 !== undefined && {
+            v6: { address: `${address6}/${requireCidr6(v6.subnet).bits}`, gateway: v6.gateway },
+          }),
+      },
+    ];
+  });
+}
+
+function overlayPlaces(
   task: NetworkFacts["tasks"][number] | undefined,
   facts: NetworkFacts | undefined,
 ): ContainerInfo["networks"] {

@@ -12,7 +12,7 @@ import { containerBackend, tellContainerEvents } from "./container-backend.ts";
 import { EventHub } from "./event-hub.ts";
 import { HealthDoor } from "./health-door.ts";
 import { imageBackend } from "./image-backend.ts";
-import { localNetworks } from "./local-networks.ts";
+import { localNetworks, networkEvent } from "./local-networks.ts";
 import { managerBackend } from "./manager-backend.ts";
 import { Membership } from "./membership.ts";
 import { makeNodeNetwork } from "./node-network.ts";
@@ -50,8 +50,8 @@ export async function runDaemon(
     system: new SystemFacts(config, { id: engineId(config["data-root"], random), version }, clock),
     swarm: membership,
     manager: () => managerBackend(membership),
-    networks: localNetworks(config, facts),
-    containers: containerBackend({ containers, facts }),
+    networks: localNetworks({ config, network, facts, events }),
+    containers: containerBackend({ containers, facts: () => network.applier.facts() }),
     images: imageBackend({ images, containers, registry, events }),
     volumes: volumeBackend({ volumes, containers, events }),
     events,
@@ -69,6 +69,7 @@ export async function runDaemon(
         (s: AbortSignal) =>
           server.run(s),
     );
+    network.sandboxes.adopt([]);
     const loops = [kernel, network, membership].map((loop) => (s: AbortSignal) => loop.run(s));
     await runGroup([...loops, ...serving], signal);
   } finally {
@@ -107,8 +108,12 @@ async function openParts(config: Config, version: string, log: Log): Promise<Ope
     log,
   });
   const kernel = new ThreadKernel({ tag: config["kernel-tag"], netnsDir, log });
-  const waitsFor = new NodeStateFile(dataRoot).exists() ? (["cluster"] as const) : [];
-  const network = makeNodeNetwork({ config, kernel, waitsFor, clock, log });
+  const isMember = new NodeStateFile(dataRoot).exists();
+  const network = makeNodeNetwork({
+    ...{ config, kernel, netnsDir, clock, random, log },
+    waitsFor: isMember ? ["engine", "cluster"] : ["engine"],
+    onChange: (action, of, container) => events.publish(networkEvent(action, of, { container })),
+  });
   return {
     ...{ config, version, containers, images, kernel, network, netnsDir, events, registry, volumes },
     ...{ clock, random, log },

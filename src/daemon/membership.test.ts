@@ -25,7 +25,10 @@ async function strandedNode(): Promise<{ membership: Membership; clock: FakeCloc
   });
   const config = readConfig(["--data-root", folder, "--exec-root", folder]);
   const kernel = new FakeKernel();
-  const network = makeNodeNetwork({ config, kernel, waitsFor: ["cluster"], clock, log: silentLog });
+  const network = makeNodeNetwork({
+    ...{ config, kernel, waitsFor: ["cluster"], netnsDir: "/netns" },
+    ...{ clock, random: seededRandom(6), log: silentLog },
+  });
   const membership = new Membership({
     ...{ config, version: "0", netnsDir: "/netns", images, kernel, network, events: new EventHub(clock) },
     containers: new FakeContainers({ images, clock }),

@@ -1,19 +1,34 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { BALANCERS, type Balancer, gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
-import type { Clock, Log } from "../lib/index.ts";
-import { GatewayAddresses, GuestDesk, HostPorts, NetworkApplier, type Speaker } from "../network/index.ts";
+import type { Clock, Log, Random } from "../lib/index.ts";
+import {
+  Bridges,
+  ContainerSandboxes,
+  GatewayAddresses,
+  HostPorts,
+  type KnownNetwork,
+  LocalNetworks,
+  NetworkApplier,
+  NetworksFile,
+  type Speaker,
+} from "../network/index.ts";
 import { ThreadResolver } from "../resolver/index.ts";
 import type { Config } from "./config.ts";
 import { type HostResolver, hostResolver } from "./host-resolver.ts";
+import { hostRoutes } from "./host-routes.ts";
 
 /** This node's network, for as long as the daemon lives: one for the tasks of a cluster and for containers made by hand. */
 export interface NodeNetworkParts {
   readonly applier: NetworkApplier;
   readonly gateway: GatewayAddresses;
   readonly hostPorts: HostPorts;
-  /** What containers made by hand want of the cluster's networks. */
-  readonly guests: GuestDesk;
+  /** The bridge networks of this node, as they are kept, and as containers are on them. */
+  readonly localNetworks: LocalNetworks;
+  readonly bridges: Bridges;
+  /** Of containers made by hand. */
+  readonly sandboxes: ContainerSandboxes;
   /** Whom the node asks for names, and what its sandboxes are told. */
   readonly dns: HostResolver;
   readonly hasIpv6: boolean;
@@ -25,7 +40,11 @@ export interface NodeNetworkNeeds {
   readonly kernel: Kernel;
   /** Who has something in the kernel from before. */
   readonly waitsFor: readonly Speaker[];
+  readonly netnsDir: string;
+  /** A container came to a network, or left it. */
+  readonly onChange?: (what: "connect" | "disconnect", network: KnownNetwork, containerId: string) => void;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
 }
 
@@ -43,15 +62,34 @@ export function makeNodeNetwork({ config, ...needs }: NodeNetworkNeeds): NodeNet
     // As long as nobody could ask, the resolver would look for its address in vain.
     onFacts: (facts) => isInUse(facts) && resolver.tell(facts),
   });
+  const gateway = new GatewayAddresses(gatewaySubnet);
+  const hostPorts = new HostPorts();
+  const localNetworks = openNetworks(config, needs, applier);
+  const bridges = new Bridges(localNetworks, ipv6);
+  const sandboxes = new ContainerSandboxes({ ...needs, applier, gateway, hostPorts, bridges, dns });
   return {
-    ...{ applier, dns, hasIpv6: ipv6 },
-    gateway: new GatewayAddresses(gatewaySubnet),
-    hostPorts: new HostPorts(),
-    guests: new GuestDesk({ clock, log }),
+    ...{ applier, gateway, hostPorts, localNetworks, bridges, sandboxes, dns, hasIpv6: ipv6 },
     run: async (signal) => {
       await Promise.all([applier.run(signal), resolver.run(signal)]);
     },
   };
+}
+
+function openNetworks(
+  config: Config,
+  { clock, random }: Pick<NodeNetworkNeeds, "clock" | "random">,
+  applier: NetworkApplier,
+): LocalNetworks {
+  const isOurs = (device: string) => device.startsWith(`${config["kernel-tag"]}-`);
+  return new LocalNetworks({
+    file: new NetworksFile(join(config["data-root"], "networks.json")),
+    taken: () => ({
+      networks: [config["gateway-subnet"]],
+      elsewhere: [...hostRoutes(isOurs), ...applier.facts().networks.map(({ subnet }) => subnet)],
+    }),
+    ...(config.bip !== undefined && { bip: config.bip }),
+    ...{ clock, random },
+  });
 }
 
 function isInUse({ self, tasks }: NetworkFacts): boolean {

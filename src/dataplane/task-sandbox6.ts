@@ -34,7 +34,7 @@ export function taskSandbox6(names: Names, plan: TaskPlan, gateway: GatewayLayou
     ...EMPTY_NAMESPACE,
     addresses: [...legs.map(legAddress), ...gatewayAddresses(plan)],
     routes: [...legs.map(legRoute), ...gatewayRoutes(plan, gateway), ...publishedRoutes(ingress)],
-    rules: publishedRules(plan, ingress),
+    rules: publishedRules(ingress),
     neighbours: [...legs.map(legRouter), ...gatewayNeighbours(plan, gateway)],
     sysctls: linkSysctls6(links),
     tables: datagramTables(names, plan, ingress),
@@ -85,18 +85,19 @@ function publishedRoutes(ingress: SixLeg | undefined): Route[] {
   return [{ destination: "::/0", link, via, onlink: true, table: PUBLISHED_TABLE }];
 }
 
-function publishedRules({ takesDatagrams }: TaskPlan, ingress: SixLeg | undefined): RouteRule[] {
+function publishedRules(ingress: SixLeg | undefined): RouteRule[] {
   if (ingress === undefined) return [];
-  const byAddress = { priority: RULE_PRIORITY, from: `${ingress.address}/128`, table: PUBLISHED_TABLE };
-  const byMark = { ...datagramRule(RULE_PRIORITY, PUBLISHED_TABLE), from: "::/0" };
-  return takesDatagrams ? [byAddress, byMark] : [byAddress];
+  return [
+    { priority: RULE_PRIORITY, from: `${ingress.address}/128`, table: PUBLISHED_TABLE },
+    { ...datagramRule(RULE_PRIORITY, PUBLISHED_TABLE), from: "::/0" },
+  ];
 }
 
 function datagramTables(
   names: Names,
-  { gatewayAddress6, takesDatagrams }: TaskPlan,
+  { gatewayAddress6 }: TaskPlan,
   ingress: SixLeg | undefined,
 ): NftTable[] {
-  if (ingress === undefined || gatewayAddress6 === undefined || !takesDatagrams) return [];
+  if (ingress === undefined || gatewayAddress6 === undefined) return [];
   return [datagramTable(names.table("udp"), ingress, gatewayAddress6, "ip6")];
 }

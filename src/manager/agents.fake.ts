@@ -11,7 +11,6 @@ import type {
 } from "../rpc/index.ts";
 import { connectFake } from "../rpc/rpc.fake.ts";
 import type { Store } from "../store/index.ts";
-import { GuestControl } from "./control/index.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Liveness } from "./liveness.ts";
 import { LogBroker } from "./log-broker.ts";
@@ -52,7 +51,6 @@ export class AgentSide {
       liveness: this.liveness,
       statuses: this.#statuses,
       logs: this.logs,
-      guests: new GuestControl(parts),
     });
     const signal = this.#stop.signal;
     const unsubscribe = store.subscribe((changes) => this.dispatcher.push(changes));

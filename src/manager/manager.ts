@@ -4,7 +4,6 @@ import { Certificates } from "./certificates.ts";
 import {
   ClusterControl,
   type ControlParts,
-  GuestControl,
   NetworkControl,
   NodeControl,
   SecretControl,
@@ -27,7 +26,6 @@ export class Manager {
   readonly networks: NetworkControl;
   readonly nodes: NodeControl;
   readonly tasks: TaskControl;
-  readonly guests: GuestControl;
   readonly secrets: SecretControl;
   readonly configs: SecretControl;
   readonly certificates: Certificates;
@@ -47,7 +45,6 @@ export class Manager {
     this.networks = new NetworkControl(control);
     this.nodes = new NodeControl(control);
     this.tasks = new TaskControl(control);
-    this.guests = new GuestControl(control);
     this.secrets = new SecretControl(control, "secret");
     this.configs = new SecretControl(control, "config");
     this.certificates = new Certificates(parts);
@@ -59,7 +56,6 @@ export class Manager {
       liveness: this.#liveness,
       statuses: this.#statuses,
       logs: this.logs,
-      guests: this.guests,
     });
   }
 

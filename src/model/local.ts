@@ -1,5 +1,6 @@
 import type { Instant } from "../lib/index.ts";
 import type { HealthCheck, Privileges } from "./container.ts";
+import type { IpamConfig } from "./network.ts";
 
 /*
  * What one node knows of itself: its machine, containers, images, volumes, logs and events.
@@ -67,13 +68,37 @@ export interface ServiceLogLine extends LogLine {
 export interface LocalNetwork {
   readonly id: string;
   readonly name: string;
-  readonly driver: "bridge" | "overlay" | "host";
+  readonly driver: "bridge" | "overlay" | "host" | "null";
   readonly scope: "local" | "swarm";
   /** Empty: it has none. */
   readonly subnet: string;
   readonly gateway: string;
   readonly internal: boolean;
   readonly ingress: boolean;
+  readonly createdAt?: Instant;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly options?: Readonly<Record<string, string>>;
+  readonly ipRange?: string;
+  readonly auxAddresses?: Readonly<Record<string, string>>;
+  readonly v6?: { readonly subnet: string; readonly gateway: string };
+  readonly attachable?: boolean;
+  /** Somebody made it, so that it can be removed. */
+  readonly custom?: boolean;
+  /** A container is on it. */
+  readonly inUse?: boolean;
+}
+
+/** What a user asks for: a bridge network of one node. */
+export interface BridgeSpec {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+  readonly internal: boolean;
+  /** Kept and shown; every container of the node may be there anyway. */
+  readonly attachable: boolean;
+  readonly ipv6: boolean;
+  /** At most one of IPv4, and one of IPv6. */
+  readonly ipam: readonly IpamConfig[];
 }
 
 /** runtime's ContainerState, as far as the API shows it. */

@@ -9,8 +9,6 @@ export { fetchRoot, issueCertificate, renewCertificate } from "./join.ts";
 export type {
   AgentMessage,
   AssignmentsMessage,
-  GuestAnswer,
-  GuestsMessage,
   HelloMessage,
   LogRequest,
   ManagerMessage,

@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Fault } from "../lib/index.ts";
+import { bridgeSpecFromWire, isBridgeWanted } from "./bridge.ts";
 import { clusterSpecFromWire, clusterSpecToWire, initFromWire, joinFromWire } from "./cluster.ts";
-import { networkSpecFromWire } from "./network.ts";
+import { networkSpecFromWire, wantedDriver } from "./network.ts";
 import { nodeSpecFromWire } from "./node.ts";
 import { serviceSpecFromWire, serviceSpecToWire } from "./service-spec.ts";
 import { missing } from "./service-words.fake.ts";
@@ -21,7 +22,8 @@ interface Recording {
 const READERS: Readonly<Record<string, (body: unknown) => unknown>> = {
   "service-create": serviceSpecFromWire,
   "service-update": serviceSpecFromWire,
-  "network-create": networkSpecFromWire,
+  "network-create": (json) =>
+    isBridgeWanted(wantedDriver(json)) ? bridgeSpecFromWire(json) : networkSpecFromWire(json),
   "node-update": nodeSpecFromWire,
   "swarm-init": initFromWire,
   "swarm-join": joinFromWire,

@@ -2,6 +2,12 @@
  * wire: Docker's JSON to model's nouns and back, one file per noun; times, filters and durations in Docker's words.
  * Pure. It decides nothing about the cluster and knows no HTTP.
  */
+export {
+  bridgeSpecFromWire,
+  connectionFromWire,
+  isBridgeWanted,
+  localNetworkToWire,
+} from "./bridge.ts";
 export * from "./cluster.ts";
 export * from "./container.ts";
 export { exposedPorts } from "./container-config.ts";
@@ -12,7 +18,7 @@ export * from "./glob.ts";
 export * from "./human-duration.ts";
 export * from "./image.ts";
 export { readLogin } from "./login.ts";
-export * from "./network.ts";
+export { networkSpecFromWire, networkToWire, wantedDriver } from "./network.ts";
 export * from "./network-details.ts";
 export * from "./node.ts";
 export { pruneTest } from "./prune.ts";

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Fault } from "../lib/index.ts";
+import { bridgeSpecFromWire, isBridgeWanted } from "./bridge.ts";
 import { broken } from "./broken-bodies.fake.ts";
 import { clusterSpecFromWire, initFromWire, joinFromWire } from "./cluster.ts";
-import { networkSpecFromWire } from "./network.ts";
+import { networkSpecFromWire, wantedDriver } from "./network.ts";
 import { nodeSpecFromWire } from "./node.ts";
 import { serviceSpecFromWire, serviceSpecToWire } from "./service-spec.ts";
 
@@ -14,7 +15,8 @@ import { serviceSpecFromWire, serviceSpecToWire } from "./service-spec.ts";
 const READERS: Readonly<Record<string, (body: unknown) => unknown>> = {
   "service-create": serviceSpecFromWire,
   "service-update": serviceSpecFromWire,
-  "network-create": networkSpecFromWire,
+  "network-create": (body) =>
+    isBridgeWanted(wantedDriver(body)) ? bridgeSpecFromWire(body) : networkSpecFromWire(body),
   "node-update": nodeSpecFromWire,
   "swarm-init": initFromWire,
   "swarm-join": joinFromWire,

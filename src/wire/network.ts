@@ -4,7 +4,6 @@ import {
   ENCRYPTED_OPTION,
   type IpamConfig,
   ipamOf,
-  type LocalNetwork,
   type Network,
   type NetworkSpec,
   ROTATION_OPTION,
@@ -51,8 +50,29 @@ const createSchema = goStruct({
   Labels: dict,
 });
 
+/** The body of `POST /networks/create`, with a zero value for what is not said. */
+export interface NetworkWords {
+  readonly Name: string;
+  readonly Driver: string;
+  readonly Scope: string;
+  readonly EnableIPv4?: boolean | undefined;
+  readonly EnableIPv6: boolean;
+  readonly IPAM?:
+    | { readonly Driver: string; readonly Options: Record<string, string>; readonly Config: IpamConfig[] }
+    | undefined;
+  readonly Internal: boolean;
+  readonly Attachable: boolean;
+  readonly Ingress: boolean;
+  readonly Options: Record<string, string>;
+  readonly Labels: Record<string, string>;
+}
+
+export function readNetworkWords(json: unknown): NetworkWords {
+  return readJson(createSchema, json, "network");
+}
+
 /** Docker's drivers that Shoal does not make networks with. */
-const UNSERVED_DRIVERS = ["bridge", "macvlan", "ipvlan", "host", "null", "none"];
+const UNSERVED_DRIVERS = ["macvlan", "ipvlan", "host", "null", "none"];
 
 /** Options of an overlay that are known; whether one can be had is the control's to say. */
 const DRIVER_OPTIONS = [ENCRYPTED_OPTION, ROTATION_OPTION, SCHEDULER_OPTION, "com.docker.network.driver.mtu"];
@@ -62,7 +82,7 @@ const DRIVER_OPTIONS = [ENCRYPTED_OPTION, ROTATION_OPTION, SCHEDULER_OPTION, "co
  * Faults: "invalid"; "not-found" for an unknown driver, as Docker; "unsupported" for one of Docker's other drivers.
  */
 export function networkSpecFromWire(json: unknown): NetworkSpec {
-  const wire = readJson(createSchema, json, "network");
+  const wire = readNetworkWords(json);
   checkDriver(wire.Driver, wire.Scope);
   checkName(wire.Name);
   const ipam = wire.IPAM?.Config ?? [];
@@ -107,7 +127,7 @@ export function wantedDriver(json: unknown): string {
 function checkDriver(driver: string, scope: string): void {
   const name = driver || "bridge";
   if (UNSERVED_DRIVERS.includes(name)) {
-    const what = "Shoal makes overlay networks only so far; use --driver overlay";
+    const what = "Shoal makes bridge and overlay networks only so far";
     throw new Fault("unsupported", `cannot create a network with driver ${name}: ${what}`);
   }
   if (name !== "overlay") {
@@ -118,7 +138,7 @@ function checkDriver(driver: string, scope: string): void {
   }
 }
 
-function checkIpam(driver: string, configs: readonly IpamConfig[], ipv6: boolean): void {
+export function checkIpam(driver: string, configs: readonly IpamConfig[], ipv6: boolean): void {
   if (driver !== "" && driver !== "default") {
     const what = `invalid ipam driver ${driver}: only the default one is served`;
     throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
@@ -186,33 +206,6 @@ function ipamConfigToWire(config: IpamConfig): Record<string, unknown> {
     Gateway: config.gateway,
     AuxiliaryAddresses: config.auxAddresses,
   });
-}
-
-/** A network that the node knows by itself, in Docker's JSON. */
-export function localNetworkToWire(network: LocalNetwork): Record<string, unknown> {
-  return {
-    Name: network.name,
-    Id: network.id,
-    Created: formatTime(undefined),
-    Scope: network.scope,
-    Driver: network.driver,
-    EnableIPv4: true,
-    EnableIPv6: false,
-    IPAM: {
-      Driver: "default",
-      Options: null,
-      Config:
-        network.subnet === "" ? null : [omitEmpty({ Subnet: network.subnet, Gateway: network.gateway })],
-    },
-    Internal: network.internal,
-    Attachable: false,
-    Ingress: network.ingress,
-    ConfigFrom: { Network: "" },
-    ConfigOnly: false,
-    Containers: {},
-    Options: {},
-    Labels: {},
-  };
 }
 
 /** A network as a task's attachment tells it (swarm.Network, which differs from NetworkResource). */

@@ -10,8 +10,9 @@ import {
   aTaskSpec,
   T0,
 } from "../model/objects.fake.ts";
+import { localNetworkToWire } from "./bridge.ts";
 import { clusterToWire, initFromWire, swarmInspectToWire } from "./cluster.ts";
-import { localNetworkToWire, networkSpecFromWire, networkToWire } from "./network.ts";
+import { networkSpecFromWire, networkToWire } from "./network.ts";
 import { nodeSpecFromWire, nodeToWire } from "./node.ts";
 import { serviceStatus, serviceToWire } from "./service.ts";
 import { taskToWire } from "./task.ts";

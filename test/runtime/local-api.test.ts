@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ApiServer, type Backends } from "../../src/api/index.ts";
+import { FakeLocalNetworks } from "../../src/api/local-networks.fake.ts";
 import { containerBackend, tellContainerEvents } from "../../src/daemon/container-backend.ts";
 import { EventHub } from "../../src/daemon/event-hub.ts";
 import { imageBackend } from "../../src/daemon/image-backend.ts";
@@ -93,7 +94,7 @@ beforeAll(async () => {
     manager: () => {
       throw new Fault("unavailable", "This node is not a swarm manager.");
     },
-    networks: { list: () => [] },
+    networks: new FakeLocalNetworks(),
     containers: containerBackend({ containers, facts: () => undefined }),
     images: imageBackend({ images, containers, registry: client, events }),
     volumes: volumeBackend({ volumes, containers, events }),

@@ -11,6 +11,7 @@ import {
   type ServiceLogLine,
   type SwarmBackend,
 } from "../../src/api/index.ts";
+import { FakeLocalNetworks } from "../../src/api/local-networks.fake.ts";
 import { Fault, newId, type Random, seededRandom, silentLog } from "../../src/lib/index.ts";
 import { joinTokens, Manager, planCluster } from "../../src/manager/index.ts";
 import {
@@ -225,7 +226,7 @@ export class ApiDaemon {
       system: { info: async () => SYSTEM, startedAt: clock.now() },
       swarm: this.#swarm(),
       manager: () => this.#manager(),
-      networks: { list: () => (this.node === undefined ? [] : [GATEWAY]) },
+      networks: new FakeLocalNetworks(() => (this.node === undefined ? [] : [GATEWAY])),
       containers: {
         list: none,
         get: absent("container"),

@@ -1,41 +1,62 @@
 import { Fault } from "../../lib/index.ts";
-import { containerNameFromWire, wantedNetworksFromWire } from "../../wire/index.ts";
+import { connectionFromWire, containerNameFromWire, wantedNetworksFromWire } from "../../wire/index.ts";
 import type { Backends, ContainerInfo } from "../backends.ts";
-import { type ApiRequest, type ApiResponse, param } from "../route.ts";
+import { type ApiRequest, type ApiResponse, empty, param } from "../route.ts";
 import { findNetwork, type Listed, managerOf } from "./network-search.ts";
 
 /**
- * POST /networks/{id}/connect: the containers here belong to services, whose networks are the service's words. What
+ * POST /networks/{id}/connect: of a container made by hand. Those of services have the networks that the service's words say. What
  * cannot be in Docker either is refused in Docker's words.
  */
 export async function connectNetwork(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
-  const { network } = await bothOf(request, backends);
+  const { container: ref, ...wish } = connectionFromWire(await request.json());
+  const { network, container } = await bothOf(request, backends, ref);
   checkAttachable(backends, network.id);
-  throw new Fault("unsupported", `connecting a container to a network is not supported yet: ${BY_SERVICE}`);
+  if (!isByHand(container) || network.scope !== "local")
+    throw new Fault("unsupported", `connecting a container to a network is not supported yet: ${BY_SERVICE}`);
+  checkOfContainers(network);
+  await backends.networks.connect(container.id, network.id, wish);
+  return empty(200);
 }
 
 /** POST /networks/{id}/disconnect; see `connectNetwork`. */
 export async function disconnectNetwork(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
-  const { network, container } = await bothOf(request, backends);
+  const { network, container } = await bothOf(request, backends, containerNameFromWire(await request.json()));
   if (!container.networks.some(({ networkId }) => networkId === network.id)) {
     throw new Fault("forbidden", `container ${container.id} is not connected to network ${network.name}`);
   }
-  throw new Fault(
-    "unsupported",
-    `disconnecting a container from a network is not supported yet: ${BY_SERVICE}`,
-  );
+  if (!isByHand(container) || network.scope !== "local")
+    throw new Fault(
+      "unsupported",
+      `disconnecting a container from a network is not supported yet: ${BY_SERVICE}`,
+    );
+  await backends.networks.disconnect(container.id, network.id);
+  return empty(200);
 }
 
 const BY_SERVICE =
-  "the containers of this node belong to services; use docker service update --network-add and --network-rm";
+  "a service's containers are on the service's networks; use docker service update --network-add and --network-rm";
+
+const isByHand = ({ labels }: ContainerInfo): boolean => labels["com.docker.swarm.task"] === undefined;
+
+/** moby daemon/container_operations.go: what has no sandbox of its own can be connected to nothing. */
+function checkOfContainers({ driver }: Listed): void {
+  if (driver === "host")
+    throw new Fault("forbidden", "container cannot be connected to host network: conflicting network mode");
+  if (driver === "null")
+    throw new Fault(
+      "forbidden",
+      "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+    );
+}
 
 /** Faults "not-found" in Docker's words; the container first. */
 async function bothOf(
   request: ApiRequest,
   backends: Backends,
+  ref: string,
 ): Promise<{ network: Listed; container: ContainerInfo }> {
-  const name = containerNameFromWire(await request.json());
-  const container = await backends.containers.get(name);
+  const container = await backends.containers.get(ref);
   return { network: findNetwork(backends, param(request, "id"), ""), container };
 }
 

@@ -1,4 +1,4 @@
-import { Fault } from "../../lib/index.ts";
+import { Fault, type Instant } from "../../lib/index.ts";
 import { type Network, PREDEFINED_NETWORKS, type PredefinedNetwork } from "../../model/index.ts";
 import { localNetworkToWire, networkToWire } from "../../wire/index.ts";
 import type { Backends, LocalNetwork, ManagerBackend } from "../backends.ts";
@@ -10,20 +10,32 @@ export interface Listed {
   readonly driver: string;
   readonly scope: "local" | "swarm";
   readonly labels: Readonly<Record<string, string>>;
+  /** It came with the node. */
+  readonly builtin: boolean;
+  /** A container of this node is on it, as far as the node knows without asking. */
+  readonly inUse: boolean;
+  readonly createdAt: Instant;
   readonly wire: Record<string, unknown>;
 }
 
 function ofCluster(network: Network): Listed {
   const { name, driver, labels } = network.spec;
-  return { id: network.id, name, driver, scope: "swarm", labels, wire: networkToWire(network) };
+  const { id, createdAt } = network;
+  const wire = networkToWire(network);
+  return { id, name, driver, scope: "swarm", labels, builtin: false, inUse: false, createdAt, wire };
 }
 
 function ofNode(network: LocalNetwork): Listed {
-  const { id, name, driver, scope } = network;
-  return { id, name, driver, scope, labels: {}, wire: localNetworkToWire(network) };
+  const { id, name, driver, scope, labels = {}, custom = false, inUse = !custom, createdAt = 0 } = network;
+  const builtin = scope === "local" && !custom;
+  const wire = localNetworkToWire(network);
+  return { id, name, driver, scope, labels, builtin, inUse, createdAt, wire };
 }
 
-/** What Swarm calls a network, and every node has of its own. Found by name, but not listed, as with Docker. */
+/**
+ * What Swarm calls a network, and every node has of its own. Found by name in scope "swarm", where the docker CLI looks for a service's,
+ * but not listed, as with Docker.
+ */
 function ofEveryNode({ id, name }: PredefinedNetwork): Listed {
   const nothing = { subnet: "", gateway: "", internal: false, ingress: false };
   return ofNode({ id, name, driver: name, scope: "swarm", ...nothing });
@@ -49,9 +61,12 @@ export function findNetwork(backends: Backends, ref: string, scope: string): Lis
   const all = [...allNetworks(backends), ...predefined].filter(
     (network) => scope === "" || network.scope === scope,
   );
+  const named = all.filter(({ name }) => name === ref);
   const found = [
     all.filter(({ id }) => id === ref),
-    all.filter(({ name }) => name === ref),
+    // The node's own before the cluster's, of which it may be the namesake (moby daemon/network: FindNetwork).
+    named.filter((network) => network.scope === "local"),
+    named,
     all.filter(({ id }) => ref !== "" && id.startsWith(ref)),
   ].find((matches) => matches.length > 0);
   const [one] = found ?? [];

@@ -1,7 +1,9 @@
 import { Fault } from "../../lib/index.ts";
-import { isPredefined } from "../../model/index.ts";
+import { type BridgeSpec, isPredefined } from "../../model/index.ts";
 import {
+  bridgeSpecFromWire,
   type Filters,
+  isBridgeWanted,
   labelsFit,
   networkSpecFromWire,
   parseFilters,
@@ -41,9 +43,9 @@ function fitsOf(filters: Filters, backends: Backends): (network: Listed) => bool
     labelsFit(filters, "label", network.labels);
 }
 
-/** The node's own bridge came with the node; all else somebody made. */
-function typeOf({ scope }: Listed): "builtin" | "custom" {
-  return scope === "local" ? "builtin" : "custom";
+/** What came with the node, and what somebody made. */
+function typeOf({ builtin }: Listed): "builtin" | "custom" {
+  return builtin ? "builtin" : "custom";
 }
 
 function isYes(value: string): boolean {
@@ -52,7 +54,7 @@ function isYes(value: string): boolean {
   throw new Fault("invalid", `invalid value for filter 'dangling': "${value}"`);
 }
 
-/** Networks that a service or a task is on, and those of the node itself. */
+/** Networks that a service, a task or a container is on, and those that came with the node. */
 function usedNetworks(backends: Backends): Set<string> {
   const manager = managerOf(backends);
   const ofServices = manager?.services.list().flatMap((s) => s.spec.task.networks.map((n) => n.target));
@@ -60,16 +62,26 @@ function usedNetworks(backends: Backends): Set<string> {
   return new Set([
     ...(ofServices ?? []),
     ...(ofTasks ?? []),
-    ...backends.networks.list().map((network) => network.id),
+    ...allNetworks(backends).flatMap(({ id, inUse, scope }) => (inUse && scope === "local" ? [id] : [])),
   ]);
 }
 
 async function create(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
   const body = await request.json();
-  if (wantedDriver(body) === "overlay") requireManager(backends);
+  const driver = wantedDriver(body);
+  if (driver === "overlay") requireManager(backends);
+  if (isBridgeWanted(driver)) return createBridge(bridgeSpecFromWire(body), backends);
   const spec = networkSpecFromWire(body);
   const network = await backends.manager().networks.create(spec);
   return json(201, { Id: network.id, Warning: "" });
+}
+
+/** One name is one network's, in the cluster and on the node (moby daemon/network.go). */
+async function createBridge(spec: BridgeSpec, backends: Backends): Promise<ApiResponse> {
+  if (allNetworks(backends).some(({ name }) => name === spec.name))
+    throw new Fault("exists", `network with name ${spec.name} already exists`);
+  const { id } = await backends.networks.create(spec);
+  return json(201, { Id: id, Warning: "" });
 }
 
 /** Docker answers 403 here, and not its usual 503 (moby daemon/network.go, libnetwork/controller.go). */
@@ -85,11 +97,12 @@ function requireManager({ swarm }: Backends): void {
 }
 
 async function remove(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
-  const { id, name, scope } = findNetwork(backends, param(request, "id"), "");
-  if (scope === "local" || isPredefined(id)) {
+  const { id, name, scope, builtin } = findNetwork(backends, param(request, "id"), "");
+  if (builtin || isPredefined(id)) {
     throw new Fault("forbidden", `${name} is a pre-defined network and cannot be removed`);
   }
-  await backends.manager().networks.remove(id);
+  if (scope === "local") await backends.networks.remove(id);
+  else await backends.manager().networks.remove(id);
   return empty(204);
 }
 

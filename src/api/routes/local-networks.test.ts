@@ -1,0 +1,92 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { FakeClock } from "../../lib/index.ts";
+import { aContainerInfo } from "../backends.fake.ts";
+import type { LocalNetwork } from "../backends.ts";
+import { FakeLocalNetworks } from "../local-networks.fake.ts";
+import { ServedNode } from "../served-node.fake.ts";
+
+/** `docker network` about networks of one node, by the stock CLI. */
+
+const own = (name: string, driver: LocalNetwork["driver"]): LocalNetwork => ({
+  ...{ id: name.padEnd(64, "0"), name, driver, scope: "local", internal: false, ingress: false },
+  ...{ subnet: driver === "bridge" ? "172.17.0.0/16" : "", gateway: driver === "bridge" ? "172.17.0.1" : "" },
+});
+const WEB = "ab".repeat(32);
+const TASK = "cd".repeat(32);
+
+let node: ServedNode;
+let networks: FakeLocalNetworks;
+
+beforeEach(async () => {
+  node = await ServedNode.start(new FakeClock());
+  networks = new FakeLocalNetworks(() => [own("bridge", "bridge"), own("host", "host"), own("none", "null")]);
+  Object.assign(node.backends, { networks });
+  for (const [id, name, labels] of [
+    [WEB, "web", {}],
+    [TASK, "vote.1.x", { "com.docker.swarm.task": "" }],
+  ] as const) {
+    node.backends.containers.put(aContainerInfo({ id, name, labels }));
+  }
+});
+
+afterEach(() => node[Symbol.asyncDispose]());
+
+/** What the CLI prints, or what it complains of. */
+async function docker(words: string): Promise<string> {
+  const { code, stdout, stderr } = await node.docker(...words.split(" "));
+  return code === 0 ? stdout.trim() : stderr.trim();
+}
+const names = async (words = "") => (await docker(`network ls --format {{.Name}}${words}`)).split("\n");
+
+test("a node lists what it came with and what users made, and tells them apart", async () => {
+  await docker("network create --label tier=1 app");
+  expect(await docker("network ls --format {{.Name}}:{{.Driver}}:{{.Scope}}")).toBe(
+    "app:bridge:local\nbridge:bridge:local\nhost:host:local\nnone:null:local",
+  );
+  expect(await names(" --filter type=custom")).toEqual(["app"]);
+  expect(await names(" --filter type=builtin")).toEqual(["bridge", "host", "none"]);
+  expect(await names(" --filter label=tier=1")).toEqual(["app"]);
+  expect(await names(" --filter dangling=true")).toEqual(["app"]);
+});
+
+test("inspect tells what was asked for", async () => {
+  await docker("network create --internal --label a=b -o com.docker.network.driver.mtu=1400 vault");
+  const [vault] = JSON.parse(await docker("network inspect vault"));
+  expect(vault).toMatchObject({
+    ...{ Name: "vault", Scope: "local", Driver: "bridge", EnableIPv6: false, Internal: true, Containers: {} },
+    IPAM: { Driver: "default", Options: {}, Config: [{ Subnet: "172.20.0.0/16", Gateway: "172.20.0.1" }] },
+    ...{ Options: { "com.docker.network.driver.mtu": "1400" }, Labels: { a: "b" } },
+  });
+});
+
+test.each([
+  ["create bridge", "operation is not permitted on predefined bridge network"],
+  ["create app", "network with name app already exists"],
+  ["create -o com.docker.network.bridge.enable_icc=false b", "it is not supported by bridge networks yet"],
+  ["create -o com.docker.network.driver.mtu=9 b", "invalid value for com.docker.network.driver.mtu: 9"],
+  ["create --subnet fd00::/64 b", "cannot use subnet fd00::/64: it is IPv6, and --ipv6 is not said"],
+  ["rm host", "host is a pre-defined network and cannot be removed"],
+  ["rm nope", "network nope not found"],
+  ["connect host web", "container cannot be connected to host network"],
+  ["connect nope web", "network nope not found"],
+  ["connect app nope", "No such container: nope"],
+  ["connect app vote.1.x", "a service's containers are on the service's networks"],
+  ["disconnect app web", `container ${WEB} is not connected to network app`],
+])("docker network %s is refused", async (words, message) => {
+  await docker("network create app");
+  expect(await docker(`network ${words}`)).toContain(message);
+});
+
+test("connect hands on names and addresses; what is in use is neither removed nor pruned", async () => {
+  await docker("network create app");
+  await docker("network create other");
+  const id = networks.list().find(({ name }) => name === "app")?.id;
+  expect(await docker("network connect --alias db --ip 172.20.0.9 app web")).toBe("");
+  expect(networks.connections).toEqual(
+    new Map([[`${WEB} ${id}`, { aliases: ["db"], address: "172.20.0.9" }]]),
+  );
+  expect(await docker("network rm app")).toContain("has active endpoints");
+  expect(await docker("network prune -f")).toBe("Deleted Networks:\nother");
+  expect(await names()).toEqual(["app", "bridge", "host", "none"]);
+  expect(await names(" --filter dangling=true")).toEqual([""]);
+});
