@@ -5,7 +5,7 @@ import { FakeKernel } from "../kernel/kernel.fake.ts";
 import { FakeClock, type Queue, seededRandom, silentLog } from "../lib/index.ts";
 import { aNetwork } from "../model/objects.fake.ts";
 import type { NodeNetwork, Operation } from "../netstate/index.ts";
-import { GatewayAddresses, HostPorts, NetworkApplier } from "../network/index.ts";
+import { GatewayAddresses, GuestDesk, HostPorts, NetworkApplier } from "../network/index.ts";
 import type { AgentMessage, ManagerMessage } from "../rpc/index.ts";
 import { FakeContainers } from "../runtime/containers.fake.ts";
 import { FakeImages } from "../runtime/images.fake.ts";
@@ -59,10 +59,11 @@ export class AgentMachine {
     const [kernel, log] = [this.#recording(), silentLog];
     const settings = { gatewaySubnet: GATEWAY };
     const applier = new NetworkApplier({ kernel, settings, plan: { tag: "sh" }, clock, log });
+    const guests = new GuestDesk({ clock, log });
     const agent = new Agent({
       ...this.#parts(),
       kernel,
-      network: { applier, gateway: new GatewayAddresses(GATEWAY), hostPorts: new HostPorts() },
+      network: { applier, gateway: new GatewayAddresses(GATEWAY), hostPorts: new HostPorts(), guests },
       async connect() {
         if (messages === undefined) throw new Error("no manager answers");
         return { send: (message) => void sent.push(message), messages, close: () => messages.close() };

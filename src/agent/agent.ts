@@ -2,7 +2,14 @@ import type { NetworkFacts } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import { type Clock, type Log, messageOf, type Random } from "../lib/index.ts";
 import type { NodeDescription, TaskStatus } from "../model/index.ts";
-import type { ClusterNetwork, GatewayAddresses, HostPorts, NetworkApplier } from "../network/index.ts";
+import type {
+  ClusterNetwork,
+  GatewayAddresses,
+  GuestDesk,
+  GuestLine,
+  HostPorts,
+  NetworkApplier,
+} from "../network/index.ts";
 import type { AgentMessage, AgentStream, Heart, ManagerMessage } from "../rpc/index.ts";
 import type { Containers, Images } from "../runtime/index.ts";
 import { AssignmentBook, concernsNetwork } from "./assignment-book.ts";
@@ -25,6 +32,7 @@ export interface AgentParts {
     readonly applier: Pick<NetworkApplier, "enter">;
     readonly gateway: GatewayAddresses;
     readonly hostPorts: HostPorts;
+    readonly guests: GuestDesk;
   };
   readonly advertiseAddress: string;
   readonly managers: readonly string[];
@@ -71,6 +79,7 @@ export class Agent {
   readonly #logs: LogSource;
   readonly #meshPorts: MeshPorts;
   readonly #tunnels: NodeTunnels;
+  readonly #guestLine: GuestLine;
   #book = new AssignmentBook();
 
   constructor(parts: AgentParts) {
@@ -109,12 +118,19 @@ export class Agent {
       containerOf: (taskId) => this.#worker.containerOf(taskId),
       send: (message) => this.#session.send(message),
     });
+    this.#guestLine = {
+      nodeId: parts.settings.nodeId,
+      say: (words) => this.#session.send({ kind: "guests", ...words }),
+      objectionTo: (networkIds) => sandboxes.objectionTo(networkIds),
+    };
+    parts.network.guests.open(this.#guestLine);
     const statuses = () => this.#worker.statuses();
     const handle: SessionParts["handle"] = (message, answer) => this.#handle(message, answer);
     this.#session = new ManagerSession(
       {
         ...{ ...parts, dataPathAddress: parts.settings.dataPathAddress, statuses, handle },
         tunnelEnd: () => this.#tunnels.end,
+        guests: () => ({ kind: "guests", ...parts.network.guests.introduction() }),
       },
       parts.managers,
     );
@@ -127,10 +143,16 @@ export class Agent {
       await this.#adopt();
       await this.#session.run(signal);
     } finally {
+      this.#parts.network.guests.close(this.#guestLine);
       this.#logs.cancelAll();
       this.#worker.abandon();
       this.#network.close();
     }
+  }
+
+  /** The node leaves for good: it says that none of its containers is on an overlay any more, if there is somebody to say it to. */
+  farewell(): void {
+    this.#guestLine.say({ complete: true, wishes: [] });
   }
 
   /** What the node's network is built from now. */
@@ -175,6 +197,7 @@ export class Agent {
     if (isOfNetwork) {
       const facts = this.#tunnels.admit(this.#book.facts());
       this.#network.setFacts(facts);
+      this.#parts.network.guests.follow(facts);
       void this.#meshPorts.look(facts.services);
     }
     this.#worker.assign(this.#book.tasks());
@@ -203,6 +226,9 @@ export class Agent {
         break;
       case "leave":
         this.#parts.onLeave(message.reason);
+        break;
+      case "guest-answer":
+        this.#parts.network.guests.heard(message);
         break;
       case "drained":
         this.#worker.drained(message.taskIds);

@@ -21,6 +21,7 @@ test("a whole set replaces what was known, a difference changes it", () => {
     services: [],
     endpoints: [],
     attachments: [],
+    guests: [],
     encryption: [],
   });
   book.apply({

@@ -1,6 +1,7 @@
 import type {
   AttachmentFact,
   EndpointFact,
+  GuestFact,
   NetworkFact,
   NodeFact,
   PeerKeys,
@@ -80,6 +81,7 @@ export class AssignmentBook {
       services: this.#all<ServiceFact>("service"),
       endpoints: this.#all<EndpointFact>("endpoint"),
       attachments: this.#all<AttachmentFact>("attachment"),
+      guests: this.#all<GuestFact>("guest"),
       encryption: this.#all<PeerKeys>("keys"),
     };
   }

@@ -46,6 +46,15 @@ export class TaskSandboxes {
     this.#parts = parts;
   }
 
+  /** Why nothing can be on these networks here, as half a sentence; undefined when it can. */
+  objectionTo(networkIds: readonly string[]): string | undefined {
+    const { network, ipv6 } = this.#parts;
+    const facts = network.facts();
+    if (!ipv6 && facts.networks.some(({ id, v6 }) => v6 !== undefined && networkIds.includes(id)))
+      return "its network has IPv6, and this node has none";
+    return this.#parts.objectionTo(networkIds) ?? overlapOf(networkIds, facts);
+  }
+
   async attach(task: AssignedTask): Promise<ContainerConfigInput> {
     const node = this.#parts.describe();
     // What cannot be expanded is known before anything is made for it.
@@ -66,10 +75,8 @@ export class TaskSandboxes {
     const { network, gateway, hostPorts, nodeId, netnsDir, search, ipv6 } = this.#parts;
     if (!ipv6 && addresses6Of(task).length > 0)
       throw new Fault("unsupported", "cannot attach task: its network has IPv6, and this node has none");
-    const objection = this.#parts.objectionTo(task.attachments.map(({ networkId }) => networkId));
+    const objection = this.objectionTo(task.attachments.map(({ networkId }) => networkId));
     if (objection !== undefined) throw new Fault("unsupported", `cannot attach task: ${objection}`);
-    const overlap = overlapOf(task, network.facts());
-    if (overlap !== undefined) throw new Fault("unsupported", `cannot attach task: ${overlap}`);
     const ports = await this.#portsFor(task);
     const gatewayAddress = gateway.give(task.id);
     await network.attach(factOf(task, gatewayAddress, ports));
@@ -141,10 +148,11 @@ export class TaskSandboxes {
 }
 
 /** Managers refuse such a network, but each node has a gateway bridge with a subnet of its own choice. */
-function overlapOf({ attachments }: AssignedTask, { networks, self }: NetworkFacts): string | undefined {
+function overlapOf(networkIds: readonly string[], { networks, self }: NetworkFacts): string | undefined {
   const gateway = requireCidr(self.gatewaySubnet);
-  const on = new Set(attachments.map(({ networkId }) => networkId));
-  const found = networks.find(({ id, subnet }) => on.has(id) && overlaps(requireCidr(subnet), gateway));
+  const found = networks.find(
+    ({ id, subnet }) => networkIds.includes(id) && overlaps(requireCidr(subnet), gateway),
+  );
   if (found === undefined) return undefined;
   return `network ${found.name} (${found.subnet}) overlaps with docker_gwbridge (${self.gatewaySubnet}) of this node`;
 }

@@ -61,6 +61,7 @@ function open(managers: readonly string[], statuses: SessionParts["statuses"] = 
         ...{ resources: { nanoCpus: 1, memoryBytes: 1, generic: [] }, engineLabels: {} },
       }),
       statuses,
+      guests: () => ({ kind: "guests", complete: true, wishes: [] }),
       handle(message, answer) {
         handled.push(message.kind);
         answers.push(answer);
@@ -91,6 +92,7 @@ test("a session begins with who the node is and all it knows of its tasks", asyn
   expect(sessions[0]?.sent).toMatchObject([
     { kind: "hello", dataPathAddress: "192.0.2.2", tunnelEnd: { boot: "b1", lack: "" } },
     { kind: "statuses", statuses: [{ taskId: "t", status }] },
+    { kind: "guests", complete: true },
   ]);
 });
 
@@ -110,7 +112,7 @@ test("what becomes of a task before a manager has welcomed the node is not lost:
   const session = open(["a:2377"]);
   await clock.advance(0);
   session.send({ kind: "statuses", statuses: [] });
-  expect(kinds(sessions[0])).toEqual(["hello", "statuses"]);
+  expect(kinds(sessions[0])).toEqual(["hello", "guests", "statuses"]);
 });
 
 test("nothing else is sent before a manager has welcomed the node, all messages are handed on in order", async () => {
@@ -121,7 +123,7 @@ test("nothing else is sent before a manager has welcomed the node, all messages 
   sessions[0]?.says.push({ kind: "log-cancel", subscriptionId: "x" });
   await clock.advance(0);
   session.send({ kind: "statuses", statuses: [] });
-  expect(kinds(sessions[0])).toEqual(["hello", "statuses"]);
+  expect(kinds(sessions[0])).toEqual(["hello", "guests", "statuses"]);
   expect(handled).toEqual(["welcome", "log-cancel"]);
 });
 

@@ -15,11 +15,15 @@ export interface SessionParts {
   readonly advertiseAddress: string;
   readonly dataPathAddress: string;
   readonly tunnelEnd: () => TunnelEnd;
+  /** All that is wished for containers made by hand. */
+  readonly guests: () => AgentMessage;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
 
+/** What a session begins with is told from then on, though no manager may have welcomed it yet. */
+const TOLD_BY_ALL: ReadonlySet<AgentMessage["kind"]> = new Set(["statuses", "guests"]);
 const MAX_BACKOFF_MS = 8_000;
 
 /**
@@ -30,7 +34,7 @@ export class ManagerSession {
   readonly #parts: SessionParts;
   #managers: readonly string[];
   #stream: AgentStream | undefined;
-  /** A session that has been told all statuses, though no manager may have welcomed it yet: later ones must follow. */
+  /** A session that has been told all statuses and guests, though no manager may have welcomed it yet: later ones must follow. */
   #told: AgentStream | undefined;
 
   constructor(parts: SessionParts, managers: readonly string[]) {
@@ -44,7 +48,7 @@ export class ManagerSession {
 
   /** Tells the manager, when there is one now; a new session hears all statuses anyway. */
   send(message: AgentMessage): void {
-    (message.kind === "statuses" ? this.#told : this.#stream)?.send(message);
+    (TOLD_BY_ALL.has(message.kind) ? this.#told : this.#stream)?.send(message);
   }
 
   /** Says anew who the node is, and so is told the whole set again. */
@@ -76,13 +80,14 @@ export class ManagerSession {
   }
 
   async #hold(address: string, signal: AbortSignal): Promise<void> {
-    const { statuses, handle, connect, heart } = this.#parts;
+    const { statuses, guests, handle, connect, heart } = this.#parts;
     const over = new AbortController();
     const stream = await connect(address, AbortSignal.any([signal, over.signal]));
     try {
       stream.send(this.#hello());
       const known = statuses();
       if (known.length > 0) stream.send({ kind: "statuses", statuses: known });
+      stream.send(guests());
       this.#told = stream;
       for await (const message of stream.messages) {
         if (message.kind === "welcome") {

@@ -218,7 +218,7 @@ function allocateTask(
   });
   const status = { at: now, state: "pending", message: "pending task scheduling" } as const;
   const allocated = { ...task, attachments, status };
-  ledger.books.enterTask(allocated, 1);
+  ledger.books.enter(allocated, 1);
   return allocated;
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Change, type Kind, put, remove, type Service, TASK_STATES, type Task } from "../model/index.ts";
-import { aNode, aService, aTask, T0 } from "../model/objects.fake.ts";
+import { aGuest, aNode, aService, aTask, T0 } from "../model/objects.fake.ts";
 import { Draft, LiveView } from "../store/index.ts";
 import { BOOKS, type Books } from "./books.ts";
 
@@ -31,6 +31,11 @@ const task: fc.Arbitrary<Change> = fc
     const plain = aTask(aService("web"), 1, { id: `t${id}`, status, attachments: held });
     return put("task", { ...plain, ...(node !== undefined && { nodeId: node }) });
   });
+const guest: fc.Arbitrary<Change> = fc
+  .record({ digit: fc.constantFrom("a", "b"), node: fc.constantFrom(...NODES), attachments })
+  .map(({ digit, node, attachments: held }) =>
+    put("guest", { ...aGuest(digit, node, {}), attachments: held }),
+  );
 const node: fc.Arbitrary<Change> = fc
   .record({
     id: fc.constantFrom(...NODES),
@@ -67,7 +72,7 @@ const service: fc.Arbitrary<Change> = fc
     } as Service);
   });
 const change: fc.Arbitrary<Change> = fc
-  .tuple(fc.oneof(task, node, service), fc.nat(3))
+  .tuple(fc.oneof(task, guest, node, service), fc.nat(3))
   .map(([c, dice]) => (dice === 0 && c.op === "put" ? remove<Kind>(c.kind, c.object) : c));
 
 function write(view: LiveView, changes: readonly Change[]): void {
@@ -91,11 +96,16 @@ function sayings(books: Books): unknown {
   };
 }
 
+type Resident = Pick<Task, "nodeId" | "attachments">;
+
 /** The same by walks over all objects. */
 function walked(view: LiveView): unknown {
-  const living = [...view.all("task")].filter(
-    (t) => TASK_STATES.indexOf(t.status.state) < TASK_STATES.indexOf("complete"),
-  );
+  const living: Resident[] = [
+    ...[...view.all("task")].filter(
+      (t) => TASK_STATES.indexOf(t.status.state) < TASK_STATES.indexOf("complete"),
+    ),
+    ...view.all("guest"),
+  ];
   const nodes = [...view.all("node")];
   const services = [...view.all("service")];
   const holders = (networkId: string, address: string) => [
@@ -104,7 +114,7 @@ function walked(view: LiveView): unknown {
     ),
     ...nodes.filter((n) => n.attachments[networkId] === address),
   ];
-  const lacks = (t: Task, networkId: string) =>
+  const lacks = (t: Resident, networkId: string) =>
     nodes.find((n) => n.id === t.nodeId)?.attachments[networkId] === undefined;
   const onNet = (networkId: string) =>
     living.filter((t) => t.attachments.some((a) => a.networkId === networkId));

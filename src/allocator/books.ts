@@ -1,5 +1,5 @@
 import { addCount, equal, LayeredMap } from "../lib/index.ts";
-import { isTerminal, type Node, type Service, type Task } from "../model/index.ts";
+import { type Guest, isTerminal, type Node, type Service, type Task } from "../model/index.ts";
 import type { Derived } from "../store/index.ts";
 
 interface Station {
@@ -7,6 +7,8 @@ interface Station {
   /** Network id to its own address there. */
   readonly attachments: Readonly<Record<string, string>>;
 }
+
+type Resident = Pick<Task, "nodeId" | "attachments"> | Pick<Guest, "nodeId" | "attachments">;
 
 interface Held {
   readonly networkId: string;
@@ -23,9 +25,9 @@ interface Tables {
   /** "tcp/80" to ids of services that publish it. */
   readonly ports: LayeredMap<readonly string[]>;
   readonly stations: LayeredMap<Station>;
-  /** "network node" to living tasks there with an address; the node is "" for those that have none yet. */
+  /** "network node" to living tasks and guests there with an address; the node is "" for those that have none yet. */
   readonly living: LayeredMap<number>;
-  /** Node id to the networks that living tasks on it are on. */
+  /** Node id to the networks that living tasks and guests on it are on. */
   readonly present: LayeredMap<readonly string[]>;
   /** Network id to how many nodes that are up have an address there. */
   readonly attached: LayeredMap<number>;
@@ -63,6 +65,11 @@ export class Books {
     return (this.#tables.sums.get("up") ?? 0) - (this.#tables.attached.get(networkId) ?? 0);
   }
 
+  /** Whether the node has an address of its own here. */
+  isOn(networkId: string, nodeId: string): boolean {
+    return this.#tables.stations.get(nodeId)?.attachments[networkId] !== undefined;
+  }
+
   /** Living tasks with an address here that may land on, or are on, a node without one. */
   airborne(networkId: string): number {
     return this.#tables.airborne.get(networkId) ?? 0;
@@ -73,7 +80,7 @@ export class Books {
     return this.#tables.sums.get("stranded") !== undefined;
   }
 
-  /** Networks that the node's tasks are on. */
+  /** Networks that the node's tasks and guests are on. */
   networksOf(nodeId: string): readonly string[] {
     return this.#tables.present.get(nodeId) ?? [];
   }
@@ -99,7 +106,8 @@ export class Books {
     this.#tables.ports.set(port, next.length === 0 ? undefined : next);
   }
 
-  enterTask({ nodeId = "", attachments }: Task, step: 1 | -1): void {
+  /** A task that lives, or a guest. */
+  enter({ nodeId = "", attachments }: Resident, step: 1 | -1): void {
     for (const held of attachments) {
       this.hold(held, step);
       this.#live(held.networkId, nodeId, step);
@@ -162,10 +170,9 @@ export const BOOKS: Derived<Books> = {
   fork: (books) => new Books(books),
   apply(books, { kind, before, after }) {
     if (kind === "task") {
-      const [old, now] = [living(before as Task | undefined), living(after as Task | undefined)];
-      if (old !== undefined && now !== undefined && holdsAlike(old, now)) return;
-      if (old !== undefined) books.enterTask(old, -1);
-      if (now !== undefined) books.enterTask(now, 1);
+      move(books, living(before as Task | undefined), living(after as Task | undefined));
+    } else if (kind === "guest") {
+      move(books, before as Guest | undefined, after as Guest | undefined);
     } else if (kind === "service") {
       if (before !== undefined) books.enterService(before as Service, -1);
       if (after !== undefined) books.enterService(after as Service, 1);
@@ -220,6 +227,12 @@ function living(task: Task | undefined): Task | undefined {
   return task === undefined || isTerminal(task) ? undefined : task;
 }
 
-function holdsAlike(a: Task, b: Task): boolean {
+function move(books: Books, old: Resident | undefined, now: Resident | undefined): void {
+  if (old !== undefined && now !== undefined && holdsAlike(old, now)) return;
+  if (old !== undefined) books.enter(old, -1);
+  if (now !== undefined) books.enter(now, 1);
+}
+
+function holdsAlike(a: Resident, b: Resident): boolean {
   return a.nodeId === b.nodeId && equal(a.attachments, b.attachments);
 }

@@ -4,4 +4,5 @@
  */
 export { addressUse } from "./address-use.ts";
 export { planAllocation } from "./allocator.ts";
+export { grantGuest } from "./guests.ts";
 export { grantNetwork } from "./subnets.ts";

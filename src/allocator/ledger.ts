@@ -1,6 +1,7 @@
 import { equal } from "../lib/index.ts";
 import { ipamOf, type Network, type NetworkState } from "../model/index.ts";
 import type { View } from "../store/index.ts";
+import { heldBeside, isToBeHad } from "./beside.ts";
 import { BOOKS, type Books } from "./books.ts";
 import { AddressRange } from "./range.ts";
 import { AddressRange6 } from "./range6.ts";
@@ -18,6 +19,12 @@ export interface Place {
   readonly address6?: string;
 }
 
+/** Why an address that was asked for cannot be given. */
+export interface Objection {
+  readonly kind: "invalid" | "exists" | "precondition";
+  readonly error: string;
+}
+
 /** One pass's hand over the numbers: what is held (the view's books, and what this pass gave), and what is next. */
 export class Ledger {
   readonly books: Books;
@@ -26,10 +33,12 @@ export class Ledger {
   /** Of networks with IPv6. */
   readonly #pages6 = new Map<string, Page | undefined>();
   readonly #networks: ReadonlyMap<string, Network>;
+  readonly #view: View;
 
   constructor(view: View, networks: ReadonlyMap<string, Network>) {
     this.books = BOOKS.fork(view.derive(BOOKS));
     this.#networks = networks;
+    this.#view = view;
     this.ingress = [...networks.values()].find((n) => n.spec.ingress && n.state !== undefined);
   }
 
@@ -76,11 +85,50 @@ export class Ledger {
   #refusal(networkId: string, reserve: number): string | undefined {
     const page = this.#pageOf(networkId);
     if (page === undefined) return `network ${networkId} is not allocated`;
-    const free = page.range.size - this.books.used(networkId);
+    const free = page.range.size - this.#usedOf(networkId, 4);
     if (free <= reserve) return `network ${page.name} has no free address`;
     const page6 = this.#page6Of(networkId);
-    if (page6 === undefined || page6.range.size > this.books.used(networkId, 6)) return undefined;
+    if (page6 === undefined || page6.range.size > this.#usedOf(networkId, 6)) return undefined;
     return `network ${page.name} has no free IPv6 address`;
+  }
+
+  /** The same for a guest of a node that is known, and that may have its own address there already. */
+  refusalToGuest(networkId: string, nodeId: string): string | undefined {
+    const { books } = this;
+    const inTheAir = books.airborne(networkId) + (books.isOn(networkId, nodeId) ? 0 : 1);
+    return this.#refusal(networkId, Math.min(books.strangers(networkId), inTheAir));
+  }
+
+  /** Why nobody can have just these addresses; undefined when somebody can, or none were asked for. Docker's words. */
+  objectionTo(networkId: string, { address, address6 }: Partial<Place>): Objection | undefined {
+    const network = this.#networks.get(networkId);
+    for (const asked of [address, address6]) {
+      if (asked === undefined) continue;
+      if (network === undefined || !isToBeHad(network, asked)) {
+        const error = `invalid address ${asked}: It does not belong to any of this network's subnets`;
+        return { kind: "invalid", error };
+      }
+      if (this.books.isHeld(networkId, asked))
+        return { kind: "exists", error: `Address already in use (${asked})` };
+    }
+    return undefined;
+  }
+
+  /** As `place`, with those addresses in it that are asked for and that nothing is to be said against. */
+  placeAs(networkId: string, asked: Partial<Place>): Place | undefined {
+    const { address = this.next(networkId), address6 = this.#turn(networkId, this.#page6Of(networkId)) } =
+      asked;
+    if (address === undefined) return undefined;
+    const place = { address, ...(address6 !== undefined && { address6 }) };
+    this.books.hold({ networkId, ...place }, 1);
+    return place;
+  }
+
+  /** Addresses that are held, of those that the network gives. */
+  #usedOf(networkId: string, family: 4 | 6): number {
+    const network = this.#networks.get(networkId);
+    const beside = network === undefined ? 0 : heldBeside(this.#view, network, family);
+    return this.books.used(networkId, family) - beside;
   }
 
   /** The networks' states that giving has moved on. */

@@ -30,6 +30,12 @@ export class AddressRange {
     return this.#reserved.size;
   }
 
+  /** Whether somebody may have it. */
+  has(text: string): boolean {
+    const address = parseIpv4(text);
+    return address !== undefined && contains(this.#range, address) && !this.#reserved.has(address);
+  }
+
   /** The first address after this one that is not held; undefined when all are. */
   next(after: string | undefined, isHeld: (address: string) => boolean): string | undefined {
     const from = after === undefined ? undefined : parseIpv4(after);

@@ -33,6 +33,12 @@ export class AddressRange6 {
     return this.#reserved.size;
   }
 
+  /** Whether somebody may have it. */
+  has(text: string): boolean {
+    const address = parseIpv6(text);
+    return address !== undefined && contains6(this.#range, address) && !this.#reserved.has(address);
+  }
+
   /** The first address after this one that is not held; undefined when all are. */
   next(after: string | undefined, isHeld: (address: string) => boolean): string | undefined {
     const from = after === undefined ? undefined : parseIpv6(after);

@@ -123,6 +123,11 @@ export class Member {
     return this.#agent.readiness(port);
   }
 
+  /** The node leaves for good: its last word. */
+  farewell(): void {
+    this.#agent.farewell();
+  }
+
   /** Ends all loops; containers and kernel state stay. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error("the node stops"));

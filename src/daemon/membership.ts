@@ -239,8 +239,10 @@ export class Membership implements SwarmBackend {
   }
 
   async #forget(): Promise<void> {
+    this.#member?.farewell();
     await this.#member?.stop();
     this.#member = undefined;
+    this.#parts.network.guests.disband();
     await leaveNode(this.#parts);
     await this.#wipe();
   }

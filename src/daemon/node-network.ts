@@ -7,6 +7,7 @@ import {
   Bridges,
   ContainerSandboxes,
   GatewayAddresses,
+  GuestDesk,
   HostPorts,
   type KnownNetwork,
   LocalNetworks,
@@ -24,6 +25,8 @@ export interface NodeNetworkParts {
   readonly applier: NetworkApplier;
   readonly gateway: GatewayAddresses;
   readonly hostPorts: HostPorts;
+  /** What containers made by hand want of the cluster's networks. */
+  readonly guests: GuestDesk;
   /** The bridge networks of this node, as they are kept, and as containers are on them. */
   readonly localNetworks: LocalNetworks;
   readonly bridges: Bridges;
@@ -68,6 +71,7 @@ export function makeNodeNetwork({ config, ...needs }: NodeNetworkNeeds): NodeNet
   const bridges = new Bridges(localNetworks, ipv6);
   const sandboxes = new ContainerSandboxes({ ...needs, applier, gateway, hostPorts, bridges, dns });
   return {
+    guests: new GuestDesk({ clock, log }),
     ...{ applier, gateway, hostPorts, localNetworks, bridges, sandboxes, dns, hasIpv6: ipv6 },
     run: async (signal) => {
       await Promise.all([applier.run(signal), resolver.run(signal)]);

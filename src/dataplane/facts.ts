@@ -9,6 +9,8 @@ export interface NetworkFacts {
   readonly services: readonly ServiceFact[];
   readonly endpoints: readonly EndpointFact[];
   readonly attachments: readonly AttachmentFact[];
+  /** Containers made by hand, on any node. They are among the attachments, and never behind a VIP. */
+  readonly guests?: readonly GuestFact[];
   readonly tasks: readonly TaskFact[];
   /** Bridge networks of this node alone. */
   readonly bridges?: readonly BridgeFact[];
@@ -124,7 +126,7 @@ export interface EndpointFact {
 }
 
 /**
- * A task that has addresses on networks of this node, wherever it runs and whether or not it can take traffic:
+ * A task, or a container made by hand, that has addresses on networks of this node, wherever it runs and whether or not it can take traffic:
  * from "assigned" until it has stopped. Routes come from here, so that a task that is starting or draining can
  * talk and be answered; load balancers and names come from `endpoints`.
  */
@@ -135,6 +137,19 @@ export interface AttachmentFact {
   readonly addresses: Readonly<Record<string, string>>;
   /** network id -> "fd00:1::5" on networks with IPv6. */
   readonly addresses6?: Readonly<Record<string, string>>;
+}
+
+/** A container made by hand: what it is called on each network. */
+export interface GuestFact {
+  /** The container's: 64 hex digits. */
+  readonly id: string;
+  readonly nodeId: string;
+  /** network id -> "10.0.1.5". */
+  readonly addresses: Readonly<Record<string, string>>;
+  /** network id -> "fd00:1::5" on networks with IPv6. */
+  readonly addresses6?: Readonly<Record<string, string>>;
+  /** network id -> its names there, the container's own first. */
+  readonly names: Readonly<Record<string, readonly string[]>>;
 }
 
 /** A task of this node that has, or must get, a sandbox of its own. */

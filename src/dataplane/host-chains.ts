@@ -2,31 +2,48 @@ import type { NftChain } from "../netstate/index.ts";
 import { tunnelPorts } from "./encryption.ts";
 import type { HostPlan } from "./host.ts";
 import type { Names } from "./names.ts";
+import { DNS_ADDRESS } from "./task-sandbox.ts";
 
 /** The base chains of our table in the host's namespace. They speak of our devices, ports and subnet, nothing else. */
 export function hostChains(names: Names, plan: HostPlan): NftChain[] {
   return [
-    guard(names),
+    ...guard(names),
     input(names, plan),
     forward(names, plan),
-    prerouting(plan),
+    prerouting(names, plan),
     output(plan),
     postrouting(names, plan),
   ];
 }
 
-/** No task sends to the host's loopback (CVE-2020-8558), nor in the name of an address that is not its own. */
-function guard(names: Names): NftChain {
-  return {
-    name: "guard",
-    base: { type: "filter", hook: "prerouting", priority: "raw", policy: "accept" },
-    rules: [
-      `iifname "${names.meshLeg}" ip daddr 127.0.0.0/8 drop`,
-      `iifname ${names.anyGatewayLeg} ip daddr 127.0.0.0/8 drop`,
-      `iifname ${names.anyGatewayLeg} fib saddr . iif oif 0 drop`,
-    ],
-  };
+/**
+ * No task sends to the host's loopback (CVE-2020-8558), nor in the name of an address that is not its own. At 127.0.0.11 tasks ask
+ * names: what chain "prerouting" has not translated by then, chain "input" stops.
+ */
+function guard(names: Names): NftChain[] {
+  return [
+    {
+      name: "guard",
+      base: { type: "filter", hook: "prerouting", priority: "raw", policy: "accept" },
+      rules: [
+        `iifname "${names.meshLeg}" ip daddr 127.0.0.0/8 drop`,
+        `iifname ${names.anyGatewayLeg} jump from-task`,
+      ],
+    },
+    {
+      name: "from-task",
+      rules: [
+        "fib saddr . iif oif 0 drop",
+        ...questions((protocol) => `${protocol} dport 53 accept`),
+        "ip daddr 127.0.0.0/8 drop",
+      ],
+    },
+  ];
 }
+
+/** A rule each for what tasks ask names by. */
+const questions = (rule: (protocol: string) => string): string[] =>
+  ["udp", "tcp"].map((protocol) => `ip daddr ${DNS_ADDRESS} ${rule(protocol)}`);
 
 /** The tunnel port is for members. Isolated tasks may ask names, and nothing else of the host. */
 function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftChain {
@@ -42,6 +59,7 @@ function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftCha
       ask("udp"),
       ask("tcp"),
       `iifname ${names.anyGatewayLeg} ip saddr @isolated drop`,
+      `iifname ${names.anyGatewayLeg} ip daddr 127.0.0.0/8 drop`,
     ],
   };
 }
@@ -78,11 +96,16 @@ function publish({ gateway }: HostPlan): string[] {
   ];
 }
 
-function prerouting(plan: HostPlan): NftChain {
+/** What comes to the host, and tasks' questions for names. */
+function prerouting(names: Names, plan: HostPlan): NftChain {
+  const resolver = `${plan.gateway.bridge}:${plan.resolverPort}`;
   return {
     name: "prerouting",
     base: { type: "nat", hook: "prerouting", priority: "dstnat", policy: "accept" },
-    rules: publish(plan),
+    rules: [
+      ...questions((protocol) => `iifname ${names.anyGatewayLeg} ${protocol} dport 53 dnat to ${resolver}`),
+      ...publish(plan),
+    ],
   };
 }
 

@@ -32,8 +32,20 @@ export function meshPart(names: Names, survey: Survey, gateway: GatewayLayout, h
     rules: marks.map(({ mark }): RouteRule => ({ priority: RULE_PRIORITY, mark, table: mark })),
     neighbours: [{ link: names.hostLeg, address: gateway.meshHost, mac: macOf(gateway.meshHost) }],
     fdb: [],
-    sysctls: { [`net.ipv4.conf.${names.hostLeg}.rp_filter`]: "0" },
+    sysctls: meshSysctls(names.hostLeg, vxlan),
     tables: [{ family: "ip", ...meshChains(names, vxlan, marks, "icmp") }],
+  };
+}
+
+/**
+ * Where a namespace has routing rules the kernel looks up every packet's source by all of them, even with `rp_filter` off, only to refuse
+ * one that is an address of its own; `accept_local` spares that (`fib_validate_source`). On legs of tasks it stays: they have `rp_filter`.
+ */
+function meshSysctls(hostLeg: string, vxlan: string): Record<string, string> {
+  return {
+    [`net.ipv4.conf.${hostLeg}.rp_filter`]: "0",
+    [`net.ipv4.conf.${hostLeg}.accept_local`]: "1",
+    [`net.ipv4.conf.${vxlan}.accept_local`]: "1",
   };
 }
 

@@ -104,7 +104,12 @@ function routerSysctls(vxlan: string): Record<string, string> {
   const everywhere = ["all", "default", vxlan].flatMap((link) =>
     ["rp_filter", "arp_ignore", "send_redirects"].map((key) => [conf(link, key), "0"] as const),
   );
-  return { "net.ipv4.ip_forward": "1", ...Object.fromEntries(everywhere) };
+  return {
+    "net.ipv4.ip_forward": "1",
+    // Nobody listens in a sandbox: to look for a socket before the route is for nothing (ip-sysctl).
+    "net.ipv4.ip_early_demux": "0",
+    ...Object.fromEntries(everywhere),
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { address6Of, embed, sideOf } from "./addresses6.ts";
 import { bridgeLegs, bridgeSide6 } from "./bridges.ts";
-import type { BridgeFact, NetworkFact, NetworkFacts, NodeSettings, TaskFact } from "./facts.ts";
+import type { BridgeFact, NetworkFact, NetworkFacts, NodeSettings, ServiceFact, TaskFact } from "./facts.ts";
 import { FIXED_GATEWAY_LEG } from "./names.ts";
 import { sortBy } from "./ordered-list.ts";
 import type { TaskLeg, TaskPlan } from "./task-sandbox.ts";
@@ -13,7 +13,8 @@ export function planTasks(facts: NetworkFacts): TaskPlan[] {
   const onNode = facts.nodes.find((node) => node.id === facts.self.nodeId)?.addresses ?? {};
   const networks = new Map(facts.networks.map((network) => [network.id, network]));
   const bridges = new Map(facts.bridges?.map((bridge) => [bridge.id, knownBridge(facts.self, bridge)]));
-  const ground = { self: facts.self, networks, bridges, onNode };
+  const datagrams = new Set(facts.services.filter(publishesUdp).map(({ id }) => id));
+  const ground = { self: facts.self, networks, bridges, onNode, datagrams };
   return sortBy(facts.tasks, (task) => task.taskId).map((task) => planTask(task, ground));
 }
 
@@ -22,7 +23,11 @@ interface Ground {
   readonly networks: ReadonlyMap<string, NetworkFact>;
   readonly bridges: ReadonlyMap<string, BridgeFact>;
   readonly onNode: Readonly<Record<string, string>>;
+  /** Services that publish a UDP port. */
+  readonly datagrams: ReadonlySet<string>;
 }
+
+const publishesUdp = ({ ports }: ServiceFact): boolean => ports.some(({ protocol }) => protocol === "udp");
 
 /** Without what the node cannot carry. */
 function knownBridge(self: NodeSettings, bridge: BridgeFact): BridgeFact {
@@ -31,7 +36,7 @@ function knownBridge(self: NodeSettings, bridge: BridgeFact): BridgeFact {
   return { ...four, ...(v6 !== undefined && { v6 }) };
 }
 
-function planTask(task: TaskFact, { self, networks, bridges, onNode }: Ground): TaskPlan {
+function planTask(task: TaskFact, { self, networks, bridges, onNode, datagrams }: Ground): TaskPlan {
   const ids = sortBy(Object.keys(task.addresses), (id) => `${networks.get(id)?.ingress ? 1 : 0}${id}`);
   const legs = ids.flatMap((id, i): TaskLeg[] => {
     const network = networks.get(id);
@@ -57,6 +62,7 @@ function planTask(task: TaskFact, { self, networks, bridges, onNode }: Ground): 
     bridgeLegs: local,
     gatewayEthernet: task.devices === undefined ? `eth${ids.length}` : FIXED_GATEWAY_LEG,
     isolated,
+    takesDatagrams: datagrams.has(task.serviceId),
     ...(isDual && !isolated && { gatewayAddress6: embed("gateway", task.gatewayAddress) }),
   };
 }

@@ -1,5 +1,5 @@
 import { requireCidr } from "../lib/index.ts";
-import type { Address, Link, Namespace, NftTable, Route, RouteRule } from "../netstate/index.ts";
+import type { Address, Link, Namespace, Route, RouteRule } from "../netstate/index.ts";
 import { type GatewayLayout, macOf } from "./addresses.ts";
 import type { BridgeLeg } from "./bridges.ts";
 import { datagramRule, datagramTable } from "./datagrams.ts";
@@ -8,6 +8,9 @@ import { type Names, sandboxNameOf } from "./names.ts";
 
 /** Where Docker's containers expect their resolver; images and stacks hard-code it. */
 export const DNS_ADDRESS = "127.0.0.11";
+
+/** The kernel's table of local addresses, asked first: a longer prefix in it takes one away from 127.0.0.0/8. */
+const LOCAL_TABLE = 255;
 
 export const PUBLISHED_TABLE = 100;
 export const RULE_PRIORITY = 100;
@@ -30,11 +33,16 @@ export interface TaskPlan {
   readonly gatewayEthernet: string;
   /** All networks are internal: no way out, only names. */
   readonly isolated: boolean;
+  /** Its service publishes a UDP port. */
+  readonly takesDatagrams: boolean;
   /** IPv6 address of the gateway leg: of a task that has IPv6 anywhere, or publishes a port, and is not isolated. */
   readonly gatewayAddress6?: string;
 }
 
-/** The namespace of a task: a leg per network, the gateway leg, and the way to the resolver. */
+/**
+ * The namespace of a task: a leg per network, the gateway leg, and the way to the resolver, which is a route and no rule: where no
+ * table translates, the kernel tracks no connection, and what a task sends and gets costs less.
+ */
 export function taskSandbox(
   names: Names,
   plan: TaskPlan,
@@ -46,17 +54,14 @@ export function taskSandbox(
     links: [...plan.legs.map((leg) => overlayEnd(names, plan.task, leg)), gatewayEnd(names, plan, settings)],
     addresses: addressesOf(plan),
     routes: [...gatewayRoutes(plan, gateway), ...(ingress === undefined ? [] : [publishedRoute(ingress)])],
-    rules:
-      ingress === undefined ? [] : [publishedRule(ingress), datagramRule(RULE_PRIORITY, PUBLISHED_TABLE)],
+    rules: ingress === undefined ? [] : publishedRules(plan, ingress),
     neighbours: [{ link: plan.gatewayEthernet, address: gateway.bridge, mac: macOf(gateway.bridge) }],
     fdb: [],
     sysctls: sysctlsOf(plan),
-    tables: [
-      dnsTable(names, plan, gateway, settings.resolverPort),
-      ...(ingress === undefined
+    tables:
+      ingress === undefined || !plan.takesDatagrams
         ? []
-        : [datagramTable(names.table("udp"), ingress, plan.task.gatewayAddress)]),
-    ],
+        : [datagramTable(names.table("udp"), ingress, plan.task.gatewayAddress)],
   };
 }
 
@@ -92,9 +97,16 @@ function addressesOf({ task, legs, gatewayEthernet }: TaskPlan): Address[] {
   return [...overlay, { link: gatewayEthernet, address: `${task.gatewayAddress}/32` }];
 }
 
-function gatewayRoutes({ gatewayEthernet: link, isolated }: TaskPlan, { bridge }: GatewayLayout): Route[] {
-  const toBridge = { destination: `${bridge}/32`, link };
-  return isolated ? [toBridge] : [toBridge, { destination: "default", link, via: bridge, onlink: true }];
+function gatewayRoutes(
+  { task, gatewayEthernet: link, isolated }: TaskPlan,
+  { bridge }: GatewayLayout,
+): Route[] {
+  const gateway = { link, via: bridge, onlink: true };
+  const bound = [
+    { destination: `${bridge}/32`, link },
+    { destination: `${DNS_ADDRESS}/32`, ...gateway, source: task.gatewayAddress, table: LOCAL_TABLE },
+  ];
+  return isolated ? bound : [...bound, { destination: "default", ...gateway }];
 }
 
 /** Answers from the ingress address go back the way the client's packets came, whatever the client's address is. */
@@ -108,44 +120,17 @@ function publishedRoute({ ethernet, network }: TaskLeg): Route {
   };
 }
 
-function publishedRule({ address }: TaskLeg): RouteRule {
-  return { priority: RULE_PRIORITY, from: `${address}/32`, table: PUBLISHED_TABLE };
+function publishedRules({ takesDatagrams }: TaskPlan, { address }: TaskLeg): RouteRule[] {
+  const byAddress = { priority: RULE_PRIORITY, from: `${address}/32`, table: PUBLISHED_TABLE };
+  return takesDatagrams ? [byAddress, datagramRule(RULE_PRIORITY, PUBLISHED_TABLE)] : [byAddress];
 }
 
-/** Clients' packets arrive on the ingress leg from any address; the answers of the resolver go to 127.0.0.1. */
+/** Clients' packets arrive on the ingress leg from any address; the answers of the resolver come from 127.0.0.11. */
 function sysctlsOf({ legs, gatewayEthernet }: TaskPlan): Record<string, string> {
   const links = ["all", "default", ...legs.map((leg) => leg.ethernet), gatewayEthernet];
   const loose = links.map((link) => [`net.ipv4.conf.${link}.rp_filter`, "0"]);
   return {
     ...Object.fromEntries(loose),
     [`net.ipv4.conf.${gatewayEthernet}.route_localnet`]: "1",
-  };
-}
-
-function dnsTable(
-  names: Names,
-  { task, gatewayEthernet }: TaskPlan,
-  gateway: GatewayLayout,
-  port: number,
-): NftTable {
-  return {
-    family: "ip",
-    name: names.table("dns"),
-    sets: [],
-    maps: [],
-    chains: [
-      {
-        name: "output",
-        base: { type: "nat", hook: "output", priority: "-100", policy: "accept" },
-        rules: ["udp", "tcp"].map(
-          (protocol) => `ip daddr ${DNS_ADDRESS} ${protocol} dport 53 dnat to ${gateway.bridge}:${port}`,
-        ),
-      },
-      {
-        name: "postrouting",
-        base: { type: "nat", hook: "postrouting", priority: "srcnat", policy: "accept" },
-        rules: [`ip saddr 127.0.0.0/8 oifname "${gatewayEthernet}" snat to ${task.gatewayAddress}`],
-      },
-    ],
   };
 }

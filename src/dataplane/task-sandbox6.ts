@@ -34,7 +34,7 @@ export function taskSandbox6(names: Names, plan: TaskPlan, gateway: GatewayLayou
     ...EMPTY_NAMESPACE,
     addresses: [...legs.map(legAddress), ...gatewayAddresses(plan)],
     routes: [...legs.map(legRoute), ...gatewayRoutes(plan, gateway), ...publishedRoutes(ingress)],
-    rules: publishedRules(ingress),
+    rules: publishedRules(plan, ingress),
     neighbours: [...legs.map(legRouter), ...gatewayNeighbours(plan, gateway)],
     sysctls: linkSysctls6(links),
     tables: datagramTables(names, plan, ingress),
@@ -85,19 +85,18 @@ function publishedRoutes(ingress: SixLeg | undefined): Route[] {
   return [{ destination: "::/0", link, via, onlink: true, table: PUBLISHED_TABLE }];
 }
 
-function publishedRules(ingress: SixLeg | undefined): RouteRule[] {
+function publishedRules({ takesDatagrams }: TaskPlan, ingress: SixLeg | undefined): RouteRule[] {
   if (ingress === undefined) return [];
-  return [
-    { priority: RULE_PRIORITY, from: `${ingress.address}/128`, table: PUBLISHED_TABLE },
-    { ...datagramRule(RULE_PRIORITY, PUBLISHED_TABLE), from: "::/0" },
-  ];
+  const byAddress = { priority: RULE_PRIORITY, from: `${ingress.address}/128`, table: PUBLISHED_TABLE };
+  const byMark = { ...datagramRule(RULE_PRIORITY, PUBLISHED_TABLE), from: "::/0" };
+  return takesDatagrams ? [byAddress, byMark] : [byAddress];
 }
 
 function datagramTables(
   names: Names,
-  { gatewayAddress6 }: TaskPlan,
+  { gatewayAddress6, takesDatagrams }: TaskPlan,
   ingress: SixLeg | undefined,
 ): NftTable[] {
-  if (ingress === undefined || gatewayAddress6 === undefined) return [];
+  if (ingress === undefined || gatewayAddress6 === undefined || !takesDatagrams) return [];
   return [datagramTable(names.table("udp"), ingress, gatewayAddress6, "ip6")];
 }

@@ -11,6 +11,7 @@ import type {
 } from "../rpc/index.ts";
 import { connectFake } from "../rpc/rpc.fake.ts";
 import type { Store } from "../store/index.ts";
+import { GuestControl } from "./control/index.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Liveness } from "./liveness.ts";
 import { LogBroker } from "./log-broker.ts";
@@ -51,6 +52,7 @@ export class AgentSide {
       liveness: this.liveness,
       statuses: this.#statuses,
       logs: this.logs,
+      guests: new GuestControl(parts),
     });
     const signal = this.#stop.signal;
     const unsubscribe = store.subscribe((changes) => this.dispatcher.push(changes));

@@ -16,7 +16,7 @@ export interface AssignmentDiff {
 export class AssignmentFeed {
   readonly #nodeId: string;
   #told = new Map<string, string>();
-  /** Nodes that were down or gone when their tasks were last told. */
+  /** Nodes that were down or gone when their tasks and guests were last told. */
   readonly #away = new Set<string>();
 
   constructor(nodeId: string) {
@@ -59,6 +59,7 @@ export class AssignmentFeed {
         for (const node of view.all("node")) tell("node", node.id);
       if (change.kind === "node" && this.#noteAway(view, id)) {
         for (const task of view.tasksByNode(id)) tell("task", task.id);
+        for (const guest of view.guestsByNode(id)) tell("guest", guest.id);
       }
     }
     return this.#take(rows);

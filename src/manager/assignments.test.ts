@@ -1,8 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { grantGuest } from "../allocator/index.ts";
 import type { PeerKeys } from "../dataplane/index.ts";
-import { put } from "../model/index.ts";
-import { aCluster, aNetwork, aNode, aRunning, aSecret, aService, aTask, T0 } from "../model/objects.fake.ts";
+import { put, remove } from "../model/index.ts";
+import {
+  aCluster,
+  aGuest,
+  aNetwork,
+  aNode,
+  aRunning,
+  aSecret,
+  aService,
+  aTask,
+  T0,
+} from "../model/objects.fake.ts";
 import { viewOf } from "../store/index.ts";
 import { AssignmentFeed } from "./assignment-feed.ts";
 import { assignmentsFor } from "./assignments.ts";
@@ -102,6 +113,24 @@ describe("assignmentsFor()", () => {
       "self/n1",
       "task/web-1",
     ]);
+  });
+
+  test("a container made by hand is told with its names to the nodes on its networks, and what concerns those", () => {
+    const known = aGuest("c", "n2", { "net-front": "10.0.1.20", "net-back": "10.0.2.20" });
+    const networks = known.spec.networks.map((on) => ({ ...on, aliases: [`alias-${on.target}`] }));
+    const guest = { ...known, spec: { ...known.spec, networks } };
+    const with6 = viewOf({ ...viewOfNodes, guest: [guest] });
+    const names = { "net-front": ["shell-c", "alias-net-front", "cccccccccccc"] };
+    expect(told(with6, "n1")[`guest/${guest.id}`]).toEqual({
+      ...{ id: guest.id, nodeId: "n2", addresses: { "net-front": "10.0.1.20" }, names },
+    });
+    expect(told(with6, "n1")[`attachment/${guest.id}`]).toEqual({
+      ...{ taskId: guest.id, nodeId: "n2", addresses: { "net-front": "10.0.1.20" } },
+    });
+    expect(told(with6, "n2")[`guest/${guest.id}`]).toMatchObject({
+      addresses: { "net-front": "10.0.1.20", "net-back": "10.0.2.20" },
+    });
+    expect(Object.keys(told(with6, "n2")).filter((key) => key.startsWith("task/"))).toEqual([]);
   });
 
   test("tells each node what the cluster wants of it, and no other", () => {
@@ -248,6 +277,7 @@ type Step =
   | { readonly kind: "files"; readonly labels: number }
   | { readonly kind: "node"; readonly id: string; readonly state: "ready" | "down"; readonly drain: boolean }
   | { readonly kind: "remove"; readonly id: string }
+  | { readonly kind: "guest"; readonly digit: string; readonly id: string; readonly stays: boolean }
   | { readonly kind: "network"; readonly internal: boolean; readonly encrypted: boolean }
   | { readonly kind: "keys"; readonly boot: string; readonly id: string }
   | { readonly kind: "time"; readonly ms: number; readonly failing: number };
@@ -264,6 +294,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     drain: fc.boolean(),
   }),
   fc.record({ kind: fc.constant("remove" as const), id: fc.constant("n3") }),
+  fc.record({
+    kind: fc.constant("guest" as const),
+    digit: fc.constantFrom("a", "b"),
+    id: nodeId,
+    stays: fc.boolean(),
+  }),
   fc.record({ kind: fc.constant("network" as const), internal: fc.boolean(), encrypted: fc.boolean() }),
   fc.record({ kind: fc.constant("keys" as const), boot: fc.constantFrom("", "b1", "b2"), id: nodeId }),
   fc.record({
@@ -290,6 +326,16 @@ const ACTS: { readonly [K in Step["kind"]]: (world: World, step: Extract<Step, {
   remove: (world, { id }) => {
     const node = world.view.get("node", id);
     if (node) world.write([{ op: "delete", kind: "node", id, version: node.version }]);
+  },
+  // A container made by hand comes, or goes.
+  guest: (world, { digit, id, stays }) => {
+    const known = world.view.get("guest", digit.repeat(64));
+    if (known !== undefined && !stays) world.write([remove("guest", known)]);
+    if (known !== undefined || world.view.get("node", id) === undefined) return;
+    const guest = aGuest(digit, id, { "net-front": "" });
+    const grant = grantGuest(world.view, { ...guest, attachments: [] });
+    if ("error" in grant) return;
+    world.write([put("guest", { ...guest, attachments: grant.attachments }), ...grant.changes]);
   },
   network: (world, { internal, encrypted }) => {
     const network = world.view.get("network", "net-front")!;

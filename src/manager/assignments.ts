@@ -1,9 +1,17 @@
-import type { AttachmentFact, EndpointFact, NetworkFact, NodeFact, ServiceFact } from "../dataplane/index.ts";
+import type {
+  AttachmentFact,
+  EndpointFact,
+  GuestFact,
+  NetworkFact,
+  NodeFact,
+  ServiceFact,
+} from "../dataplane/index.ts";
 import { parseIpv4 } from "../lib/index.ts";
 import {
   type Attachment,
   type Availability,
   type FileKind,
+  type Guest,
   isEncrypted,
   isServing,
   isTerminal,
@@ -16,6 +24,7 @@ import {
   SCHEDULER_OPTION,
   type Secret,
   type Service,
+  shortId,
   stateRank,
   type Task,
   taskName,
@@ -28,7 +37,7 @@ export type TaskAssignment = Omit<Task, "version" | "updatedAt" | keyof Notes | 
 type Notes = Pick<Task, "notBefore" | "after" | "crashes" | "restarts" | "replaces">;
 type Reported = Pick<Task, "status" | "ranAt" | "endedAt">;
 
-/** Everything one node is told, by key: "self/<id>", "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", "keys/<node id>", "secret/<id>", … */
+/** Everything one node is told, by key: "self/<id>", "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", "guest/<container id>", "keys/<node id>", "secret/<id>", … */
 export type AssignmentSet = ReadonlyMap<string, string>;
 
 /** Whom the set is for, and the ids of the networks it is on. */
@@ -63,6 +72,7 @@ const ROWS: { readonly [K in Kind]: (reader: Reader, object: Kinds[K]) => Row[] 
   node: nodeRows,
   service: serviceRows,
   task: taskRows,
+  guest: guestRows,
   secret: (reader, secret) => fileRows(reader, "secret", secret),
   config: (reader, config) => fileRows(reader, "config", config),
 };
@@ -74,6 +84,7 @@ const KEYS: Readonly<Record<Kind, readonly string[]>> = {
   node: ["node", "self", "keys"],
   service: ["service"],
   task: ["task", "attachment", "endpoint"],
+  guest: ["attachment", "guest"],
   secret: ["secret"],
   config: ["config"],
 };
@@ -87,7 +98,7 @@ export function assignmentsFor(view: View, nodeId: string): AssignmentSet {
   const set = new Map<string, string>();
   const reader = readerOf(view, nodeId);
   if (reader === undefined) return set;
-  for (const kind of ["secret", "config", "task", "network", "node", "service"] as const) {
+  for (const kind of ["secret", "config", "task", "guest", "network", "node", "service"] as const) {
     for (const object of view.all(kind)) {
       for (const [key, json] of rowsOf(reader, kind, object)) set.set(key, json);
     }
@@ -211,6 +222,24 @@ function taskRows({ view, nodeId, on }: Reader, task: Task): Row[] {
   if (!isServing(task)) return placed;
   const fact: EndpointFact = { ...place, serviceId: task.serviceId, name: taskName(task) };
   return [...placed, [`endpoint/${task.id}`, fact]];
+}
+
+/** A container made by hand may send and answer as long as it is there; to its own node this also says which addresses it got. */
+function guestRows({ view, on }: Reader, { id, nodeId, spec, attachments }: Guest): Row[] {
+  const places = attachments.filter(({ networkId }) => on.has(networkId));
+  if (places.length === 0 || isAway(view, nodeId)) return [];
+  const addresses = Object.fromEntries(places.map(({ networkId, address }) => [networkId, address]));
+  const addresses6 = Object.fromEntries(sixths(places));
+  const six = isEmpty(addresses6) ? {} : { addresses6 };
+  const place: AttachmentFact = { taskId: id, nodeId, addresses, ...six };
+  const namesOn = spec.networks.map(
+    ({ target, aliases }) => [target, [spec.name, ...aliases, shortId(id)]] as const,
+  );
+  const fact: GuestFact = { id, nodeId, addresses, ...six, names: pick(namesOn, on) };
+  return [
+    [`attachment/${id}`, place],
+    [`guest/${id}`, fact],
+  ];
 }
 
 /** Nothing can be sent to a node that is down or removed. */

@@ -11,7 +11,9 @@ import type {
 import type { ObjectChange, Store } from "../store/index.ts";
 import { type AssignmentDiff, AssignmentFeed, idOf } from "./assignment-feed.ts";
 import { isAway } from "./assignments.ts";
+import type { GuestControl } from "./control/index.ts";
 import { Draining } from "./draining.ts";
+import { serveGuests } from "./guest-book.ts";
 import type { Liveness } from "./liveness.ts";
 import type { LogBroker } from "./log-broker.ts";
 import type { StatusQueue } from "./statuses.ts";
@@ -25,6 +27,7 @@ export interface DispatcherParts {
   readonly liveness: Liveness;
   readonly statuses: StatusQueue;
   readonly logs: LogBroker;
+  readonly guests: GuestControl;
 }
 
 interface Session {
@@ -226,6 +229,9 @@ export class Dispatcher implements DispatcherService {
         return;
       case "logs-done":
         logs.done(session.nodeId, message.subscriptionId, message.error);
+        return;
+      case "guests":
+        void serveGuests(this.#parts, session.nodeId, message, (said) => session.stream.send(said));
         return;
       case "applied":
         if (!this.#isCurrent(session)) return;

@@ -4,6 +4,7 @@ import { Certificates } from "./certificates.ts";
 import {
   ClusterControl,
   type ControlParts,
+  GuestControl,
   NetworkControl,
   NodeControl,
   SecretControl,
@@ -26,6 +27,7 @@ export class Manager {
   readonly networks: NetworkControl;
   readonly nodes: NodeControl;
   readonly tasks: TaskControl;
+  readonly guests: GuestControl;
   readonly secrets: SecretControl;
   readonly configs: SecretControl;
   readonly certificates: Certificates;
@@ -45,6 +47,7 @@ export class Manager {
     this.networks = new NetworkControl(control);
     this.nodes = new NodeControl(control);
     this.tasks = new TaskControl(control);
+    this.guests = new GuestControl(control);
     this.secrets = new SecretControl(control, "secret");
     this.configs = new SecretControl(control, "config");
     this.certificates = new Certificates(parts);
@@ -56,6 +59,7 @@ export class Manager {
       liveness: this.#liveness,
       statuses: this.#statuses,
       logs: this.logs,
+      guests: this.guests,
     });
   }
 

@@ -1,6 +1,7 @@
 import { equal } from "../lib/index.ts";
 import {
   type Cluster,
+  type Guest,
   isGlobal,
   isOtherNetwork,
   isTerminal,
@@ -32,6 +33,7 @@ export class Marks implements Scope {
     if (object === undefined) return;
     if (kind === "service") this.services.add(object.id);
     else if (kind === "task") this.#noteTask(before as Task | undefined, after as Task | undefined);
+    else if (kind === "guest") this.#noteGuest(before as Guest | undefined, after as Guest | undefined);
     else if (kind === "node") this.#noteNode(view, before as Node | undefined, after as Node | undefined);
     // Whoever may be told of it is told by the dispatcher.
     else if (kind === "secret" || kind === "config") return;
@@ -49,6 +51,12 @@ export class Marks implements Scope {
     if (task !== undefined) this.services.add(task.serviceId);
     if (before !== undefined && after !== undefined && weighsAlike(before, after)) return;
     for (const each of [before, after]) if (each?.nodeId !== undefined) this.nodes.add(each.nodeId);
+  }
+
+  /** Its node needs an address where it is, and none where it was. */
+  #noteGuest(before: Guest | undefined, after: Guest | undefined): void {
+    if (equal(before?.attachments, after?.attachments)) return;
+    for (const each of [before, after]) if (each !== undefined) this.nodes.add(each.nodeId);
   }
 
   #noteNode(view: View, before: Node | undefined, after: Node | undefined): void {

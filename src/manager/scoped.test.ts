@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { grantGuest } from "../allocator/index.ts";
 import {
   type Availability,
   type Change,
@@ -15,8 +16,8 @@ import {
   type TaskSpec,
   withReport,
 } from "../model/index.ts";
-import { aNetwork, aNode, aService, countingIds, T0 } from "../model/objects.fake.ts";
-import { everythingOf, type ObjectChange } from "../store/index.ts";
+import { aGuest, aNetwork, aNode, aService, countingIds, T0 } from "../model/objects.fake.ts";
+import { everythingOf, type ObjectChange, type View } from "../store/index.ts";
 import { Marks } from "./marks.ts";
 import { planCluster, planScope } from "./planner.ts";
 import { Worklist } from "./worklist.ts";
@@ -87,6 +88,7 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant("unplug" as const), pick }),
   fc.record({ kind: fc.constant("plug" as const), pick }),
   fc.record({ kind: fc.constant("network" as const), pick }),
+  fc.record({ kind: fc.constant("guest" as const), pick, digit: fc.constantFrom("a", "b") }),
   {
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant("time" as const), ms: fc.integer({ min: 1, max: 40_000 }) }),
@@ -174,10 +176,24 @@ function changesOf(world: World, s: Step): Change[] {
       const extra = view.get("network", "net-extra");
       return extra === undefined ? [put("network", aNetwork("extra"))] : [remove("network", extra)];
     }
+    case "guest":
+      return guestChanges(view, s.digit, node?.id);
     case "time":
       world.now += s.ms;
       return [];
   }
+}
+
+/** A container made by hand goes, or comes to the node. */
+function guestChanges(view: View, digit: string, nodeId: string | undefined): Change[] {
+  const known = view.get("guest", digit.repeat(64));
+  if (known !== undefined) return [remove("guest", known)];
+  if (nodeId === undefined) return [];
+  const guest = aGuest(digit, nodeId, { "net-front": "" });
+  const grant = grantGuest(view, { ...guest, attachments: [] });
+  return "error" in grant
+    ? []
+    : [put("guest", { ...guest, attachments: grant.attachments }), ...grant.changes];
 }
 
 function start(): World {

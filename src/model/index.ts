@@ -1,10 +1,11 @@
 /**
- * model: the nouns: cluster, node, service, task, network, secret, config; their order of states, defaults and names.
+ * model: the nouns: cluster, node, service, task, guest, network, secret, config; their order of states, defaults and names.
  * Plain frozen values; no wire word, no clock, no machine.
  */
 export * from "./cluster.ts";
 export * from "./constraint.ts";
 export type * from "./container.ts";
+export * from "./guest.ts";
 export type * from "./local.ts";
 export * from "./names.ts";
 export * from "./network.ts";

@@ -1,5 +1,6 @@
 import type { Instant } from "../lib/index.ts";
 import type { Cluster } from "./cluster.ts";
+import type { Guest } from "./guest.ts";
 import type { Network } from "./network.ts";
 import type { Node } from "./node.ts";
 import type { Config, Secret } from "./secret.ts";
@@ -26,13 +27,23 @@ export interface Kinds {
   node: Node;
   service: Service;
   task: Task;
+  guest: Guest;
   network: Network;
   secret: Secret;
   config: Config;
 }
 
 export type Kind = keyof Kinds;
-export const KINDS: readonly Kind[] = ["cluster", "node", "service", "task", "network", "secret", "config"];
+export const KINDS: readonly Kind[] = [
+  "cluster",
+  "node",
+  "service",
+  "task",
+  "guest",
+  "network",
+  "secret",
+  "config",
+];
 
 /** One wanted write. A put carries the version it was read at (0: must not exist yet); so does a delete. */
 export type Change = { [K in Kind]: PutChange<K> | DeleteChange<K> }[Kind];

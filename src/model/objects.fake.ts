@@ -1,5 +1,6 @@
 import { type Cluster, DEFAULT_CLUSTER_SPEC } from "./cluster.ts";
 import type { ContainerSpec, Resources } from "./container.ts";
+import type { Guest } from "./guest.ts";
 import type { Network, NetworkSpec } from "./network.ts";
 import type { Node } from "./node.ts";
 import { newMeta } from "./object.ts";
@@ -78,6 +79,16 @@ export function aTask(service: Service, slot: number, rest: Partial<Task> = {}):
 /** A task that runs on a node. */
 export function aRunning(service: Service, slot: number, nodeId: string, rest: Partial<Task> = {}): Task {
   return aTask(service, slot, { nodeId, status: { at: T0, state: "running", message: "started" }, ...rest });
+}
+
+/** A container made by hand, on these networks with these addresses; its id is of the digit. */
+export function aGuest(digit: string, nodeId: string, on: Readonly<Record<string, string>>): Guest {
+  const networks = Object.keys(on).map((target) => ({ target, aliases: [] }));
+  return {
+    ...newMeta(digit.repeat(64), T0),
+    ...{ version: 1, nodeId, spec: { name: `shell-${digit}`, networks } },
+    attachments: Object.entries(on).map(([networkId, address]) => ({ networkId, address })),
+  };
 }
 
 export function aNode(id: string, rest: Partial<Node> = {}): Node {

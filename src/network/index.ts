@@ -6,6 +6,7 @@ export { Bridges } from "./bridges.ts";
 export type { ClusterFacts, ClusterNetwork } from "./cluster-network.ts";
 export { ContainerSandboxes } from "./container-sandboxes.ts";
 export { GatewayAddresses } from "./gateway-addresses.ts";
+export { GuestDesk, type GuestLine } from "./guest-desk.ts";
 export { HostPorts, hostModeOf } from "./host-ports.ts";
 export { isDefault, LocalNetworks } from "./local-networks.ts";
 export { NetworkApplier, type Speaker } from "./network-applier.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { EndpointFact, ServiceFact } from "../dataplane/index.ts";
+import type { EndpointFact, GuestFact, ServiceFact } from "../dataplane/index.ts";
 import { KnownFacts, type NameFacts } from "./known-facts.ts";
 
 const self = {
@@ -14,20 +14,28 @@ const endpoint = (taskId: string, name: string): EndpointFact => ({
   ...{ taskId, name },
   ...{ serviceId: "s", nodeId: "n", addresses: {} },
 });
-const factsOf = (services: readonly ServiceFact[], endpoints: readonly EndpointFact[] = []): NameFacts => ({
-  ...{ self, networks: [], services, endpoints, tasks: [] },
+const guest = (id: string, name: string): GuestFact => ({
+  ...{ id, nodeId: "n", addresses: {}, names: { front: [name] } },
+});
+const factsOf = (
+  services: readonly ServiceFact[],
+  endpoints: readonly EndpointFact[] = [],
+  guests: readonly GuestFact[] = [],
+): NameFacts => ({
+  ...{ self, networks: [], services, endpoints, guests, tasks: [] },
 });
 
 test("what is told is what is heard, whatever changes, over the copies that threads get", () => {
   const id = fc.constantFrom("a", "b", "c", "d", "e");
   const rows = fc.uniqueArray(fc.tuple(id, fc.string({ maxLength: 2 })), { selector: ([key]) => key });
   fc.assert(
-    fc.property(fc.array(fc.tuple(rows, rows), { maxLength: 8 }), (history) => {
+    fc.property(fc.array(fc.tuple(rows, rows, rows), { maxLength: 8 }), (history) => {
       const [teller, hearer] = [new KnownFacts(), new KnownFacts()];
-      for (const [services, endpoints] of history) {
+      for (const [services, endpoints, guests] of history) {
         const facts = factsOf(
           services.map(([key, name]) => service(key, name)),
           endpoints.map(([key, name]) => endpoint(key, name)),
+          guests.map(([key, name]) => guest(key, name)),
         );
         const change = teller.changeTo(facts);
         if (change === undefined) continue;
@@ -35,6 +43,7 @@ test("what is told is what is heard, whatever changes, over the copies that thre
         const sorted = <T>(all: readonly T[]) => all.map((row) => JSON.stringify(row)).sort();
         expect(sorted(heard.services)).toEqual(sorted(facts.services));
         expect(sorted(heard.endpoints)).toEqual(sorted(facts.endpoints));
+        expect(sorted(heard.guests ?? [])).toEqual(sorted(facts.guests ?? []));
       }
     }),
   );

@@ -1,5 +1,6 @@
 import type {
   EndpointFact,
+  GuestFact,
   NetworkFact,
   NetworkFacts,
   NodeSettings,
@@ -9,7 +10,10 @@ import type {
 import { equal } from "../lib/index.ts";
 
 /** What names are made of. Keys of encrypted networks are not. */
-export type NameFacts = Pick<NetworkFacts, "self" | "networks" | "services" | "endpoints" | "tasks">;
+export type NameFacts = Pick<
+  NetworkFacts,
+  "self" | "networks" | "services" | "endpoints" | "guests" | "tasks"
+>;
 
 /** What makes one list of rows of another: rows that are new or other than before, and the keys of those that are gone. */
 export interface RowsChange<T> {
@@ -23,6 +27,7 @@ export interface FactsChange {
   readonly networks: RowsChange<NetworkFact>;
   readonly services: RowsChange<ServiceFact>;
   readonly endpoints: RowsChange<EndpointFact>;
+  readonly guests: RowsChange<GuestFact>;
   readonly tasks: RowsChange<TaskFact>;
 }
 
@@ -32,6 +37,7 @@ export class KnownFacts {
   readonly #networks = new KnownRows<NetworkFact>(({ id }) => id);
   readonly #services = new KnownRows<ServiceFact>(({ id }) => id);
   readonly #endpoints = new KnownRows<EndpointFact>(({ taskId }) => taskId);
+  readonly #guests = new KnownRows<GuestFact>(({ id }) => id);
   readonly #tasks = new KnownRows<TaskFact>(({ taskId }) => taskId);
 
   /** What makes `facts` of those known; they are known then. Undefined when nothing does. A row is the same as long as it is the same object. */
@@ -41,6 +47,7 @@ export class KnownFacts {
       networks: this.#networks.changeTo(facts.networks),
       services: this.#services.changeTo(facts.services),
       endpoints: this.#endpoints.changeTo(facts.endpoints),
+      guests: this.#guests.changeTo(facts.guests ?? []),
       tasks: this.#tasks.changeTo(facts.tasks),
     };
     const isOther = Object.values(change).some(({ set, gone }) => set.length + gone.length > 0);
@@ -50,12 +57,13 @@ export class KnownFacts {
   }
 
   /** The facts that the change makes of those known; they are known then. */
-  apply({ self, networks, services, endpoints, tasks }: FactsChange): NameFacts {
+  apply({ self, networks, services, endpoints, guests, tasks }: FactsChange): NameFacts {
     return {
       self,
       networks: this.#networks.apply(networks),
       services: this.#services.apply(services),
       endpoints: this.#endpoints.apply(endpoints),
+      guests: this.#guests.apply(guests),
       tasks: this.#tasks.apply(tasks),
     };
   }

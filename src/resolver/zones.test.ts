@@ -117,6 +117,29 @@ test("askers on the same network share its names", () => {
   expect(zones.zoneOf("172.18.0.16")).toBe(zones.zoneOf("172.18.0.16"));
 });
 
+test("containers made by hand are known by name, alias and short id, and share aliases; services and tasks go before them", () => {
+  const guest = (id: string, address: string, ...names: string[]) => ({
+    ...{ id, nodeId: "m", addresses: { front: address }, names: { front: [...names, id] } },
+  });
+  const guests = [
+    guest("0a1b", "10.1.0.30", "Shell", "tools", "www"),
+    guest("2c3d", "10.1.0.31", "spare", "tools", "web.1.w1"),
+    {
+      ...guest("4e5f", "10.2.0.30", "hidden"),
+      addresses: { back: "10.2.0.30" },
+      names: { back: ["hidden"] },
+    },
+  ];
+  const zone = zoneFor({ ...facts, guests }, "172.18.0.16")!.networks[0]!;
+  const of = Object.fromEntries(zone.addresses);
+  expect(of).toMatchObject({
+    ...{ shell: ["10.1.0.30"], "0a1b": ["10.1.0.30"], tools: ["10.1.0.30", "10.1.0.31"] },
+    ...{ www: ["10.1.0.2"], "web.1.w1": ["10.1.0.10"] },
+  });
+  expect(of).not.toHaveProperty("hidden");
+  expect(zone.names.get("10.1.0.30")).toBe("Shell.front-name");
+});
+
 test("a task without a network knows no name and may ask outside; a stranger has no zone", () => {
   expect(names("172.18.0.18")).toEqual({});
   expect(zoneFor(facts, "172.18.0.18")?.forwards).toBe(true);

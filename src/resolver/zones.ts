@@ -1,5 +1,6 @@
 import {
   type EndpointFact,
+  type GuestFact,
   type NetworkFact,
   type ServiceFact,
   sideOf,
@@ -55,18 +56,20 @@ export class Zones {
     const side = sideOf(this.facts.self, network);
     const members = this.facts.services.flatMap((s) => membersOf(s, this.#endpoints, network.id));
     const members6 = side === undefined ? [] : members.map((m) => member6(m, this.#endpoints, network.id));
+    const guests = guestsOn(this.facts, network.id, ({ addresses }) => addresses[network.id]);
+    const guests6 = guestsOn(this.facts, network.id, ({ addresses6 }) => addresses6?.[network.id]);
     let byAddress: ReadonlyMap<string, string> | undefined;
     const names: NetworkNames = {
       name: plainName(network.name),
       subnet: parseCidr(network.subnet),
-      addresses: addressesByName(members, network.id),
+      addresses: addressesByName(members, guests, network.id),
       // Half of the work, and few ask for it.
       get names() {
-        byAddress ??= namesByAddress([...members, ...members6], network);
+        byAddress ??= namesByAddress([...members, ...members6], [...guests, ...guests6], network);
         return byAddress;
       },
       ...(side !== undefined && {
-        addresses6: addressesByName(members6, network.id),
+        addresses6: addressesByName(members6, guests6, network.id),
         subnet6: requireCidr6(side.subnet),
       }),
     };
@@ -112,8 +115,29 @@ function tasksOf(
   });
 }
 
-/** A name given first stands: services before aliases, which services may share, before tasks. */
-function addressesByName(members: readonly Member[], network: string): Map<string, readonly string[]> {
+/** A container made by hand on one network, by its address of one family there. Its own name is the first. */
+interface NamedGuest {
+  readonly names: readonly string[];
+  readonly address: string;
+}
+
+function guestsOn(
+  { guests = [] }: NameFacts,
+  network: string,
+  addressOf: (guest: GuestFact) => string | undefined,
+): NamedGuest[] {
+  return guests.flatMap((guest) => {
+    const address = addressOf(guest);
+    return address === undefined ? [] : [{ names: guest.names[network] ?? [], address }];
+  });
+}
+
+/** A name given first stands: services before aliases, which services may share, before tasks, before containers made by hand. */
+function addressesByName(
+  members: readonly Member[],
+  guests: readonly NamedGuest[],
+  network: string,
+): Map<string, readonly string[]> {
   const names = new Map<string, readonly string[]>();
   const add = (name: string, addresses: readonly string[]) => {
     const key = plainName(name);
@@ -134,14 +158,29 @@ function addressesByName(members: readonly Member[], network: string): Map<strin
     add(`tasks.${alias}`, tasks);
   }
   for (const { name, address } of members.flatMap(({ tasks }) => tasks)) add(name, [address]);
+  for (const [name, addresses] of addressesByGuest(guests)) add(name, addresses);
   return names;
 }
 
-function namesByAddress(members: readonly Member[], network: NetworkFact): Map<string, string> {
+/** Containers may share names: each name is of all that have it. */
+function addressesByGuest(guests: readonly NamedGuest[]): Map<string, readonly string[]> {
+  const shared = new Map<string, readonly string[]>();
+  for (const { names, address } of guests)
+    for (const name of new Set(names.map(plainName)))
+      shared.set(name, [...(shared.get(name) ?? []), address]);
+  return shared;
+}
+
+function namesByAddress(
+  members: readonly Member[],
+  guests: readonly NamedGuest[],
+  network: NetworkFact,
+): Map<string, string> {
   const names = new Map<string, string>();
   for (const { service, vip, tasks } of members) {
     if (vip !== undefined) names.set(vip, `${service.name}.${network.name}`);
     for (const { name, address } of tasks) names.set(address, `${name}.${network.name}`);
   }
+  for (const { names: own, address } of guests) names.set(address, `${own[0] ?? address}.${network.name}`);
   return names;
 }

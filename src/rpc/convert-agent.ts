@@ -7,6 +7,7 @@ import type {
 } from "../gen/shoal/rpc_pb.ts";
 import type { TunnelEnd } from "../model/index.ts";
 import { BOUNDS, clip, count, ipv4, malformed, oneOf, word } from "./bounds.ts";
+import { wishFromWire, wishToWire } from "./convert-guest.ts";
 import { descriptionFromWire, descriptionToWire, statusFromWire, statusToWire } from "./convert-status.ts";
 import type { AgentMessage, SentLogLine } from "./messages.ts";
 
@@ -28,6 +29,10 @@ const TO_WIRE: { readonly [K in AgentMessage["kind"]]: (message: Of<K>) => WireK
   }),
   "logs-done": ({ subscriptionId, error }) => ({ case: "logsDone", value: { subscriptionId, error } }),
   applied: ({ sequence }) => ({ case: "applied", value: { sequence: BigInt(sequence) } }),
+  guests: ({ complete, wishes }) => ({
+    case: "guests",
+    value: { complete, wishes: wishes.map(wishToWire) },
+  }),
 };
 
 type Said = Exclude<WireMessage["kind"], { case: undefined }>;
@@ -59,6 +64,7 @@ const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => AgentMess
     error: clip(error),
   }),
   applied: ({ sequence }) => ({ kind: "applied", sequence: count("sequence", sequence) }),
+  guests: ({ complete, wishes }) => ({ kind: "guests", complete, wishes: wishes.map(wishFromWire) }),
 };
 
 /** An agent that says nothing of it knows nothing of it. */

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ManagerMessageSchema, ManagerMessage as WireMessage } from "../gen/shoal/rpc_pb.ts";
+import { refusalFromWire } from "./convert-guest.ts";
 import { definedOf } from "./defined-of.ts";
 import type { ManagerMessage } from "./messages.ts";
 
@@ -37,6 +38,10 @@ const TO_WIRE: { readonly [K in ManagerMessage["kind"]]: (message: Of<K>) => Wir
   "log-taken": ({ subscriptionId, batches }) => ({ case: "logTaken", value: { subscriptionId, batches } }),
   "log-cancel": ({ subscriptionId }) => ({ case: "logCancel", value: { subscriptionId } }),
   drained: ({ taskIds }) => ({ case: "drained", value: { taskIds: [...taskIds] } }),
+  "guest-answer": ({ id, number, places, refusal }) => ({
+    case: "guestAnswer",
+    value: { id, number, places: places.map((place) => ({ ...place })), ...definedOf({ refusal }) },
+  }),
   leave: ({ reason }) => ({ case: "leave", value: { reason } }),
 };
 
@@ -67,6 +72,12 @@ const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => ManagerMe
   logTaken: ({ subscriptionId, batches }) => ({ kind: "log-taken", subscriptionId, batches }),
   logCancel: ({ subscriptionId }) => ({ kind: "log-cancel", subscriptionId }),
   drained: ({ taskIds }) => ({ kind: "drained", taskIds }),
+  guestAnswer: ({ id, number, places, refusal }) => ({
+    kind: "guest-answer",
+    ...{ id, number },
+    places: places.map(({ ref, networkId, name }) => ({ ref, networkId, name })),
+    ...(refusal !== undefined && { refusal: refusalFromWire(refusal) }),
+  }),
   leave: ({ reason }) => ({ kind: "leave", reason }),
 };
 

@@ -2,7 +2,8 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AgentMessageSchema, ManagerMessageSchema } from "../gen/shoal/rpc_pb.ts";
-import { type NodeDescription, TASK_STATES, type TaskStatus } from "../model/index.ts";
+import { FAULT_KINDS } from "../lib/index.ts";
+import { type GuestWish, type NodeDescription, TASK_STATES, type TaskStatus } from "../model/index.ts";
 import { agentFromWire, agentToWire } from "./convert-agent.ts";
 import { managerFromWire, managerToWire } from "./convert-manager.ts";
 import type { AgentMessage, ManagerMessage } from "./messages.ts";
@@ -78,6 +79,21 @@ const address = fc.oneof(
   fc.tuple(fc.integer({ min: 1, max: 223 }), fc.nat(255), fc.nat(255), fc.nat(255)).map((q) => q.join(".")),
 );
 
+const containerId = fc.stringMatching(/^[0-9a-f]{64}$/);
+const wish = fc.record({
+  ...{ id: containerId, number: small, name: fc.stringMatching(/^[a-z][a-z0-9_.-]{1,20}$/) },
+  networks: fc.array(
+    fc.record(
+      {
+        ...{ ref: text, aliases: fc.array(text, { maxLength: 3 }) },
+        ...{ address: fc.constantFrom("10.0.1.7", "192.168.3.4"), address6: fc.constantFrom("fd00:1::7") },
+      },
+      { requiredKeys: ["ref", "aliases"] },
+    ),
+    { maxLength: 3 },
+  ),
+});
+
 /** One arbitrary a kind: a kind that is missing here does not compile. */
 const AGENT: {
   readonly [K in AgentMessage["kind"]]: fc.Arbitrary<Omit<Extract<AgentMessage, { kind: K }>, "kind">>;
@@ -92,6 +108,7 @@ const AGENT: {
   "log-lines": fc.record({ subscriptionId: id, lines: fc.array(line) }),
   "logs-done": fc.record({ subscriptionId: id, error: text }),
   applied: fc.record({ sequence: amount }),
+  guests: fc.record({ complete: fc.boolean(), wishes: fc.array(wish) }),
 };
 
 const MANAGER: {
@@ -121,6 +138,14 @@ const MANAGER: {
   "log-cancel": fc.record({ subscriptionId: id }),
   drained: fc.record({ taskIds: fc.array(id) }),
   leave: fc.record({ reason: text }),
+  "guest-answer": fc.record(
+    {
+      ...{ id: containerId, number: small },
+      places: fc.array(fc.record({ ref: text, networkId: id, name: text })),
+      refusal: fc.record({ kind: fc.constantFrom(...FAULT_KINDS), message: text, ref: text }),
+    },
+    { requiredKeys: ["id", "number", "places"] },
+  ),
 };
 
 describe("messages come out of their bytes as they went in", () => {
@@ -157,6 +182,18 @@ const hello: Extract<AgentMessage, { kind: "hello" }> = {
   ...{ advertiseAddress: "", dataPathAddress: "", tunnelEnd: { boot: "b", lack: "" } },
 };
 const long = "x".repeat(100_000);
+const guests = (
+  wish: Partial<GuestWish>,
+  network: Partial<GuestWish["networks"][number]> = {},
+): AgentMessage => ({
+  ...{ kind: "guests", complete: false },
+  wishes: [
+    {
+      ...{ id: "a".repeat(64), name: "shell", number: 1 },
+      ...{ networks: [{ ref: "front", aliases: [], ...network }], ...wish },
+    },
+  ],
+});
 const port80 = { name: "", protocol: "tcp", target: 80, published: 80, publishMode: "host" } as const;
 
 describe("agents are not believed", () => {
@@ -213,6 +250,15 @@ describe("agents are not believed", () => {
       },
       "line.stream",
     ],
+    ["a guest that is no container", guests({ id: "task-1" }), "a guest's id"],
+    ["a guest's name of two lines", guests({ name: "a\nb" }), "a guest's name"],
+    ["a guest's long name", guests({ name: long }), "name"],
+    ["a long word for a network", guests({}, { ref: long }), "ref"],
+    ["a long alias", guests({}, { aliases: [long] }), "alias"],
+    ["too many aliases", guests({}, { aliases: Array(2_000).fill("a") }), "aliases"],
+    ["a guest's address that is none", guests({}, { address: "10.0.0.0/8" }), "address"],
+    ["a guest's address that is empty", guests({}, { address: "" }), "address"],
+    ["a guest's IPv6 address that is none", guests({}, { address6: "10.0.0.1" }), "address6"],
     ["a long subscription id", { kind: "logs-done", subscriptionId: long, error: "" }, "subscriptionId"],
   ])("%s is refused", (_what, message, field) => {
     expect(() => travelAgent(message)).toThrow(

@@ -9,6 +9,8 @@ export { fetchRoot, issueCertificate, renewCertificate } from "./join.ts";
 export type {
   AgentMessage,
   AssignmentsMessage,
+  GuestAnswer,
+  GuestsMessage,
   HelloMessage,
   LogRequest,
   ManagerMessage,

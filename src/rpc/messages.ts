@@ -1,4 +1,11 @@
-import type { NodeDescription, TaskStatus, TunnelEnd } from "../model/index.ts";
+import type {
+  GuestPlace,
+  GuestRefusal,
+  NodeDescription,
+  NumberedWish,
+  TaskStatus,
+  TunnelEnd,
+} from "../model/index.ts";
 
 /** What an agent says on its session. */
 export type AgentMessage =
@@ -11,7 +18,8 @@ export type AgentMessage =
   /** `error` is empty when all was sent. */
   | { readonly kind: "logs-done"; readonly subscriptionId: string; readonly error: string }
   /** The node's kernel works by the set of this number (`resultsIn`), or by a later one. */
-  | { readonly kind: "applied"; readonly sequence: number };
+  | { readonly kind: "applied"; readonly sequence: number }
+  | GuestsMessage;
 
 /** First on every session: who the node is. Empty addresses: take the one the connection comes from. */
 export interface HelloMessage {
@@ -20,6 +28,13 @@ export interface HelloMessage {
   readonly advertiseAddress: string;
   readonly dataPathAddress: string;
   readonly tunnelEnd: TunnelEnd;
+}
+
+/** Wishes for containers made by hand; the node's only ones when `complete`. Each wish is whole, and answered by its number. */
+export interface GuestsMessage {
+  readonly kind: "guests";
+  readonly complete: boolean;
+  readonly wishes: readonly NumberedWish[];
 }
 
 /** What a manager says on an agent's session. */
@@ -32,8 +47,20 @@ export type ManagerMessage =
   | { readonly kind: "log-cancel"; readonly subscriptionId: string }
   /** No node sends these tasks of this one new connections any more: they may be stopped. */
   | { readonly kind: "drained"; readonly taskIds: readonly string[] }
+  | GuestAnswer
   /** The node is in the cluster no more. */
   | { readonly kind: "leave"; readonly reason: string };
+
+/** A wish for a container is fulfilled, or refused. Its addresses come with the assignments. */
+export interface GuestAnswer {
+  readonly kind: "guest-answer";
+  readonly id: string;
+  /** Of the wish. */
+  readonly number: number;
+  /** Which network each of its words means; empty when it is refused. */
+  readonly places: readonly GuestPlace[];
+  readonly refusal?: GuestRefusal;
+}
 
 export interface WelcomeMessage {
   readonly kind: "welcome";

@@ -10,6 +10,8 @@ export function weighAgent(message: AgentMessage): number {
       return SMALL + sum(message.lines, (line) => SMALL + line.line.length);
     case "statuses":
       return SMALL + SMALL * 4 * message.statuses.length;
+    case "guests":
+      return SMALL + sum(message.wishes, ({ networks }) => SMALL * (2 + networks.length));
     case "hello":
     case "logs-done":
     case "applied":
@@ -29,6 +31,8 @@ export function weighManager(message: ManagerMessage): number {
     case "drained":
     case "log-request":
       return SMALL + 64 * message.taskIds.length;
+    case "guest-answer":
+      return SMALL * (2 + message.places.length);
     case "welcome":
     case "log-taken":
     case "log-cancel":

@@ -1,6 +1,7 @@
 import {
   type Change,
   type Cluster,
+  type Guest,
   KINDS,
   type Kind,
   type Kinds,
@@ -32,6 +33,7 @@ export class Draft implements View {
     node: new Set(),
     service: new Set(),
     task: new Set(),
+    guest: new Set(),
     network: new Set(),
     secret: new Set(),
     config: new Set(),
@@ -143,6 +145,14 @@ export class Draft implements View {
 
   tasksByNetwork(networkId: string): Iterable<Task> {
     return this.#both("task", (view) => view.tasksByNetwork(networkId));
+  }
+
+  guestsByNode(nodeId: string): Iterable<Guest> {
+    return this.#both("guest", (view) => view.guestsByNode(nodeId));
+  }
+
+  guestsByNetwork(networkId: string): Iterable<Guest> {
+    return this.#both("guest", (view) => view.guestsByNetwork(networkId));
   }
 
   servicesByNetwork(networkId: string): Iterable<Service> {

@@ -2,6 +2,7 @@ import { deepFreeze } from "../lib/index.ts";
 import {
   type Cluster,
   type Config,
+  type Guest,
   KINDS,
   type Kind,
   type Kinds,
@@ -21,6 +22,7 @@ export class LiveView implements View {
     node: new Map<string, Node>(),
     service: new Map<string, Service>(),
     task: new Map<string, Task>(),
+    guest: new Map<string, Guest>(),
     network: new Map<string, Network>(),
     secret: new Map<string, Secret>(),
     config: new Map<string, Config>(),
@@ -36,12 +38,17 @@ export class LiveView implements View {
   readonly #taskNetwork: GroupIndex<Task> = new GroupIndex((task) =>
     task.attachments.map((attachment) => attachment.networkId),
   );
+  readonly #guestNode: GroupIndex<Guest> = new GroupIndex((guest) => [guest.nodeId]);
+  readonly #guestNetwork: GroupIndex<Guest> = new GroupIndex((guest) =>
+    guest.attachments.map((attachment) => attachment.networkId),
+  );
   readonly #networkName: GroupIndex<Network> = new GroupIndex((network) => [network.spec.name]);
   readonly #indexes: { readonly [K in Kind]: readonly GroupIndex<Kinds[K]>[] } = {
     cluster: [],
     node: [this.#hostname],
     service: [this.#serviceName, this.#serviceNetwork],
     task: [this.#taskService, this.#taskSlot, this.#taskNode, this.#taskNetwork],
+    guest: [this.#guestNode, this.#guestNetwork],
     network: [this.#networkName],
     secret: [],
     config: [],
@@ -91,6 +98,14 @@ export class LiveView implements View {
 
   tasksByNetwork(networkId: string): Iterable<Task> {
     return this.#taskNetwork.of(networkId);
+  }
+
+  guestsByNode(nodeId: string): Iterable<Guest> {
+    return this.#guestNode.of(nodeId);
+  }
+
+  guestsByNetwork(networkId: string): Iterable<Guest> {
+    return this.#guestNetwork.of(networkId);
   }
 
   servicesByNetwork(networkId: string): Iterable<Service> {

@@ -1,7 +1,7 @@
 import type { Scope } from "../model/index.ts";
 import type { View } from "./view.ts";
 
-/** All there is, and what is only spoken of: services and nodes that are gone while tasks still name them. */
+/** All there is, and what is only spoken of: services and nodes that are gone while tasks or guests still name them. */
 export function everythingOf(view: View): Scope {
   const services = new Set<string>();
   const nodes = new Set<string>();
@@ -11,5 +11,6 @@ export function everythingOf(view: View): Scope {
     services.add(task.serviceId);
     if (task.nodeId !== undefined) nodes.add(task.nodeId);
   }
+  for (const guest of view.all("guest")) nodes.add(guest.nodeId);
   return { services, nodes };
 }

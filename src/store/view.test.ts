@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Change, KINDS, type Kind, type Kinds, put, remove, type Task } from "../model/index.ts";
-import { aCluster, aNetwork, aNode, aService, aTask, aTaskSpec } from "../model/objects.fake.ts";
+import { aCluster, aGuest, aNetwork, aNode, aService, aTask, aTaskSpec } from "../model/objects.fake.ts";
 import { Draft, withChanges } from "./draft.ts";
 import { LiveView, viewOf } from "./live-view.ts";
 import type { Derived, View } from "./view.ts";
@@ -22,10 +22,15 @@ function answersOf(view: View): unknown {
       view.networkByName(id)?.id,
       view.get("network", `net-${id}`)?.id,
       ids(view.tasksByNetwork(id)),
+      ids(view.guestsByNetwork(id)),
       ids(view.servicesByNetwork(id)),
     ]),
     crowds: new Map([...view.derive(CROWDS)].sort()),
-    nodes: NODES.map((id) => [ids(view.nodesByHostname(id)), ids(view.tasksByNode(id))]),
+    nodes: NODES.map((id) => [
+      ids(view.nodesByHostname(id)),
+      ids(view.tasksByNode(id)),
+      ids(view.guestsByNode(id)),
+    ]),
     tasks: SERVICES.map((name) => [
       ids(view.tasksByService(`svc-${name}`)),
       ids(view.tasksBySlot(`svc-${name}`, 1)),
@@ -53,6 +58,14 @@ const task = fc
       }),
     ),
   );
+const guest = fc
+  .record({
+    ...{ digit: fc.constantFrom("a", "b"), node: fc.constantFrom(...NODES) },
+    networks: fc.uniqueArray(network),
+  })
+  .map(({ digit, node, networks }) =>
+    put("guest", aGuest(digit, node, Object.fromEntries(networks.map((id) => [id, "10.0.1.3"])))),
+  );
 const service = fc
   .record({ name: fc.constantFrom(...SERVICES), targets: fc.uniqueArray(network) })
   .map(({ name, targets }) => {
@@ -69,7 +82,7 @@ const other = fc.constantFrom(
   ...NETWORKS.map((name) => put("network", aNetwork(name))),
 );
 const change: fc.Arbitrary<Change> = fc
-  .tuple(fc.oneof(task, service, node, other), fc.boolean())
+  .tuple(fc.oneof(task, guest, service, node, other), fc.boolean())
   .map(([wanted, gone]) => (gone && wanted.op === "put" ? remove<Kind>(wanted.kind, wanted.object) : wanted));
 
 /** What a view should say, by walks over the last state of each object. */
@@ -90,6 +103,8 @@ function plainView(changes: readonly Change[]): View {
     tasksBySlot: (id, slot) => all("task").filter((t) => t.serviceId === id && t.slot === slot),
     tasksByNode: (id) => all("task").filter((t) => t.nodeId === id),
     tasksByNetwork: (id) => all("task").filter((t) => t.attachments.some((a) => a.networkId === id)),
+    guestsByNode: (id) => all("guest").filter((g) => g.nodeId === id),
+    guestsByNetwork: (id) => all("guest").filter((g) => g.attachments.some((a) => a.networkId === id)),
     servicesByNetwork: (id) =>
       all("service").filter((s) => s.spec.task.networks.some((n) => n.target === id)),
     derive: (derived) => {

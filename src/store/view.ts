@@ -1,4 +1,4 @@
-import type { Cluster, Kind, Kinds, Network, Node, Service, Task } from "../model/index.ts";
+import type { Cluster, Guest, Kind, Kinds, Network, Node, Service, Task } from "../model/index.ts";
 
 /**
  * The cluster's objects as they are at one version: what deciders read. Reads are synchronous and objects are frozen,
@@ -21,6 +21,9 @@ export interface View {
   tasksByNode(nodeId: string): Iterable<Task>;
   /** Tasks that hold an address on the network. */
   tasksByNetwork(networkId: string): Iterable<Task>;
+  guestsByNode(nodeId: string): Iterable<Guest>;
+  /** Guests that hold an address on the network. */
+  guestsByNetwork(networkId: string): Iterable<Guest>;
   /** Services whose words name the network; the ingress network is never named. */
   servicesByNetwork(networkId: string): Iterable<Service>;
   /** What follows from the objects; to be read only (fork it to go on from it). The same value until the view moves. */

@@ -4,6 +4,8 @@ import { bitsOfBlockWith, isIn } from "./blocks.ts";
 import { isIp6 } from "./packet.ts";
 
 const MAIN = 254;
+/** Asked first; a route of ours in it goes before the kernel's own. */
+const LOCAL = 255;
 
 /** What a namespace does with a destination. */
 export type Direction =
@@ -50,6 +52,8 @@ function hasLink(namespace: ObservedNamespace, name: string): boolean {
 
 /** As the kernel decides: its own addresses, then the policy rules, each table by the longest prefix. */
 export function direct(name: string, namespace: ObservedNamespace, question: Question): Direction {
+  const taken = longest(namespace, LOCAL, question.destination);
+  if (taken !== undefined) return { kind: "by", route: taken };
   if (isLocal(namespace, question.destination)) return { kind: "local" };
   const tables = tablesFor(namespace, question);
   for (const table of tables) {

@@ -292,6 +292,19 @@ export function describePackets(name: string, balancer: Balancer): void {
       resolver.stop();
     });
 
+    test("at 127.0.0.11 a task gets names, and nothing else of the host's loopback", async () => {
+      const secret = await serve(hosts[one]!.path(), "secret", 5300);
+      // The host's kernel takes loopback addresses at this one's leg, for its port in host mode.
+      const knock = () => connectTimes(task("lonely11", one), "127.0.0.11", 5300, 1, 500);
+      expect((await knock())[0]).not.toContain("secret");
+      // And it is the rules that keep it out, not a mistake of this test.
+      for (const chain of ["from-task", "input"])
+        await hosts[one]!.run(["nft", `flush chain ip sh-host ${chain}`]);
+      expect((await knock())[0]).toContain("secret");
+      await kernels[one]!.sweep(planNetwork(factsOf(SKETCH, 1), settings));
+      secret.stop();
+    });
+
     test("connections outlive other tasks' coming and going, and a new shoald", async () => {
       const talk = await talkOverTcp(task("client11", one), "10.0.1.6", 80);
       expect(await talk.ask("one")).toBe("one");

@@ -22,6 +22,7 @@ const session = new ManagerSession(
     connect: (manager, signal) => connectDispatcher({ address: manager, identity, clock }, signal),
     describe: () => DESCRIPTION,
     statuses: () => [],
+    guests: () => ({ kind: "guests", complete: true, wishes: [] }),
     handle: ({ kind }) => kind === "welcome" && process.stdout.write("welcome\n"),
     heart,
     tunnelEnd: () => ({ boot: "b", lack: "" }),

@@ -15,6 +15,7 @@ import {
 } from "../../lib/index.ts";
 import {
   type AddressUse,
+  type Change,
   ENCRYPTED_OPTION,
   type IpamConfig,
   isEncrypted,
@@ -30,9 +31,11 @@ import {
   rotationOf,
   SCHEDULER_OPTION,
   SCHEDULERS,
+  shortId,
   type Task,
 } from "../../model/index.ts";
 import type { View } from "../../store/index.ts";
+import { isAway } from "../assignments.ts";
 import { requireByRef } from "./find.ts";
 import type { ControlParts } from "./parts.ts";
 import { write } from "./write.ts";
@@ -73,7 +76,7 @@ export class NetworkControl {
     return this.get(id);
   }
 
-  /** Fault "precondition" while a service or a task is on it. */
+  /** Fault "precondition" while a service, a task or a container made by hand is on it. */
   async remove(ref: string): Promise<void> {
     await write(this.#parts.store, (view) => {
       const network = requireByRef(view, "network", ref);
@@ -82,7 +85,7 @@ export class NetworkControl {
         const what = `network ${network.id} is in use by ${user}`;
         throw new Fault("precondition", `rpc error: code = FailedPrecondition desc = ${what}`);
       }
-      return [remove("network", network)];
+      return [remove("network", network), ...withoutGuests(view, network.id)];
     });
   }
 }
@@ -95,6 +98,8 @@ function userOf(view: View, network: Network): string | undefined {
       return `service ${service.id}`;
   }
   for (const task of view.tasksByNetwork(network.id)) if (holds(view, task)) return `task ${task.id}`;
+  for (const { id, nodeId, spec } of view.guestsByNetwork(network.id))
+    if (!isAway(view, nodeId)) return `container ${spec.name} (${shortId(id)}) on node ${nodeId}`;
   return undefined;
 }
 
@@ -106,6 +111,16 @@ function holds(view: View, task: Task): boolean {
   const goes = !isWanted(task) || view.get("service", task.serviceId) === undefined;
   const node = task.nodeId === undefined ? undefined : view.get("node", task.nodeId);
   return task.status.state === "running" && !goes && node?.status.state !== "down";
+}
+
+/** Guests of nodes that are down hold no network, and find it gone when they come back. */
+function withoutGuests(view: View, networkId: string): Change[] {
+  return [...view.guestsByNetwork(networkId)].map((guest) => {
+    const networks = guest.spec.networks.filter(({ target }) => target !== networkId);
+    const attachments = guest.attachments.filter((each) => each.networkId !== networkId);
+    if (networks.length === 0) return remove("guest", guest);
+    return put("guest", { ...guest, spec: { ...guest.spec, networks }, attachments });
+  });
 }
 
 /** Networks that every Docker node has of its own. */

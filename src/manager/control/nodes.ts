@@ -31,7 +31,7 @@ export class NodeControl {
     });
   }
 
-  /** Forgets a node that is down (or with force any worker), and the tasks it ran. */
+  /** Forgets a node that is down (or with force any worker), the tasks it ran, and what its containers made by hand held. */
   async remove(ref: string, force: boolean): Promise<void> {
     await write(this.#parts.store, (view) => {
       const node = requireByRef(view, "node", ref);
@@ -46,7 +46,8 @@ export class NodeControl {
       const tasks: Change[] = [...view.tasksByNode(node.id)]
         .filter((t) => t.desiredState === "shutdown" || t.desiredState === "remove")
         .map((t) => remove("task", t));
-      return [remove("node", node), ...tasks];
+      const guests = [...view.guestsByNode(node.id)].map((guest) => remove("guest", guest));
+      return [remove("node", node), ...tasks, ...guests];
     });
   }
 }

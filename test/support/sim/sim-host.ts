@@ -3,7 +3,7 @@ import type { Kernel } from "../../../src/kernel/index.ts";
 import { FakeKernel } from "../../../src/kernel/kernel.fake.ts";
 import { type Clock, Fault, type Log, messageOf } from "../../../src/lib/index.ts";
 import type { NodeDescription } from "../../../src/model/index.ts";
-import { GatewayAddresses, HostPorts, NetworkApplier } from "../../../src/network/index.ts";
+import { GatewayAddresses, GuestDesk, HostPorts, NetworkApplier } from "../../../src/network/index.ts";
 import { PacedHeart } from "../../../src/rpc/index.ts";
 import { FakeContainers } from "../../../src/runtime/containers.fake.ts";
 import { FakeImages } from "../../../src/runtime/images.fake.ts";
@@ -183,7 +183,12 @@ export class SimHost {
         dataPathAddress: address,
         dataPathPort: 4789,
       },
-      network: { applier, gateway: new GatewayAddresses(GATEWAY), hostPorts: new HostPorts() },
+      network: {
+        applier,
+        gateway: new GatewayAddresses(GATEWAY),
+        hostPorts: new HostPorts(),
+        guests: new GuestDesk({ clock, log }),
+      },
       advertiseAddress: address,
       managers,
       netnsDir: "/netns",

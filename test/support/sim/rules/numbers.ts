@@ -1,4 +1,5 @@
 import {
+  type Guest,
   isTerminal,
   type Kind,
   type Kinds,
@@ -28,6 +29,8 @@ const HOLDINGS: { readonly [K in Kind]: (object: Kinds[K]) => string[] } = {
     isTerminal(task)
       ? []
       : task.attachments.map(({ networkId, address }) => `address ${address} on ${networkId}`),
+  guest: ({ attachments }: Guest) =>
+    attachments.map(({ networkId, address }) => `address ${address} on ${networkId}`),
   secret: () => [],
   config: () => [],
 };
@@ -63,6 +66,8 @@ export function leaks(world: SimCluster): string[] {
     const needs = new Set<string>();
     for (const task of view.tasksByNode(node.id))
       if (!isTerminal(task)) for (const { networkId } of task.attachments) needs.add(networkId);
+    for (const guest of view.guestsByNode(node.id))
+      for (const { networkId } of guest.attachments) needs.add(networkId);
     for (const [id, address] of Object.entries(node.attachments)) {
       const network = view.get("network", id);
       if (network?.spec.ingress !== true && !needs.has(id))
