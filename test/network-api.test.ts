@@ -77,6 +77,38 @@ describe("inspect", () => {
     expect(ingress.web).toMatchObject({ Ports: ["Target: 80, Publish: 8085"] });
   });
 
+  test("with verbose tells containers made by hand under no name, as moby does; their network is in use", async () => {
+    const id = await network("handmade", {
+      Attachable: true,
+      IPAM: { Config: [{ Subnet: "10.61.0.0/16" }] },
+    });
+    const container = "c".repeat(64);
+    const wish = { id: container, name: "shell", networks: [{ ref: "handmade", aliases: [] }] };
+    const nodes = (await get("/nodes")) as { ID: string; Status: { Addr: string } }[];
+    const { guests } = cluster.manager!;
+    await guests.place(nodes[0]!.ID, wish);
+    const { "": byHand, ...others } = (await get("/networks/handmade?verbose=true")).Services;
+    expect(others).toEqual({});
+    expect(byHand).toEqual({
+      ...{ VIP: "<nil>", Ports: [], LocalLBIndex: 0 },
+      Tasks: [
+        {
+          ...{ Name: "shell", EndpointID: container, EndpointIP: "10.61.0.2" },
+          Info: { "Host IP": expect.stringMatching(/^10\.99\.0\./) },
+        },
+      ],
+    });
+    const dangling = async (value: string) =>
+      ((await get(`/networks?${filters({ dangling: [value] })}`)) as { Id: string }[]).some(
+        (n) => n.Id === id,
+      );
+    expect([await dangling("true"), await dangling("false")]).toEqual([false, true]);
+    expect(refusal(await manager.ask("DELETE", `/networks/${id}`))).toMatch(/ is in use by container shell /);
+    await guests.place(nodes[0]!.ID, { ...wish, networks: [] });
+    expect(await dangling("true")).toBe(true);
+    expect((await manager.ask("DELETE", `/networks/${id}`)).status).toBe(204);
+  });
+
   test("with verbose tells a worker nothing more, and of the node's own network nothing", async () => {
     const [bridge] = (await worker.ask("GET", "/networks")).json;
     expect((await worker.ask("GET", `/networks/${bridge.Id}?verbose=true`)).json).toEqual(bridge);

@@ -8,6 +8,7 @@ import type {
   ContainerInfo,
   DistributionInfo,
   EngineEvent,
+  Guest,
   ImageInfo,
   LocalNetwork,
   LogLine,
@@ -161,6 +162,8 @@ export interface ManagerBackend {
     /** Whether the task runs the words its service has now (orchestrator's `isDirty`, turned round). */
     isUpToDate(task: Task): boolean;
   };
+  /** Containers made by hand on overlays, on all nodes. */
+  readonly guests: { list(): Guest[] };
   readonly secrets: FileBackend;
   readonly configs: FileBackend;
   /** Lines of a service's or a task's containers, wherever they run; the return value names nodes that did not answer. */

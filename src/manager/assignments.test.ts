@@ -333,7 +333,7 @@ const ACTS: { readonly [K in Step["kind"]]: (world: World, step: Extract<Step, {
     if (known !== undefined && !stays) world.write([remove("guest", known)]);
     if (known !== undefined || world.view.get("node", id) === undefined) return;
     const guest = aGuest(digit, id, { "net-front": "" });
-    const grant = grantGuest(world.view, { ...guest, attachments: [] });
+    const grant = grantGuest(world.view, { ...guest, wanted: guest.spec.networks, attachments: [] });
     if ("error" in grant) return;
     world.write([put("guest", { ...guest, attachments: grant.attachments }), ...grant.changes]);
   },

@@ -190,7 +190,7 @@ function guestChanges(view: View, digit: string, nodeId: string | undefined): Ch
   if (known !== undefined) return [remove("guest", known)];
   if (nodeId === undefined) return [];
   const guest = aGuest(digit, nodeId, { "net-front": "" });
-  const grant = grantGuest(view, { ...guest, attachments: [] });
+  const grant = grantGuest(view, { ...guest, wanted: guest.spec.networks, attachments: [] });
   return "error" in grant
     ? []
     : [put("guest", { ...guest, attachments: grant.attachments }), ...grant.changes];

@@ -37,6 +37,8 @@ export interface GuestWish {
   readonly networks: readonly (Omit<GuestNetwork, "target"> & {
     /** Name, id or unique beginning of an id, as the user wrote it. */
     readonly ref: string;
+    /** Addresses that the container uses there already: it is to have no others. */
+    readonly used?: { readonly address: string; readonly address6?: string };
   })[];
 }
 

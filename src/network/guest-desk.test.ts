@@ -179,15 +179,14 @@ describe("a wish", () => {
 describe("another manager", () => {
   test("is told all that is wished, with the addresses in use", async () => {
     await settled("a", "10.0.1.7");
-    desk.adopt("b", "old", [
-      { ref: "net-front", networkId: "net-front", address: "10.0.1.8", aliases: ["www"] },
-    ]);
+    const old = { ...wish("b", "net-front"), networks: [{ ref: "net-front", aliases: ["www"] }] };
+    desk.adopt(old, [{ ref: "net-front", networkId: "net-front", address: "10.0.1.8" }]);
     void desk.place(wish("c", "front"), never).catch(() => undefined);
     expect(desk.introduction()).toMatchObject({
       complete: true,
       wishes: [
-        { id: "a", networks: [{ ref: "front", address: "10.0.1.7" }] },
-        { id: "b", name: "old", networks: [{ ref: "net-front", address: "10.0.1.8", aliases: ["www"] }] },
+        { id: "a", networks: [{ ref: "front", used: { address: "10.0.1.7" } }] },
+        { id: "b", networks: [{ ref: "net-front", used: { address: "10.0.1.8" }, aliases: ["www"] }] },
         { id: "c", networks: [{ ref: "front", aliases: [] }] },
       ],
     });
@@ -197,20 +196,20 @@ describe("another manager", () => {
   });
 
   test("that refuses what is in use takes that network away, and leaves the others", async () => {
-    desk.adopt("a", "shell", [
-      { ref: "front", networkId: "net-front", address: "10.0.1.7", aliases: [] },
-      { ref: "back", networkId: "net-back", address: "10.0.2.7", aliases: [] },
+    desk.adopt(wish("a", "front", "back"), [
+      { ref: "front", networkId: "net-front", address: "10.0.1.7" },
+      { ref: "back", networkId: "net-back", address: "10.0.2.7" },
     ]);
     said.push(desk.introduction());
     refuse("a", { kind: "not-found", message: "network front not found" });
     expect(lost).toEqual([["a", "front", "network front not found"]]);
-    expect(lastFor("a").networks).toMatchObject([{ ref: "back", address: "10.0.2.7" }]);
+    expect(lastFor("a").networks).toMatchObject([{ ref: "back", used: { address: "10.0.2.7" } }]);
     grant("a");
     expect(desk.introduction().wishes).toMatchObject([{ networks: [{ ref: "back" }] }]);
   });
 
   test("that cannot just now is asked again", async () => {
-    desk.adopt("a", "shell", [{ ref: "front", networkId: "net-front", address: "10.0.1.7", aliases: [] }]);
+    desk.adopt(wish("a", "front"), [{ ref: "front", networkId: "net-front", address: "10.0.1.7" }]);
     said.push(desk.introduction());
     refuse("a", { kind: "unavailable", message: "the store is away", ref: "" });
     const before = said.length;

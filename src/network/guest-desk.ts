@@ -43,6 +43,8 @@ type Answer = { readonly id: string; readonly number: number } & {
   readonly refusal?: GuestRefusal;
 };
 
+type Used = Pick<GuestPlacement, "address" | "address6">;
+
 interface Entry {
   readonly wish: GuestWish;
   readonly number: number;
@@ -113,16 +115,13 @@ export class GuestDesk {
     this.#sayNothing(entry.wish);
   }
 
-  /** Containers that have run since before this process began, and keep what they have. */
-  adopt(
-    id: string,
-    name: string,
-    places: readonly (KnownPlacement & { readonly aliases: readonly string[] })[],
-  ): void {
-    const networks = places.map(({ ref, aliases, address, address6 }) => {
-      return { ref, aliases, address, ...(address6 !== undefined && { address6 }) };
+  /** A container that has run since before this process began, and keeps what it has. */
+  adopt({ id, name, networks }: GuestWish, places: readonly KnownPlacement[]): void {
+    const used = networks.map((on) => {
+      const place = places.find(({ ref }) => ref === on.ref);
+      return { ...on, ...(place !== undefined && { used: usedOf(place) }) };
     });
-    const entry = this.#enter({ id, name, networks });
+    const entry = this.#enter({ id, name, networks: used });
     Object.assign(entry, { places, isPlaced: true });
   }
 
@@ -253,11 +252,7 @@ export class GuestDesk {
     const networks = wish.networks.map((on) => {
       const networkId = places?.find(({ ref }) => ref === on.ref)?.networkId ?? "";
       const [address, address6] = [row?.addresses[networkId], row?.addresses6?.[networkId]];
-      return {
-        ...on,
-        ...(address !== undefined && { address }),
-        ...(address6 !== undefined && { address6 }),
-      };
+      return { ...on, ...(address !== undefined && { used: usedOf({ address, address6 }) }) };
     });
     return { ...wish, networks, number };
   }
@@ -274,4 +269,14 @@ export class GuestDesk {
     this.#wake = [];
     for (const resolve of wake) resolve();
   }
+}
+
+function usedOf({
+  address,
+  address6,
+}: {
+  readonly address: string;
+  readonly address6?: string | undefined;
+}): Used {
+  return { address, ...(address6 !== undefined && { address6 }) };
 }

@@ -24,9 +24,12 @@ export function wishToWire({
 }: NumberedWish): MessageInitShape<typeof GuestWishSchema> {
   return {
     ...{ id, name, number },
-    networks: networks.map(({ ref, aliases, address, address6 }) => ({
+    networks: networks.map(({ ref, aliases, used, address, address6 }) => ({
       ...{ ref, aliases: [...aliases] },
       ...definedOf({ address, address6 }),
+      ...(used !== undefined && {
+        used: { address: used.address, ...definedOf({ address6: used.address6 }) },
+      }),
     })),
   };
 }
@@ -41,13 +44,18 @@ export function wishFromWire({ id, name, number, networks }: WireWish): Numbered
   };
 }
 
-function networkFromWire({ ref, aliases, address, address6 }: WireNetwork): GuestWish["networks"][number] {
+function networkFromWire(said: WireNetwork): GuestWish["networks"][number] {
+  const { ref, aliases, address, address6, used } = said;
   return {
     ref: word("ref", ref),
     aliases: few("aliases", aliases).map((alias) => word("alias", alias, BOUNDS.id)),
-    ...definedOf({
-      address: address === undefined ? undefined : someIpv4(address),
-      address6: address6 === undefined ? undefined : ipv6(address6),
+    ...(address !== undefined && { address: someIpv4(address) }),
+    ...(address6 !== undefined && { address6: ipv6(address6) }),
+    ...(used !== undefined && {
+      used: {
+        address: someIpv4(used.address),
+        ...(used.address6 !== undefined && { address6: ipv6(used.address6) }),
+      },
     }),
   };
 }

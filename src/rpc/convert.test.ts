@@ -87,6 +87,10 @@ const wish = fc.record({
       {
         ...{ ref: text, aliases: fc.array(text, { maxLength: 3 }) },
         ...{ address: fc.constantFrom("10.0.1.7", "192.168.3.4"), address6: fc.constantFrom("fd00:1::7") },
+        used: fc.record(
+          { address: fc.constant("10.0.1.9"), address6: fc.constant("fd00:1::9") },
+          { requiredKeys: ["address"] },
+        ),
       },
       { requiredKeys: ["ref", "aliases"] },
     ),
@@ -258,6 +262,7 @@ describe("agents are not believed", () => {
     ["too many aliases", guests({}, { aliases: Array(2_000).fill("a") }), "aliases"],
     ["a guest's address that is none", guests({}, { address: "10.0.0.0/8" }), "address"],
     ["a guest's address that is empty", guests({}, { address: "" }), "address"],
+    ["a used address that is none", guests({}, { used: { address: "front" } }), "address"],
     ["a guest's IPv6 address that is none", guests({}, { address6: "10.0.0.1" }), "address6"],
     ["a long subscription id", { kind: "logs-done", subscriptionId: long, error: "" }, "subscriptionId"],
   ])("%s is refused", (_what, message, field) => {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import {
   type AddressUse,
   type ContainerInfo,
+  type Guest,
   isTerminal,
   type Network,
   type Node,
@@ -17,6 +18,7 @@ export interface NetworkDetails {
   readonly use: readonly AddressUse[];
   readonly services: readonly Service[];
   readonly tasks: readonly Task[];
+  readonly guests: readonly Guest[];
   readonly nodes: readonly Node[];
 }
 
@@ -38,7 +40,7 @@ export function networkDetailsToWire(details: NetworkDetails): Record<string, un
   };
 }
 
-function servicesOn({ network, services, tasks, nodes }: NetworkDetails): Record<string, unknown> {
+function servicesOn({ network, services, tasks, guests, nodes }: NetworkDetails): Record<string, unknown> {
   const hosts = new Map(nodes.map(({ id, dataPathAddress }) => [id, dataPathAddress]));
   const rows = services.flatMap((service) => {
     const vip = service.endpoint?.vips.find(({ networkId }) => networkId === network.id)?.address;
@@ -48,7 +50,24 @@ function servicesOn({ network, services, tasks, nodes }: NetworkDetails): Record
     const Ports = network.spec.ingress ? portsOf(service) : [];
     return [[service.spec.name, { VIP: vip ?? "", Ports, LocalLBIndex: 0, Tasks: places }] as const];
   });
-  return Object.fromEntries(rows);
+  const byHand = guests.flatMap((guest) => guestPlaceOf(guest, network.id, hosts));
+  return {
+    ...Object.fromEntries(rows),
+    // Moby's name for what is of no service, and its word for no VIP (libnetwork agent.go Services).
+    ...(byHand.length > 0 && { "": { VIP: "<nil>", Ports: [], LocalLBIndex: 0, Tasks: byHand } }),
+  };
+}
+
+/** A container made by hand that is here. */
+function guestPlaceOf(
+  { id, spec, nodeId, attachments }: Guest,
+  networkId: string,
+  hosts: ReadonlyMap<string, string>,
+): Record<string, unknown>[] {
+  const place = attachments.find((a) => a.networkId === networkId);
+  if (place === undefined) return [];
+  const Info = { "Host IP": hosts.get(nodeId) ?? "" };
+  return [{ Name: spec.name, EndpointID: id, EndpointIP: place.address, Info }];
 }
 
 /** Those that come in at the ingress network. */

@@ -289,13 +289,13 @@ export class ApiDaemon {
     const { manager } = this.#cluster;
     if (this.node === undefined) throw new Fault("unavailable", NOT_IN_SWARM);
     if (this.node.role === "worker" || manager === undefined) throw new Fault("unavailable", ON_WORKER);
-    const { cluster, services, networks, nodes, tasks, secrets, configs } = manager;
+    const { cluster, services, networks, nodes, tasks, guests, secrets, configs } = manager;
     return {
       cluster,
       services,
       networks,
       nodes,
-      ...{ tasks, secrets, configs },
+      ...{ tasks, guests, secrets, configs },
       joinTokens: () => joinTokens(cluster.get()),
       leaderId: () => this.node?.id,
       logs: (selector, options) => playedLogs(this.#cluster, selector, options),

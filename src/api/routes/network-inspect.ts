@@ -24,6 +24,7 @@ function details({ id, scope }: Listed, backends: Backends): Record<string, unkn
     use: manager.networks.addressUse(network),
     services: manager.services.list(),
     tasks: manager.tasks.list(),
+    guests: manager.guests.list(),
     nodes: manager.nodes.list(),
   });
 }

@@ -59,9 +59,11 @@ function usedNetworks(backends: Backends): Set<string> {
   const manager = managerOf(backends);
   const ofServices = manager?.services.list().flatMap((s) => s.spec.task.networks.map((n) => n.target));
   const ofTasks = manager?.tasks.list().flatMap((t) => t.attachments.map((a) => a.networkId));
+  const ofGuests = manager?.guests.list().flatMap((g) => g.attachments.map((a) => a.networkId));
   return new Set([
     ...(ofServices ?? []),
     ...(ofTasks ?? []),
+    ...(ofGuests ?? []),
     ...allNetworks(backends).flatMap(({ id, inUse, scope }) => (inUse && scope === "local" ? [id] : [])),
   ]);
 }

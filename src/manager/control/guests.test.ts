@@ -149,6 +149,16 @@ describe("a container made by hand", () => {
     return "refusal" in outcome ? outcome.refusal.message : undefined;
   }
 
+  test("an address that is used already is kept, and is no word of the user's; nobody else can have it", async () => {
+    const used = { address: "10.0.1.77" };
+    await guests.place("n1", wish("a", [{ used }]));
+    expect(addressOf("a")).toBe("10.0.1.77");
+    expect(store.view.get("guest", id("a"))?.spec.networks).toEqual([
+      { target: networks.get("front").id, aliases: [] },
+    ]);
+    expect(await refusalOf("n2", wish("b", [{ used }]))).toMatchObject({ kind: "exists" });
+  });
+
   test("two that ask for one address at once do not both get it, nor does a task that the leader gives one", async () => {
     const asked = [{ ref: "front", address: "10.0.1.2" }];
     const web = aService("web", {

@@ -66,12 +66,13 @@ export class GuestControl {
     if (view.get("node", nodeId) === undefined) return refuse("not-found", `node ${nodeId} not found`);
     const places = placesFor(view, wish);
     if ("refusal" in places) return places;
-    const networks = wish.networks.map(({ ref: _, ...words }, i): GuestNetwork => {
+    const networks = wish.networks.map(({ ref: _, used: __, ...words }, i): GuestNetwork => {
       return { ...words, target: places[i]?.networkId ?? "" };
     });
+    const wanted = networks.map((words, i) => ({ ...words, ...wish.networks[i]?.used }));
     const spec = { name: wish.name, networks };
     const meta = known ?? newMeta(wish.id, this.#parts.clock.now());
-    const grant = grantGuest(view, { nodeId, spec, attachments: known?.attachments ?? [] });
+    const grant = grantGuest(view, { nodeId, wanted, attachments: known?.attachments ?? [] });
     if ("error" in grant) {
       const ref = places.find(({ networkId }) => networkId === grant.networkId)?.ref;
       return refuse(grant.kind, grant.error, ref);

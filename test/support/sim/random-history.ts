@@ -28,6 +28,8 @@ const time = ({ chance }: Plan, least: number, most: number) =>
 const service = ({ chance, services }: Plan) =>
   services.size === 0 ? undefined : chance.pick([...services]);
 
+const guest = ({ chance }: Plan) => `hand${1 + chance.int(3)}`;
+
 const IMAGES = {
   "1": 6,
   "2": 6,
@@ -155,6 +157,8 @@ const EVENTS: Readonly<Record<string, readonly [number, Maker]>> = {
   ],
   pulls: [1, (plan) => `pulls take ${plan.chance.pick([1, 1, 20, 60])} times as long`],
   registry: [1, (plan) => `registry ${plan.chance.pick(["away", "back", "back"])}`],
+  run: [5, (plan) => `run ${guest(plan)} on ${node(plan)} at ${plan.chance.pick(["front", "back"])}`],
+  rm: [4, (plan) => `rm ${guest(plan)} on ${node(plan)}`],
   end: [
     5,
     (plan) => {

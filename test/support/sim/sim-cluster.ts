@@ -203,7 +203,7 @@ export class SimCluster {
     const update = truth.update([
       stored("cluster", aCluster()),
       stored("network", aNetwork("ingress", { name: "ingress", ingress: true })),
-      ...NETWORKS.map((name) => stored("network", aNetwork(name))),
+      ...NETWORKS.map((name) => stored("network", aNetwork(name, { attachable: true }))),
       ...this.hosts.map(({ name }, i) => {
         const { description: _, ...bare } = aNode(name);
         const address = `10.9.0.${i + 1}`;

@@ -3,13 +3,14 @@ import type { Kernel } from "../../../src/kernel/index.ts";
 import { FakeKernel } from "../../../src/kernel/kernel.fake.ts";
 import { type Clock, Fault, type Log, messageOf } from "../../../src/lib/index.ts";
 import type { NodeDescription } from "../../../src/model/index.ts";
-import { GatewayAddresses, GuestDesk, HostPorts, NetworkApplier } from "../../../src/network/index.ts";
+import { GatewayAddresses, HostPorts, NetworkApplier } from "../../../src/network/index.ts";
 import { PacedHeart } from "../../../src/rpc/index.ts";
 import { FakeContainers } from "../../../src/runtime/containers.fake.ts";
 import { FakeImages } from "../../../src/runtime/images.fake.ts";
 import type { ContainerEvent } from "../../../src/runtime/index.ts";
 import type { Chance } from "./chance.ts";
 import { behaviourOf, isMissing } from "./images.ts";
+import { SimGuests } from "./sim-guests.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import { across, SimProcess } from "./sim-process.ts";
 
@@ -42,6 +43,8 @@ export class SimHost {
   readonly name: string;
   readonly containers: FakeContainers;
   readonly images: FakeImages = new FakeImages();
+  /** Containers made by hand. */
+  readonly guests: SimGuests;
   /** How far its clock is ahead, in milliseconds. */
   ahead = 0;
   /** How much longer pulls take than usual. */
@@ -60,6 +63,7 @@ export class SimHost {
   constructor(parts: HostParts) {
     this.#parts = parts;
     this.name = parts.name;
+    this.guests = new SimGuests(parts.name);
     this.#kernel = this.#newKernel();
     this.#machine = this.#newProcess();
     this.#process = this.#newProcess();
@@ -141,6 +145,7 @@ export class SimHost {
     for (const { id, status } of await this.containers.list()) {
       if (status === "running") this.containers.exit(id, LOST_POWER);
     }
+    this.guests.end();
     this.#kernel = this.#newKernel();
   }
 
@@ -187,7 +192,7 @@ export class SimHost {
         applier,
         gateway: new GatewayAddresses(GATEWAY),
         hostPorts: new HostPorts(),
-        guests: new GuestDesk({ clock, log }),
+        guests: this.guests.newDesk({ clock, log }),
       },
       advertiseAddress: address,
       managers,
@@ -219,6 +224,7 @@ export class SimHost {
   /** What agent/leave.ts does, at once. */
   async #goAway(): Promise<void> {
     this.killAgent();
+    this.guests.end();
     for (const { id } of await this.containers.list()) await this.containers.remove(id);
     this.#saved = undefined;
   }

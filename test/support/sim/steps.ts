@@ -113,6 +113,11 @@ const ACTS: readonly (readonly [RegExp, Act])[] = [
     },
   ],
   [/^end a task of (\S+) with (\d+)$/, (world, name = "", code) => void endTask(world, name, Number(code))],
+  [
+    /^run (\S+) on (n\d+) at (\S+)$/,
+    (world, name = "", host = "", network = "") => void runByHand(world, world.host(host), name, network),
+  ],
+  [/^rm (\S+) on (n\d+)$/, (world, name = "", host = "") => world.host(host).guests.remove(name)],
   [/^heal$/, (world) => heal(world)],
 ];
 
@@ -279,6 +284,13 @@ function setClock(world: SimCluster, name: string, ms: number): void {
   const machine = name.startsWith("m") ? world.manager(name) : world.host(name);
   machine.ahead += ms;
   world.clocksSetAt = world.clock.now();
+}
+
+/** A container made by hand; without a manager that answers it comes to nothing. */
+async function runByHand(world: SimCluster, host: SimHost, name: string, network: string): Promise<void> {
+  if (host.agent === undefined) return;
+  const refusal = await host.guests.run(name, `net-${network}`, new AbortController().signal);
+  if (refusal !== undefined) world.say(`${name} on ${host.name}: ${refusal}`);
 }
 
 /** The process of one of the service's running tasks ends. */

@@ -1,4 +1,12 @@
-import { isTerminal, type Network, type Node, type Service, type Task } from "../../../src/model/index.ts";
+import { equal } from "../../../src/lib/index.ts";
+import {
+  type Guest,
+  isTerminal,
+  type Network,
+  type Node,
+  type Service,
+  type Task,
+} from "../../../src/model/index.ts";
 import type { ObjectChange } from "../../../src/store/index.ts";
 import { TaskNames } from "./names.ts";
 import type { SimCluster, Watcher } from "./sim-cluster.ts";
@@ -26,6 +34,7 @@ export class Transcript implements Watcher {
       if (kind === "task") this.#task(before as Task | undefined, after as Task | undefined);
       else if (kind === "node") this.#node(before as Node | undefined, after as Node | undefined);
       else if (kind === "service") this.#service(before as Service | undefined, after as Service | undefined);
+      else if (kind === "guest") this.#guest(before as Guest | undefined, after as Guest | undefined);
       else if (kind === "network") this.#network(after as Network | undefined);
     }
   }
@@ -48,12 +57,19 @@ export class Transcript implements Watcher {
       this.#line(`${name} waits${because(error)}`);
   }
 
+  #guest(before: Guest | undefined, after: Guest | undefined): void {
+    const guest = after ?? before;
+    if (guest === undefined || equal(before?.attachments, after?.attachments)) return;
+    const what = after === undefined ? "is let go of" : `is a guest as ${this.#addresses(after).slice(4)}`;
+    this.#line(`${guest.spec.name} on ${guest.nodeId} ${what}`);
+  }
+
   #wait({ notBefore, createdAt }: Task): string {
     if (notBefore === undefined || notBefore <= createdAt) return "";
     return `, to run in ${(notBefore - createdAt) / 1_000} s`;
   }
 
-  #addresses({ attachments }: Task): string {
+  #addresses({ attachments }: Pick<Task, "attachments">): string {
     return attachments.length === 0 ? "" : ` as ${attachments.map(({ address }) => address).join(", ")}`;
   }
 

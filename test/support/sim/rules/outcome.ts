@@ -137,10 +137,24 @@ async function hostTroubles(world: SimCluster, host: SimHost): Promise<string[]>
     if (task.status.state === "running" && !running.has(task.id))
       told.push(`${task.serviceName} is said to run on ${host.name}, and does not`);
   }
-  return [...told, ...networkTroubles(world, host)];
+  return [...told, ...guestTroubles(world, host), ...networkTroubles(world, host)];
 }
 
-/** Every agent knows exactly the endpoints of the networks it is on. */
+/** Containers made by hand: the store has those that run, each with the address that it uses. */
+function guestTroubles(world: SimCluster, host: SimHost): string[] {
+  const told: string[] = [];
+  const stored = new Map([...world.view.guestsByNode(host.name)].map((guest) => [guest.id, guest]));
+  for (const [id, address] of host.guests.running) {
+    const known = stored.get(id)?.attachments[0]?.address;
+    if (known !== address)
+      told.push(`a container of ${host.name} uses ${address}, and is said to have ${known}`);
+  }
+  for (const id of stored.keys())
+    if (!host.guests.running.has(id)) told.push(`${host.name} keeps an address for a container that is gone`);
+  return told;
+}
+
+/** Every agent knows exactly the endpoints and guests of the networks it is on. */
 function networkTroubles(world: SimCluster, host: SimHost): string[] {
   const node = world.view.get("node", host.name);
   if (node === undefined || host.agent === undefined) return [];
@@ -157,6 +171,11 @@ function networkTroubles(world: SimCluster, host: SimHost): string[] {
       owner.status.state !== "down"
     )
       needed.add(task.id);
+  }
+  for (const guest of host.agent.facts().guests ?? []) known.add(guest.id);
+  for (const { id, nodeId, attachments } of world.view.all("guest")) {
+    const isHere = attachments.some(({ networkId }) => node.attachments[networkId] !== undefined);
+    if (isHere && world.view.get("node", nodeId)?.status.state !== "down") needed.add(id);
   }
   const missing = [...needed].filter((id) => !known.has(id)).length;
   const stale = [...known].filter((id) => !needed.has(id)).length;
