@@ -59,7 +59,8 @@ function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftCha
       ask("udp"),
       ask("tcp"),
       `iifname ${names.anyGatewayLeg} ip saddr @isolated drop`,
-      `iifname ${names.anyGatewayLeg} ip daddr 127.0.0.0/8 drop`,
+      // Only that one came past "guard"; what is for the rest of loopback by now are answers to clients there.
+      `iifname ${names.anyGatewayLeg} ip daddr ${DNS_ADDRESS} drop`,
     ],
   };
 }

@@ -1,6 +1,6 @@
 import { type BridgeFact, macOf } from "../dataplane/index.ts";
 import type { EndpointPlace, NetworkWish } from "../engine/index.ts";
-import { Fault } from "../lib/index.ts";
+import { Fault, remembered } from "../lib/index.ts";
 import { ipamOf } from "../model/index.ts";
 import { AddressPool } from "./address-pool.ts";
 import type { BridgeNetwork } from "./bridge-plan.ts";
@@ -89,7 +89,7 @@ export class Bridges implements NetworkKind {
     return this.#networks
       .list()
       .filter((network) => !isDefault(network) || this.isInUse(network.id))
-      .map(factOf);
+      .map((network) => factOf(network));
   }
 
   #require(id: string): BridgeNetwork {
@@ -145,7 +145,8 @@ function membership(
   };
 }
 
-function factOf(network: BridgeNetwork): BridgeFact {
+/** The same row for the same network: who is told of changes is told of none. */
+const factOf = remembered((network: BridgeNetwork): BridgeFact => {
   const { id, spec, subnet, gateway, v6 } = network;
   const mtu = spec.options[MTU_OPTION];
   return {
@@ -153,4 +154,4 @@ function factOf(network: BridgeNetwork): BridgeFact {
     ...(mtu !== undefined && { mtu: Number(mtu) }),
     ...(v6 !== undefined && { v6 }),
   };
-}
+});

@@ -1,4 +1,5 @@
 import type {
+  BridgeFact,
   EndpointFact,
   GuestFact,
   NetworkFact,
@@ -12,7 +13,7 @@ import { equal } from "../lib/index.ts";
 /** What names are made of. Keys of encrypted networks are not. */
 export type NameFacts = Pick<
   NetworkFacts,
-  "self" | "networks" | "services" | "endpoints" | "guests" | "tasks"
+  "self" | "networks" | "services" | "endpoints" | "guests" | "tasks" | "bridges"
 >;
 
 /** What makes one list of rows of another: rows that are new or other than before, and the keys of those that are gone. */
@@ -29,6 +30,7 @@ export interface FactsChange {
   readonly endpoints: RowsChange<EndpointFact>;
   readonly guests: RowsChange<GuestFact>;
   readonly tasks: RowsChange<TaskFact>;
+  readonly bridges: RowsChange<BridgeFact>;
 }
 
 /** Facts as one side last had them: who tells makes changes of them, who hears makes them of changes. */
@@ -39,6 +41,7 @@ export class KnownFacts {
   readonly #endpoints = new KnownRows<EndpointFact>(({ taskId }) => taskId);
   readonly #guests = new KnownRows<GuestFact>(({ id }) => id);
   readonly #tasks = new KnownRows<TaskFact>(({ taskId }) => taskId);
+  readonly #bridges = new KnownRows<BridgeFact>(({ id }) => id);
 
   /** What makes `facts` of those known; they are known then. Undefined when nothing does. A row is the same as long as it is the same object. */
   changeTo(facts: NameFacts): FactsChange | undefined {
@@ -49,6 +52,7 @@ export class KnownFacts {
       endpoints: this.#endpoints.changeTo(facts.endpoints),
       guests: this.#guests.changeTo(facts.guests ?? []),
       tasks: this.#tasks.changeTo(facts.tasks),
+      bridges: this.#bridges.changeTo(facts.bridges ?? []),
     };
     const isOther = Object.values(change).some(({ set, gone }) => set.length + gone.length > 0);
     if (!isOther && equal(self, this.#self)) return undefined;
@@ -57,7 +61,7 @@ export class KnownFacts {
   }
 
   /** The facts that the change makes of those known; they are known then. */
-  apply({ self, networks, services, endpoints, guests, tasks }: FactsChange): NameFacts {
+  apply({ self, networks, services, endpoints, guests, tasks, bridges }: FactsChange): NameFacts {
     return {
       self,
       networks: this.#networks.apply(networks),
@@ -65,6 +69,7 @@ export class KnownFacts {
       endpoints: this.#endpoints.apply(endpoints),
       guests: this.#guests.apply(guests),
       tasks: this.#tasks.apply(tasks),
+      bridges: this.#bridges.apply(bridges),
     };
   }
 }

@@ -1,4 +1,5 @@
 import {
+  type BridgeFact,
   type EndpointFact,
   type GuestFact,
   type NetworkFact,
@@ -15,6 +16,7 @@ export class Zones {
   readonly facts: NameFacts;
   readonly #tasks: ReadonlyMap<string, TaskFact>;
   readonly #networks: ReadonlyMap<string, NetworkFact>;
+  readonly #bridges: ReadonlyMap<string, BridgeFact>;
   readonly #endpoints: ReadonlyMap<string, readonly EndpointFact[]>;
   readonly #names = new Map<string, NetworkNames>();
   readonly #zones = new Map<string, Zone>();
@@ -23,6 +25,7 @@ export class Zones {
     this.facts = facts;
     this.#tasks = new Map(facts.tasks.map((task) => [task.gatewayAddress, task]));
     this.#networks = new Map(facts.networks.filter(({ ingress }) => !ingress).map((n) => [n.id, n]));
+    this.#bridges = new Map(facts.bridges?.map((bridge) => [bridge.id, bridge]));
     const endpoints = new Map<string, EndpointFact[]>();
     for (const endpoint of facts.endpoints) {
       const others = endpoints.get(endpoint.serviceId);
@@ -41,13 +44,37 @@ export class Zones {
     if (task === undefined) return undefined;
     const known = this.#zones.get(task.taskId);
     if (known !== undefined) return known;
-    const networks = Object.keys(task.addresses).flatMap((id) => this.#networks.get(id) ?? []);
-    const forwards = networks.length === 0 || networks.some((network) => !network.internal);
+    const overlays = Object.keys(task.addresses).flatMap((id) => this.#networks.get(id) ?? []);
+    const bridges = Object.keys(task.bridges ?? {}).flatMap((id) => this.#bridges.get(id) ?? []);
+    const on = [...overlays, ...bridges];
+    const forwards = on.length === 0 || on.some((network) => !network.internal);
+    const networks = [
+      ...overlays.map((network) => this.#namesOn(network)),
+      ...bridges.filter(({ named }) => named).map((bridge) => this.#namesOnBridge(bridge)),
+    ];
     const upstreams = task.nameservers;
     const own = upstreams === undefined ? {} : { upstreams };
-    const zone = { networks: networks.map((network) => this.#namesOn(network)), forwards, ...own };
+    const zone = { networks, forwards, ...own };
     this.#zones.set(task.taskId, zone);
     return zone;
+  }
+
+  /** Containers made by hand, and nobody else. */
+  #namesOnBridge({ id, name, subnet, v6 }: BridgeFact): NetworkNames {
+    const known = this.#names.get(id);
+    if (known !== undefined) return known;
+    const places = this.facts.tasks.flatMap(({ bridges }) => bridges?.[id] ?? []);
+    const six = places.flatMap(({ names, address6: address }) =>
+      address === undefined ? [] : [{ names, address }],
+    );
+    const names: NetworkNames = {
+      ...{ name: plainName(name), subnet: parseCidr(subnet) },
+      addresses: addressesByGuest(places),
+      names: namesByAddress([], [...places, ...six], { name }),
+      ...(v6 !== undefined && { addresses6: addressesByGuest(six), subnet6: requireCidr6(v6.subnet) }),
+    };
+    this.#names.set(id, names);
+    return names;
   }
 
   #namesOn(network: NetworkFact): NetworkNames {
@@ -174,7 +201,7 @@ function addressesByGuest(guests: readonly NamedGuest[]): Map<string, readonly s
 function namesByAddress(
   members: readonly Member[],
   guests: readonly NamedGuest[],
-  network: NetworkFact,
+  network: Pick<NetworkFact, "name">,
 ): Map<string, string> {
   const names = new Map<string, string>();
   for (const { service, vip, tasks } of members) {
