@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BALANCERS, type Balancer, gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
-import type { Clock, Log, Random } from "../lib/index.ts";
+import { type Clock, type Log, messageOf, type Random } from "../lib/index.ts";
 import {
   Bridges,
   ContainerSandboxes,
@@ -13,6 +13,7 @@ import {
   LocalNetworks,
   NetworkApplier,
   NetworksFile,
+  Overlays,
   type Speaker,
 } from "../network/index.ts";
 import { ThreadResolver } from "../resolver/index.ts";
@@ -69,10 +70,20 @@ export function makeNodeNetwork({ config, ...needs }: NodeNetworkNeeds): NodeNet
   const hostPorts = new HostPorts();
   const localNetworks = openNetworks(config, needs, applier);
   const bridges = new Bridges(localNetworks, ipv6);
-  const sandboxes = new ContainerSandboxes({ ...needs, applier, gateway, hostPorts, bridges, dns });
+  const guests = new GuestDesk({ clock, log });
+  const overlays = new Overlays({ desk: guests, known: () => applier.facts().networks });
+  const parts = { ...needs, applier, gateway, hostPorts, bridges, dns, others: [overlays] };
+  const sandboxes = new ContainerSandboxes(parts);
+  guests.onLost = (id, ref) => {
+    for (const networkId of ref === "" ? overlays.networksOf(id) : [ref])
+      sandboxes
+        .disconnect(id, networkId)
+        .catch((error: unknown) =>
+          log.warn("lost network not taken away", { container: id, error: messageOf(error) }),
+        );
+  };
   return {
-    guests: new GuestDesk({ clock, log }),
-    ...{ applier, gateway, hostPorts, localNetworks, bridges, sandboxes, dns, hasIpv6: ipv6 },
+    ...{ guests, applier, gateway, hostPorts, localNetworks, bridges, sandboxes, dns, hasIpv6: ipv6 },
     run: async (signal) => {
       await Promise.all([applier.run(signal), resolver.run(signal)]);
     },

@@ -127,7 +127,7 @@ describe("a wish", () => {
     const placing = desk.place(wish("a", "front", "back"), never);
     refuse("a", { ref: "back" });
     await expect(placing).rejects.toThrow();
-    expect(desk.introduction().wishes).toMatchObject([{ id: "a", networks: [{ ref: "front" }] }]);
+    expect(desk.introduction().wishes).toMatchObject([{ id: "a", networks: [{ ref: "net-front" }] }]);
     expect(lost).toEqual([]);
   });
 
@@ -179,37 +179,43 @@ describe("a wish", () => {
 describe("another manager", () => {
   test("is told all that is wished, with the addresses in use", async () => {
     await settled("a", "10.0.1.7");
-    const old = { ...wish("b", "net-front"), networks: [{ ref: "net-front", aliases: ["www"] }] };
-    desk.adopt(old, [{ ref: "net-front", networkId: "net-front", address: "10.0.1.8" }]);
+    desk.adopt(wish("b"), { ref: "net-front", aliases: ["www"], used: { address: "10.0.1.8" } });
     void desk.place(wish("c", "front"), never).catch(() => undefined);
     expect(desk.introduction()).toMatchObject({
       complete: true,
       wishes: [
-        { id: "a", networks: [{ ref: "front", used: { address: "10.0.1.7" } }] },
+        { id: "a", networks: [{ ref: "net-front", used: { address: "10.0.1.7" } }] },
         { id: "b", networks: [{ ref: "net-front", used: { address: "10.0.1.8" }, aliases: ["www"] }] },
         { id: "c", networks: [{ ref: "front", aliases: [] }] },
       ],
     });
-    desk.letGo("a");
+    desk.leave("a");
     expect(lastFor("a").networks).toEqual([]);
     expect(desk.introduction().wishes.map(({ id }) => id)).toEqual(["b", "c"]);
   });
 
+  test("hears of one network less, with the others' addresses", () => {
+    desk.adopt(wish("a"), { ref: "net-front", aliases: [], used: { address: "10.0.1.7" } });
+    desk.adopt(wish("a"), { ref: "net-back", aliases: [], used: { address: "10.0.2.7" } });
+    desk.leave("a", "net-front");
+    expect(lastFor("a").networks).toEqual([{ ref: "net-back", aliases: [], used: { address: "10.0.2.7" } }]);
+    desk.leave("a", "net-back");
+    expect(lastFor("a").networks).toEqual([]);
+    expect(desk.introduction().wishes).toEqual([]);
+  });
+
   test("that refuses what is in use takes that network away, and leaves the others", async () => {
-    desk.adopt(wish("a", "front", "back"), [
-      { ref: "front", networkId: "net-front", address: "10.0.1.7" },
-      { ref: "back", networkId: "net-back", address: "10.0.2.7" },
-    ]);
+    desk.adopt(wish("a"), { ref: "net-front", aliases: [], used: { address: "10.0.1.7" } });
+    desk.adopt(wish("a"), { ref: "net-back", aliases: [], used: { address: "10.0.2.7" } });
     said.push(desk.introduction());
-    refuse("a", { kind: "not-found", message: "network front not found" });
-    expect(lost).toEqual([["a", "front", "network front not found"]]);
-    expect(lastFor("a").networks).toMatchObject([{ ref: "back", used: { address: "10.0.2.7" } }]);
-    grant("a");
-    expect(desk.introduction().wishes).toMatchObject([{ networks: [{ ref: "back" }] }]);
+    refuse("a", { kind: "not-found", message: "network net-front not found", ref: "net-front" });
+    expect(lost).toEqual([["a", "net-front", "network net-front not found"]]);
+    expect(lastFor("a").networks).toMatchObject([{ ref: "net-back", used: { address: "10.0.2.7" } }]);
+    expect(desk.introduction().wishes).toMatchObject([{ networks: [{ ref: "net-back" }] }]);
   });
 
   test("that cannot just now is asked again", async () => {
-    desk.adopt(wish("a", "front"), [{ ref: "front", networkId: "net-front", address: "10.0.1.7" }]);
+    desk.adopt(wish("a"), { ref: "net-front", aliases: [], used: { address: "10.0.1.7" } });
     said.push(desk.introduction());
     refuse("a", { kind: "unavailable", message: "the store is away", ref: "" });
     const before = said.length;

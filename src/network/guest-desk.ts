@@ -27,11 +27,8 @@ export interface GuestPlacement {
   readonly address6?: string;
 }
 
-/** A container's places that were given to it before this process began. */
-export interface KnownPlacement extends Pick<GuestPlacement, "address" | "address6"> {
-  readonly ref: string;
-  readonly networkId: string;
-}
+/** A container's place that was given to it before this process began; it is called by the network's id. */
+export type AdoptedPlace = GuestWish["networks"][number];
 
 export interface GuestDeskParts {
   readonly clock: Clock;
@@ -46,7 +43,8 @@ type Answer = { readonly id: string; readonly number: number } & {
 type Used = Pick<GuestPlacement, "address" | "address6">;
 
 interface Entry {
-  readonly wish: GuestWish;
+  /** Its networks go by their ids once it has its places: somebody may give a name to another network. */
+  wish: GuestWish;
   readonly number: number;
   /** What its words mean, once a manager has said so. */
   places: readonly Pick<GuestPlace, "ref" | "networkId">[] | undefined;
@@ -107,22 +105,22 @@ export class GuestDesk {
     }
   }
 
-  /** The container is on no overlay any more: to be said once the kernel has let go of its addresses. */
-  letGo(id: string): void {
+  /**
+   * The container is on this network no more, or, without one, on no overlay: to be said once the kernel has let go of the addresses.
+   */
+  leave(id: string, networkId?: string): void {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
-    this.#entries.delete(id);
-    this.#sayNothing(entry.wish);
+    const next = this.#narrow(entry, ({ ref }) => networkId !== undefined && ref !== networkId);
+    if (next === undefined) this.#sayNothing(entry.wish);
+    else this.#say([next]);
   }
 
-  /** A container that has run since before this process began, and keeps what it has. */
-  adopt({ id, name, networks }: GuestWish, places: readonly KnownPlacement[]): void {
-    const used = networks.map((on) => {
-      const place = places.find(({ ref }) => ref === on.ref);
-      return { ...on, ...(place !== undefined && { used: usedOf(place) }) };
-    });
-    const entry = this.#enter({ id, name, networks: used });
-    Object.assign(entry, { places, isPlaced: true });
+  /** A container that has run since before this process began keeps its place on one more network, of this id. */
+  adopt({ id, name }: Pick<GuestWish, "id" | "name">, on: AdoptedPlace): void {
+    const before = this.#entries.get(id);
+    const entry = this.#enter({ id, name, networks: [...(before?.wish.networks ?? []), on] });
+    settle(entry, [...(before?.places ?? []), { ref: on.ref, networkId: on.ref }]);
   }
 
   /** The node is in a cluster, and will introduce itself to its managers. */
@@ -174,7 +172,7 @@ export class GuestDesk {
       if (objection !== undefined) throw new Fault("unsupported", objection);
       const found = this.#placementsOf(entry);
       if (found !== undefined) {
-        entry.isPlaced = true;
+        settle(entry, entry.places ?? []);
         return found;
       }
       await this.#change(signal);
@@ -219,7 +217,7 @@ export class GuestDesk {
   /** What a container had, it can have no longer, or not now. */
   #refused(entry: Entry, refusal: GuestRefusal): void {
     const { clock, log } = this.#parts;
-    const { id, name } = entry.wish;
+    const { id } = entry.wish;
     if (PASSING.has(refusal.kind)) {
       clock.after(RETRY_MS, () => {
         if (this.#entries.get(id) === entry) this.#say([entry]);
@@ -227,15 +225,19 @@ export class GuestDesk {
       return;
     }
     log.warn("a container lost its network", { container: id, network: refusal.ref, error: refusal.message });
-    const left = refusal.ref === "" ? [] : entry.wish.networks.filter(({ ref }) => ref !== refusal.ref);
-    this.#entries.delete(id);
-    if (left.length > 0) {
-      const places = entry.places?.filter(({ ref }) => ref !== refusal.ref);
-      const next = this.#enter({ id, name, networks: left });
-      Object.assign(next, { places, isPlaced: true });
-      this.#say([next]);
-    }
+    const next = this.#narrow(entry, ({ ref }) => refusal.ref !== "" && ref !== refusal.ref);
+    if (next !== undefined) this.#say([next]);
     this.onLost(id, refusal.ref, refusal);
+  }
+
+  /** What is left of a container's networks; undefined when nothing is. */
+  #narrow({ wish, places }: Entry, stays: (on: { readonly ref: string }) => boolean): Entry | undefined {
+    this.#entries.delete(wish.id);
+    const networks = wish.networks.filter(stays);
+    if (networks.length === 0) return undefined;
+    const next = this.#enter({ ...wish, networks });
+    settle(next, places?.filter(stays) ?? []);
+    return next;
   }
 
   #say(entries: readonly Entry[]): void {
@@ -279,4 +281,12 @@ function usedOf({
   readonly address6?: string | undefined;
 }): Used {
   return { address, ...(address6 !== undefined && { address6 }) };
+}
+
+/** It has its places. */
+function settle(entry: Entry, places: NonNullable<Entry["places"]>): void {
+  const idOf = (word: string) => places.find(({ ref }) => ref === word)?.networkId ?? word;
+  entry.wish = { ...entry.wish, networks: entry.wish.networks.map((on) => ({ ...on, ref: idOf(on.ref) })) };
+  entry.places = places.map(({ networkId }) => ({ ref: networkId, networkId }));
+  entry.isPlaced = true;
 }

@@ -12,3 +12,4 @@ export { isDefault, LocalNetworks } from "./local-networks.ts";
 export { NetworkApplier, type Speaker } from "./network-applier.ts";
 export type * from "./network-kind.ts";
 export { NetworksFile } from "./networks-file.ts";
+export { Overlays } from "./overlays.ts";

@@ -10,12 +10,13 @@ import { findNetwork, type Listed, managerOf } from "./network-search.ts";
  */
 export async function connectNetwork(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
   const { container: ref, ...wish } = connectionFromWire(await request.json());
-  const { network, container } = await bothOf(request, backends, ref);
-  checkAttachable(backends, network.id);
-  if (!isByHand(container) || network.scope !== "local")
+  const container = await backends.containers.get(ref);
+  const network = mayBeElsewhere(backends, param(request, "id"));
+  if (network !== undefined) checkAttachable(backends, network.id);
+  if (!isByHand(container))
     throw new Fault("unsupported", `connecting a container to a network is not supported yet: ${BY_SERVICE}`);
-  checkOfContainers(network);
-  await backends.networks.connect(container.id, network.id, wish);
+  if (network !== undefined) checkOfContainers(network);
+  await backends.networks.connect(container.id, network?.id ?? param(request, "id"), wish);
   return empty(200);
 }
 
@@ -25,13 +26,24 @@ export async function disconnectNetwork(request: ApiRequest, backends: Backends)
   if (!container.networks.some(({ networkId }) => networkId === network.id)) {
     throw new Fault("forbidden", `container ${container.id} is not connected to network ${network.name}`);
   }
-  if (!isByHand(container) || network.scope !== "local")
+  if (!isByHand(container))
     throw new Fault(
       "unsupported",
       `disconnecting a container from a network is not supported yet: ${BY_SERVICE}`,
     );
   await backends.networks.disconnect(container.id, network.id);
   return empty(200);
+}
+
+/** The network; undefined on a worker that does not know it: a manager may, and says so when the container comes. */
+function mayBeElsewhere(backends: Backends, ref: string): Listed | undefined {
+  const { isManager, state } = backends.swarm.state();
+  try {
+    return findNetwork(backends, ref, "");
+  } catch (error) {
+    if (state === "active" && !isManager && Fault.is(error, "not-found")) return undefined;
+    throw error;
+  }
 }
 
 const BY_SERVICE =

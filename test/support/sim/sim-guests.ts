@@ -26,8 +26,7 @@ export class SimGuests {
   newDesk(parts: { readonly clock: Clock; readonly log: Log }): GuestDesk {
     const desk = new GuestDesk(parts);
     for (const { id, name, networkId, address } of this.#all.values())
-      if (address !== undefined)
-        desk.adopt(wishOf(id, name, networkId), [{ ref: networkId, networkId, address }]);
+      if (address !== undefined) desk.adopt({ id, name }, { ref: networkId, aliases: [], used: { address } });
       else this.#all.delete(name);
     desk.onLost = (id) => this.#forget(id);
     this.#desk = desk;
@@ -58,7 +57,7 @@ export class SimGuests {
     const made = this.#all.get(name);
     if (made?.address === undefined) return;
     this.#all.delete(name);
-    this.#desk?.letGo(made.id);
+    this.#desk?.leave(made.id);
   }
 
   /** The machine has lost its power, or left the cluster. */
