@@ -128,6 +128,7 @@ export class AgentMachine {
       },
       observe: (wanted) => kernel.observe(wanted),
       undelivered: (namespace) => kernel.undelivered(namespace),
+      lackOfFlowTables: () => kernel.lackOfFlowTables(),
       watch: (signal, onChange) => kernel.watch(signal, onChange),
       portsInUse: () => kernel.portsInUse(),
       lackOfSctp: () => kernel.lackOfSctp(),

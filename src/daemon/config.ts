@@ -32,6 +32,7 @@ export interface Config {
   readonly bip?: string | undefined;
   readonly ipv6: "auto" | "off";
   readonly balancer: "auto" | "nftables" | "ipvs";
+  readonly "flow-tables": "auto" | "off";
   readonly "kernel-tag": string;
   readonly "default-addr-pools": readonly string[];
   readonly "default-addr-pool-size"?: number | undefined;
@@ -136,6 +137,11 @@ const SETTINGS: { readonly [K in Key]-?: Setting } = {
   balancer: {
     schema: z.enum(["auto", "nftables", "ipvs"]).default("auto"),
     about: "what spreads IPv4 connections to VIPs and published ports over tasks; auto is nftables",
+  },
+  "flow-tables": {
+    schema: z.enum(["auto", "off"]).default("auto"),
+    about:
+      "auto: connections under way pass the sandboxes of networks by the kernel's shortcut, if it has one; off: by all rules",
   },
   "kernel-tag": {
     schema: tag.default("sh"),

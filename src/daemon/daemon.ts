@@ -109,7 +109,7 @@ async function openParts(config: Config, version: string, log: Log): Promise<Ope
   });
   const kernel = new ThreadKernel({ tag: config["kernel-tag"], netnsDir, log });
   const isMember = new NodeStateFile(dataRoot).exists();
-  const network = makeNodeNetwork({
+  const network = await makeNodeNetwork({
     ...{ config, kernel, netnsDir, clock, random, log },
     waitsFor: isMember ? ["engine", "cluster"] : ["engine"],
     onChange: (action, of, container) => events.publish(networkEvent(action, of, { container })),

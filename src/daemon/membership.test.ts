@@ -25,7 +25,7 @@ async function strandedNode(): Promise<{ membership: Membership; clock: FakeCloc
   });
   const config = readConfig(["--data-root", folder, "--exec-root", folder]);
   const kernel = new FakeKernel();
-  const network = makeNodeNetwork({
+  const network = await makeNodeNetwork({
     ...{ config, kernel, waitsFor: ["cluster"], netnsDir: "/netns" },
     ...{ clock, random: seededRandom(6), log: silentLog },
   });

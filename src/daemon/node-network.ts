@@ -52,7 +52,7 @@ export interface NodeNetworkNeeds {
   readonly log: Log;
 }
 
-export function makeNodeNetwork({ config, ...needs }: NodeNetworkNeeds): NodeNetworkParts {
+export async function makeNodeNetwork({ config, ...needs }: NodeNetworkNeeds): Promise<NodeNetworkParts> {
   const { clock, log } = needs;
   const gatewaySubnet = config["gateway-subnet"];
   const dns = hostResolver(config);
@@ -62,7 +62,11 @@ export function makeNodeNetwork({ config, ...needs }: NodeNetworkNeeds): NodeNet
   const applier = new NetworkApplier({
     ...needs,
     settings: { gatewaySubnet, ipv6 },
-    plan: { tag: config["kernel-tag"], balancer: balancerOf(config) },
+    plan: {
+      tag: config["kernel-tag"],
+      balancer: balancerOf(config),
+      flowTables: await hasFlowTables(config, needs),
+    },
     // As long as nobody could ask, the resolver would look for its address in vain.
     onFacts: (facts) => isInUse(facts) && resolver.tell(facts),
   });
@@ -113,6 +117,14 @@ function isInUse({ self, tasks }: NetworkFacts): boolean {
 
 function balancerOf({ balancer }: Config): Balancer {
   return BALANCERS[balancer === "auto" ? "nftables" : balancer];
+}
+
+/** Without them all works the same, and slower: so nobody is troubled with what the kernel lacks. */
+async function hasFlowTables(config: Config, { kernel, log }: Pick<NodeNetworkNeeds, "kernel" | "log">) {
+  if (config["flow-tables"] === "off") return false;
+  const lack = await kernel.lackOfFlowTables().catch(messageOf);
+  if (lack !== "") log.info("no flow tables", { because: lack });
+  return lack === "";
 }
 
 /** The kernel lists IPv6 addresses when it has IPv6 at all, be it that no link has any. */

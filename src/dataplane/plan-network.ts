@@ -6,6 +6,7 @@ import type { Balancer, Balancing, PublishedService, VirtualService } from "./ba
 import { bridgePart, containerBridges } from "./bridges.ts";
 import { encryption, withEncryptedMtu } from "./encryption.ts";
 import type { NetworkFacts, PortFact } from "./facts.ts";
+import { flowTable } from "./flow-tables.ts";
 import { hostPart } from "./host.ts";
 import { hostPart6 } from "./host6.ts";
 import { meshPart } from "./mesh.ts";
@@ -27,6 +28,8 @@ export interface PlanSettings {
   readonly resolverPort?: number;
   /** MTU of tasks' gateway legs, bytes; the kernel's 1500 when absent. */
   readonly gatewayMtu?: number;
+  /** Sandboxes get flow tables, which not every kernel has. */
+  readonly flowTables?: boolean;
   /** nftables when absent. */
   readonly balancer?: Balancer;
 }
@@ -49,8 +52,10 @@ export function planNetwork(given: NetworkFacts, settings: PlanSettings): NodeNe
   const surveys = surveyNetworks(facts, tasks);
   const ingress = surveys.find((survey) => survey.network.ingress);
   const sandboxes = surveys.map((survey) => {
-    const parts = sandboxParts(names, facts, survey, gateway, settings.balancer ?? nftBalancer);
-    return [sandboxNameOf(survey.network.id), merge(parts)] as const;
+    const sandbox = merge(sandboxParts(names, facts, survey, gateway, settings.balancer ?? nftBalancer));
+    const fast = settings.flowTables ? [flowTable(names, sandbox, survey.network.ingress)] : [];
+    const tables = [...sandbox.tables, ...fast];
+    return [sandboxNameOf(survey.network.id), { ...sandbox, tables }] as const;
   });
   const own = tasks.map((task) => {
     const four = taskSandbox(names, task, gateway, { host: HOST, resolverPort, ...mtuOf(task, settings) });

@@ -9,7 +9,7 @@ import { SCENARIOS, type Scenario, TAG } from "./scenarios.fake.ts";
 const folder = resolve(import.meta.dirname, "../../docs/rulesets");
 
 test.each(SCENARIOS)("$name", async (scenario) => {
-  const network = planNetwork(scenario.facts, { tag: TAG });
+  const network = planNetwork(scenario.facts, { tag: TAG, flowTables: scenario.flowTables ?? false });
   await expect(pageOf(scenario, network)).toMatchFileSnapshot(`${folder}/${scenario.name}.md`);
 });
 

@@ -16,6 +16,8 @@ export interface Scenario {
   /** What to look at, in Markdown. */
   readonly prose: string;
   readonly facts: NetworkFacts;
+  /** The kernel has them. */
+  readonly flowTables?: true;
 }
 
 export const TAG = "sh";
@@ -310,6 +312,20 @@ route per task, and nothing that is asked or learned.`,
       ),
       { web1: { front: "fd00:1::3" }, web2: { front: "fd00:1::4" } },
     ),
+  },
+  {
+    name: "flow-tables",
+    title: "On a kernel with flow tables",
+    prose: `\`web\` has one task and publishes 8080; a second node may take its connections, too. Where the kernel has flow tables each
+sandbox gets the table \`sh-flow\`: what is established there goes from device to device past all other rules. The connection's mark
+is set before, because the way of its answers is looked up by it.`,
+    facts: factsOf(
+      [ingress],
+      [node(1, ingress), node(2, ingress)],
+      [service("web", { vips: { ingress: "10.0.0.5" }, ports: [http] })],
+      [{ task: "web1", on: 1, addresses: { ingress: "10.0.0.6" } }],
+    ),
+    flowTables: true,
   },
   {
     name: "by-hand",

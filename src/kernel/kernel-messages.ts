@@ -20,6 +20,7 @@ export type KernelCall =
   | "portsInUse"
   | "lackOfSctp"
   | "lackOfEncryption"
+  | "lackOfFlowTables"
   | "destroy";
 
 /** What the daemon asks of its kernel. Calls and watches have numbers of their own. */

@@ -43,6 +43,7 @@ const CALL: { readonly [K in KernelCall]: (argument: unknown) => Promise<unknown
   portsInUse: () => kernel.portsInUse(),
   lackOfSctp: () => kernel.lackOfSctp(),
   lackOfEncryption: () => kernel.lackOfEncryption(),
+  lackOfFlowTables: () => kernel.lackOfFlowTables(),
   destroy: () => kernel.destroy(),
 };
 

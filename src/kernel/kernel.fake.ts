@@ -74,6 +74,10 @@ export class FakeKernel implements Kernel {
     return "";
   }
 
+  async lackOfFlowTables(): Promise<string> {
+    return "";
+  }
+
   async destroy(): Promise<void> {
     this.#round({ namespaces: { [HOST]: EMPTY_NAMESPACE } });
   }

@@ -47,6 +47,8 @@ export interface Kernel {
   lackOfSctp(): Promise<string>;
   /** Why tunnels cannot be encrypted on this machine, as half a sentence; "" when they can. Tried at the kernel, not guessed. */
   lackOfEncryption(): Promise<string>;
+  /** Why sandboxes can have no flow tables on this machine, as half a sentence; "" when they can. Tried at the kernel, not guessed. */
+  lackOfFlowTables(): Promise<string>;
   /** Removes everything of ours. */
   destroy(): Promise<void>;
 }

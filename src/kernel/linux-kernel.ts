@@ -144,6 +144,11 @@ export class LinuxKernel implements Kernel {
     return this.#inTurn(async () => this.#namespaces.host.xfrm?.lack() ?? NO_IPSEC);
   }
 
+  lackOfFlowTables(): Promise<string> {
+    const { host } = this.#namespaces;
+    return this.#inTurn(async () => host.inside(() => host.tables.lackOfFlowTables()));
+  }
+
   destroy(): Promise<void> {
     return this.#inTurn(async () => {
       this.#catchUp?.cancel();

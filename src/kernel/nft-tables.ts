@@ -1,4 +1,4 @@
-import { equal } from "../lib/index.ts";
+import { equal, messageOf } from "../lib/index.ts";
 import {
   changeTable,
   type NftTable,
@@ -73,6 +73,18 @@ export class NftTables {
     return { tables, strange };
   }
 
+  /** Why there can be no flow tables, as half a sentence; "" when there can: one is made, and removed. */
+  lackOfFlowTables(): string {
+    const probe = probeOf(`${this.#prefix}probe`);
+    try {
+      this.put(probe);
+      this.remove(probe);
+      return "";
+    } catch (error) {
+      return `this kernel has no flow tables (nf_flow_table_inet, nft_flow_offload): ${messageOf(error)}`;
+    }
+  }
+
   /** All tables of IP that are there, others' too, as nft prints them. */
   readAll(): NftTable[] {
     return parseRuleset(this.#run("list ruleset"));
@@ -137,5 +149,12 @@ export class NftTables {
     return this.#context.run(commands);
   }
 }
+
+/** Hangs at no hook but that of loopback's flow table, which nothing is put in. */
+const probeOf = (name: string): NftTable => ({
+  ...{ family: "inet", name, sets: [], maps: [] },
+  flowtables: [{ name: "ways", devices: ["lo"] }],
+  chains: [{ name: "never", rules: ["flow add @ways"] }],
+});
 
 const keyOf = ({ family, name }: TableName): string => `${family} ${name}`;

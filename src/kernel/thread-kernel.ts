@@ -105,6 +105,10 @@ export class ThreadKernel implements Kernel {
     return this.#call("lackOfEncryption");
   }
 
+  lackOfFlowTables(): Promise<string> {
+    return this.#call("lackOfFlowTables");
+  }
+
   destroy(): Promise<void> {
     return this.#call("destroy");
   }

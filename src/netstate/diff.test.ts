@@ -112,3 +112,17 @@ test("a table of ours that nobody knows is replaced when wanted, removed when no
     "remove table ip6 sh-old",
   ]);
 });
+
+test("a flow table comes after its devices, again when one of them is made again, and not for less", () => {
+  const fast = { family: "inet", name: "sh-flow", sets: [], maps: [], chains: [] } as const;
+  const flowtables = [{ name: "ways", devices: ["leg", "tunnel"] }];
+  const want = { ...NAMESPACE, tables: [{ ...fast, flowtables }] };
+  const last = (now: ObservedNamespace) => steps(now, want).filter((step) => /table|link/.test(step));
+  const put = "put table inet sh-flow";
+  expect(last(EMPTY_NAMESPACE)).toEqual(["add link leg", "add link tunnel", put]);
+  const gone = want.links.filter(({ name }) => name !== "leg");
+  expect(last({ ...want, links: gone })).toEqual(["add link leg", put]);
+  const other = want.links.map((link) => (link.kind === "vxlan" ? { ...link, vni: 4097 } : link));
+  expect(last({ ...want, links: other })).toEqual(["remove link tunnel", "add link tunnel", put]);
+  expect(steps({ ...want, addresses: [] }, want).join()).not.toContain("table inet");
+});

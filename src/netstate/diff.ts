@@ -1,6 +1,6 @@
 import { equal, sharedEnds } from "../lib/index.ts";
 import { diffIpvs } from "./ipvs.ts";
-import type { Link, Namespace, Route, RouteRule } from "./node-network.ts";
+import type { Link, Namespace, NftTable, Route, RouteRule } from "./node-network.ts";
 import {
   type LinkSetting,
   type ObservedNamespace,
@@ -15,7 +15,8 @@ import { diffXfrm } from "./xfrm.ts";
  * to the kernel (a link's MAC or MTU) is no difference.
  */
 export function diffNamespace(now: ObservedNamespace, want: Namespace): Operation[] {
-  const left = withoutLostLinks(now, lostLinks(now.links, want.links));
+  const lost = lostLinks(now.links, want.links);
+  const left = withoutLostLinks(now, lost);
   const operations = [
     ...diffLinks(now, want),
     ...diffSysctls(left, want),
@@ -23,7 +24,7 @@ export function diffNamespace(now: ObservedNamespace, want: Namespace): Operatio
     ...diffRoutes(left, want),
     ...diffRules(left, want),
     ...diffNeighbours(withoutFlushed(left, want), want),
-    ...diffTables(now, want),
+    ...diffTables(withoutLame(now, lost), want),
     ...diffXfrm(now.xfrm, want.xfrm),
     ...diffIpvs(now, want),
   ];
@@ -175,6 +176,17 @@ function diffNeighbours(left: ObservedNamespace, want: Namespace): Operation[] {
     ...macs.gone.map((entry): Operation => ({ op: "remove-fdb", entry })),
     ...macs.fresh.map((entry): Operation => ({ op: "put-fdb", entry })),
   ];
+}
+
+/** A flow table loses devices that go, and does not get them again when they come: such a table is no more known. */
+function withoutLame(now: ObservedNamespace, lost: ReadonlySet<string>): ObservedNamespace {
+  const there = new Set(now.links.map(({ name }) => name).filter((name) => !lost.has(name)));
+  const isLame = ({ flowtables = [] }: NftTable) =>
+    flowtables.some(({ devices }) => devices.some((device) => !there.has(device)));
+  const lame = now.tables.filter(isLame);
+  if (lame.length === 0) return now;
+  const tables = now.tables.filter((table) => !lame.includes(table));
+  return { ...now, tables, strange: [...(now.strange ?? []), ...lame] };
 }
 
 function diffTables(now: ObservedNamespace, want: Namespace): Operation[] {

@@ -39,6 +39,18 @@ test("a table as nft reads it", () => {
 `);
 });
 
+test("a flow table stands before the rules that name it; another device makes the table anew", () => {
+  const fast = (devices: readonly string[]) => table([], { flowtables: [{ name: "ways", devices }] });
+  expect(formatTable(fast(["sh-t1", "sh-v4097"]))).toContain(`
+  flowtable ways {
+    hook ingress priority filter;
+    devices = { sh-t1, sh-v4097 };
+  }
+  chain vip-vote {`);
+  expect(changeTable(fast(["sh-t1"]), fast(["sh-t1"]))).toBe("");
+  expect(changeTable(fast(["sh-t1"]), fast(["sh-t2"]))).toBe(replaceTable(fast(["sh-t2"])));
+});
+
 test("one more backend: its element, and the rules of its service's chain", () => {
   expect(changeTable(table(["10.0.1.7"]), table(["10.0.1.7", "10.0.1.8"]))).toBe(
     `add element ip sh-lb self { 10.0.1.8 . 10.0.1.8 }

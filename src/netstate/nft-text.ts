@@ -1,5 +1,5 @@
 import { equal } from "../lib/index.ts";
-import type { NftChain, NftMap, NftSet, NftTable } from "./node-network.ts";
+import type { NftChain, NftFlowtable, NftMap, NftSet, NftTable } from "./node-network.ts";
 import type { TableName } from "./operations.ts";
 
 /** A table as nft(8) reads it. */
@@ -7,6 +7,7 @@ export function formatTable(table: NftTable): string {
   const blocks = [
     ...table.sets.map(formatSet),
     ...table.maps.map(formatMap),
+    ...(table.flowtables ?? []).map(formatFlowtable),
     ...table.chains.map(formatChain),
   ];
   return [`table ${table.family} ${table.name} {`, ...blocks.map((lines) => indent(lines)), "}", ""].join(
@@ -26,7 +27,7 @@ export function removeTable({ family, name }: TableName): string {
 
 /**
  * The commands that make `from` into `to`, touching only what differs: elements, and rules of the chains that changed. When
- * a set's type or a base chain differs, the whole table is replaced.
+ * a set's type, a flow table or a base chain differs, the whole table is replaced.
  */
 export function changeTable(from: NftTable, to: NftTable): string {
   if (!sameSkeleton(from, to)) return replaceTable(to);
@@ -57,6 +58,7 @@ function sameSkeleton(from: NftTable, to: NftTable): boolean {
   const bones = (table: NftTable) => ({
     sets: table.sets.map(({ elements: _, ...rest }) => rest),
     maps: table.maps.map(({ elements: _, ...rest }) => rest),
+    flowtables: table.flowtables ?? [],
     base: table.chains.flatMap(({ name, base }) => (base === undefined ? [] : [{ name, base }])),
   });
   const ranges = [...from.sets, ...from.maps].some((set) => set.flags?.includes("interval"));
@@ -106,6 +108,11 @@ function formatSet(set: NftSet): string[] {
 function formatMap(map: NftMap): string[] {
   const type = `type ${map.key} : ${map.value}`;
   return block(`map ${map.name}`, [type, ...flagsOf(map), ...elementsOf(mapElements(map))]);
+}
+
+function formatFlowtable({ name, devices }: NftFlowtable): string[] {
+  const ours = `devices = { ${devices.join(", ")} };`;
+  return block(`flowtable ${name}`, ["hook ingress priority filter;", ours]);
 }
 
 function formatChain({ name, base, rules }: NftChain): string[] {

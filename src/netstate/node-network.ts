@@ -110,7 +110,15 @@ export interface NftTable {
   readonly name: string;
   readonly sets: readonly NftSet[];
   readonly maps: readonly NftMap[];
+  readonly flowtables?: readonly NftFlowtable[];
   readonly chains: readonly NftChain[];
+}
+
+/** Where rules may put connections, to go from device to device without any chain. */
+export interface NftFlowtable {
+  readonly name: string;
+  /** Links of the same namespace, at whose ingress it is asked. */
+  readonly devices: readonly string[];
 }
 
 export interface NftSet {

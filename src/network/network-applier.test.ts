@@ -40,6 +40,9 @@ class Stubborn implements Kernel {
   async lackOfEncryption() {
     return "";
   }
+  async lackOfFlowTables() {
+    return "";
+  }
 
   async portsInUse() {
     return new Set<string>();

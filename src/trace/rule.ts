@@ -46,6 +46,8 @@ const STATEMENTS: readonly (readonly [RegExp, Doing])[] = [
   says("reject.*", () => ({ kind: "drop", word: "refused" })),
   says("return", () => ({ kind: "return" })),
   says("continue", () => ({ kind: "next" })),
+  // Later packets of the connection go the way that this one goes.
+  says("flow add @\\S+", () => ({ kind: "next" })),
   says("(goto|jump) (\\S+)", ([word, chain]) => go(`${word} ${chain}`)),
   says("masquerade.*", () => ({ kind: "from", address: undefined })),
   says("snat (?:ip6? )?to (\\S+)", ([address]) => ({ kind: "from", address: address ?? "" })),

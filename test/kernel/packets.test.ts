@@ -2,5 +2,5 @@ import { BALANCERS } from "../../src/dataplane/index.ts";
 import { describeCrowd } from "./crowd.contract.ts";
 import { describePackets } from "./packets.contract.ts";
 
-describePackets("nftables", BALANCERS.nftables);
+describePackets("nftables", { balancer: BALANCERS.nftables });
 describeCrowd("nftables", BALANCERS.nftables);

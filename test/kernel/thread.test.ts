@@ -73,6 +73,7 @@ test("what it asks and hears comes over whole: faults, ports, changes by others"
   expect(await kernel.portsInUse()).toEqual(new Set());
   expect(await kernel.undelivered("box-0")).toBe(0);
   expect(await kernel.lackOfSctp()).toMatch(/^$|^this kernel does not follow SCTP connections/);
+  expect(await kernel.lackOfFlowTables()).toMatch(/^$|^this kernel has no flow tables/);
   expect(await kernel.lackOfEncryption()).toMatch(/^$|^this kernel has no (IPsec|ESP with AES-GCM)$/);
   await kernel.apply(boxes(1));
   expect(await kernel.undelivered("box-0")).toBe(0);

@@ -12,7 +12,7 @@ import { serve, talkOverTcp } from "../support/traffic.ts";
 
 /** What nftables does in test/kernel/packets.test.ts, IPVS does as well; and what only IPVS has to do. */
 
-describePackets("ipvs", BALANCERS.ipvs);
+describePackets("ipvs", { balancer: BALANCERS.ipvs });
 describeCrowd("ipvs", BALANCERS.ipvs);
 
 const SANDBOXES = ["net-front-network", "net-ingress-network"] as const;

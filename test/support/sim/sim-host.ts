@@ -262,6 +262,7 @@ const WILLING: Kernel = {
   undelivered: async () => 0,
   portsInUse: async () => new Set(),
   lackOfSctp: async () => "",
+  lackOfFlowTables: async () => "",
   lackOfEncryption: async () => "",
   destroy: async () => undefined,
 };

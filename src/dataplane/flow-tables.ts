@@ -1,0 +1,27 @@
+import type { Namespace, NftTable } from "../netstate/index.ts";
+import type { Names } from "./names.ts";
+
+/**
+ * A sandbox's shortcut (nft(8), flowtables): what is established goes from device to device with the translation and the way that its
+ * connection has, past routes, rules and chains. Behind the doors of chain "forward", so only what they let in comes to it.
+ *
+ * Asked on the way there alone: the kernel looks up the other way by the same mark, and the mark leads clients' answers back, while
+ * what goes to a task has a way without one. Not in the host, whose forwarding is others' to filter, count and shape.
+ */
+export function flowTable(names: Names, { links }: Pick<Namespace, "links">, marks: boolean): NftTable {
+  const mark = marks ? "meta mark set ct mark " : "";
+  return {
+    family: "inet",
+    name: names.table("flow"),
+    sets: [],
+    maps: [],
+    flowtables: [{ name: "ways", devices: links.map(({ name }) => name).sort() }],
+    chains: [
+      {
+        name: "forward",
+        base: { type: "filter", hook: "forward", priority: "filter + 1", policy: "accept" },
+        rules: [`ct direction original ct state established ${mark}flow add @ways`],
+      },
+    ],
+  };
+}
