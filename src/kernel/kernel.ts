@@ -41,7 +41,10 @@ export interface Kernel {
    * may be gone: their last answers are lost if the namespace goes now. 0 for a namespace that is not there.
    */
   undelivered(namespace: string): Promise<number>;
-  /** The ports of the host that its programs wait at, by whatever address: "tcp/8080", "udp/53". */
+  /**
+   * The ports of the host that its programs wait at: "tcp/8080" by whatever address, and "tcp/8080@127.0.0.1" by that one of IPv4,
+   * "tcp/8080@*" by all.
+   */
   portsInUse(): Promise<ReadonlySet<string>>;
   /** Why SCTP ports cannot be published on this machine, as half a sentence; "" when they can. */
   lackOfSctp(): Promise<string>;

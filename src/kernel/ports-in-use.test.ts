@@ -43,7 +43,9 @@ test("the kernel's lists as they are printed; one that is missing says nothing",
     );
     const any = "00000000000000000000000000000000";
     writeFileSync(join(folder, "udp6"), head + row(`${any}:0035`, `${any}:0000`, "07"));
-    expect([...portsInUse(folder)]).toEqual(["tcp/8080", "tcp/8081", "udp/53"]);
+    expect([...portsInUse(folder)]).toEqual([
+      ...["tcp/8080", "tcp/8080@*", "tcp/8081", "tcp/8081@127.0.0.1", "udp/53", "udp/53@*"],
+    ]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readSync } from "node:fs";
 
 /** A row of /proc/net/{tcp,udp}: "  0: 0100007F:1F90 00000000:0000 0A …": local address and port, remote ones, state. */
-const ROW_REGEXP = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) /;
+const ROW_REGEXP = /^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) /;
 
 /** Where the kernel lists sockets, and the state in which one takes what comes for its port (linux include/net/tcp_states.h). */
 const TABLES = [
@@ -13,19 +13,33 @@ const TABLES = [
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** The ports that programs of this network namespace wait at, by whatever address: "tcp/8080", "udp/53". */
+/**
+ * The ports that programs of this network namespace wait at: "tcp/8080" by whatever address, and "tcp/8080@127.0.0.1" by that one,
+ * "tcp/8080@*" by all of them. An IPv6 address other than all is not told.
+ */
 export function portsInUse(folder = "/proc/thread-self/net"): Set<string> {
   const ports = new Set<string>();
   for (const { file, protocol, state } of TABLES) {
     for (const row of rowsOf(`${folder}/${file}`)) {
-      const [, port, found] = ROW_REGEXP.exec(row) ?? [];
+      const [, address = "", port, found] = ROW_REGEXP.exec(row) ?? [];
       if (port === undefined) continue;
-      if (found === state) ports.add(`${protocol}/${Number.parseInt(port, 16)}`);
+      if (found === state) {
+        const name = `${protocol}/${Number.parseInt(port, 16)}`;
+        const at = addressOf(address);
+        ports.add(name);
+        if (at !== undefined) ports.add(`${name}@${at}`);
+      }
       // Sockets that listen are listed before connections, of which there may be very many.
       else if (protocol === "tcp") break;
     }
   }
   return ports;
+}
+
+/** "127.0.0.1" of "0100007F", as a little-endian machine prints it; "*" of nothing but zeros. */
+function addressOf(hex: string): string | undefined {
+  if (/^0+$/.test(hex)) return "*";
+  return hex.length === 8 ? Buffer.from(hex, "hex").reverse().join(".") : undefined;
 }
 
 /** Where the kernel says how it follows connections; nothing is there before it has had to. */

@@ -138,6 +138,7 @@ test("what cannot be had is said in Docker's words, and nothing is left half mad
   networks.create(aBridge("app", { ipam: [{ subnet: "10.9.0.0/24" }] }));
   networks.create(aBridge("auto"));
   kernel.machine.portsInUse.add("tcp/9000");
+  kernel.machine.lackOfSctp = "this kernel does not follow SCTP";
   const at = (ref: string, address?: string, aliases: string[] = []) =>
     wish(A, [], { networks: [{ ref, aliases, ...(address !== undefined && { address }) }] });
   await sandboxes.attach(wish(B, ["app"], { ports: [http] }), never);
@@ -154,6 +155,8 @@ test("what cannot be had is said in Docker's words, and nothing is left half mad
     [at("app", "10.8.0.9"), "Invalid address 10.8.0.9: It does not belong to any of this network's subnets"],
     [wish(A, ["bridge"], { ports: [http] }), "Bind for 0.0.0.0:8080 failed: port is already allocated"],
     [wish(A, ["app"], { ports: [{ ...http, published: 9000 }] }), "Bind for 0.0.0.0:9000 failed"],
+    [wish(A, ["app"], { ports: [{ ...http, hostAddress: "::1" }] }), "cannot publish port at ::1"],
+    [wish(A, ["app"], { ports: [{ ...http, protocol: "sctp" }] }), "this kernel does not follow SCTP"],
   ];
   const before = kernel.machine.names();
   for (const [asked, message] of refused) {

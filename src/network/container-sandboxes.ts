@@ -22,7 +22,7 @@ export interface ContainerSandboxesParts {
   readonly bridges: Bridges;
   /** Kinds of networks beside the bridges of this node: asked after them. */
   readonly others?: readonly NetworkKind[];
-  readonly kernel: Pick<Kernel, "portsInUse">;
+  readonly kernel: Pick<Kernel, "portsInUse" | "lackOfSctp">;
   readonly netnsDir: string;
   /** Whom the node asks for names, and where. */
   readonly dns: { readonly upstreams: readonly string[]; readonly search: readonly string[] };
@@ -184,10 +184,24 @@ export class ContainerSandboxes implements ContainerNetworks {
   async #portsFor({ containerId, ports }: SandboxWish): Promise<readonly HostPort[]> {
     const { hostPorts, kernel, applier } = this.#parts;
     if (ports.length === 0) return hostPorts.giveContainer(containerId, []);
+    await this.#checkPorts(ports);
     const inUse = new Set(await kernel.portsInUse());
     for (const service of applier.facts().services)
-      for (const { protocol, published } of service.ports) inUse.add(`${protocol}/${published}`);
+      for (const { protocol, published } of service.ports)
+        for (const at of ["", "@*"]) inUse.add(`${protocol}/${published}${at}`);
     return hostPorts.giveContainer(containerId, ports, inUse);
+  }
+
+  async #checkPorts(ports: readonly PublishWish[]): Promise<void> {
+    const strange = ports.find(({ hostAddress = "" }) => hostAddress.includes(":") && hostAddress !== "::");
+    if (strange !== undefined) {
+      const what = "ports are published at IPv4 addresses of the host, or at all addresses";
+      throw new Fault("unsupported", `cannot publish port at ${strange.hostAddress}: ${what}`);
+    }
+    const sctp = ports.find(({ protocol }) => protocol === "sctp");
+    const lack = sctp === undefined ? "" : await this.#parts.kernel.lackOfSctp();
+    if (lack === "") return;
+    throw new Fault("unsupported", `cannot publish port ${sctp?.published || sctp?.target}/sctp: ${lack}`);
   }
 
   /** Makes the box what the kernel has; when it cannot be had, or is not wanted any more, all is as it was before. */

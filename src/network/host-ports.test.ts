@@ -95,6 +95,16 @@ test("tasks and containers made by hand share one book: a port is one's at an ad
     "81/tcp is in use on this node by a container",
   );
   expect(() => ports.giveContainer("d", [wanted(99)], new Set(["tcp/99"]))).toThrow("Bind for 0.0.0.0:99");
+  const programs = new Set(["tcp/90", "tcp/90@127.0.0.1", "tcp/91", "tcp/91@*"]);
+  expect(() => ports.giveContainer("d", [wanted(90)], programs)).toThrow("Bind for 0.0.0.0:90");
+  expect(() => ports.giveContainer("d", [wanted(90, "127.0.0.1")], programs)).toThrow(
+    "Bind for 127.0.0.1:90",
+  );
+  expect(() => ports.giveContainer("d", [wanted(91, "192.0.2.1")], programs)).toThrow(
+    "Bind for 192.0.2.1:91",
+  );
+  expect(numbers(ports.giveContainer("d", [wanted(90, "192.0.2.1")], programs))).toEqual([90]);
+  expect(ports.giveContainer("f", [wanted(92, "0.0.0.0")])).toEqual(ports.giveContainer("f", [wanted(92)]));
   ports.startOver("task");
   expect(numbers(ports.giveContainer("e", [wanted(8080)]))).toEqual([8080]);
   expect(numbers(ports.portsOf("a"))).toEqual([81, first]);

@@ -52,19 +52,18 @@ export class HostPorts {
   }
 
   /**
-   * The same for a container made by hand. `isInUse`: whether something else of the host has a port. Fault "conflict" in Docker's
-   * words (moby libnetwork/portallocator).
+   * The same for a container made by hand. `inUse`: as the kernel tells it, "tcp/8080" and "tcp/8080@127.0.0.1". Fault "conflict" in
+   * Docker's words (moby libnetwork/portallocator).
    */
   giveContainer(
     id: string,
     wanted: readonly WantedPort[],
     inUse: ReadonlySet<string> = NONE,
   ): readonly HostPort[] {
-    const ports = wanted.map((port): HostPort => ({ name: "", publishMode: "host", ...port }));
+    const ports = wanted.map(hostPortOf);
     return this.#give({ id, owner: "container" }, ports, (port, given) => {
       const isOwn = given.some((other) => clash(other, port));
-      if (isOwn || inUse.has(keyOf(port)) || this.#isTaken(port))
-        throw new Fault("conflict", boundText(port));
+      if (isOwn || isInUse(port, inUse) || this.#isTaken(port)) throw new Fault("conflict", boundText(port));
       return inUse;
     });
   }
@@ -83,8 +82,7 @@ export class HostPorts {
 
   /** A container made by hand that runs already with these ports. */
   adoptContainer(id: string, ports: readonly WantedPort[]): void {
-    const held = ports.map((port): HostPort => ({ name: "", publishMode: "host", ...port }));
-    this.#held.set(id, { owner: "container", ports: held });
+    this.#held.set(id, { owner: "container", ports: ports.map(hostPortOf) });
   }
 
   /** What a restarted agent finds them by; undefined when the task's words say all of them. */
@@ -151,6 +149,22 @@ export class HostPorts {
       (held) => (owner === undefined || held.owner === owner) && held.ports.some((of) => clash(of, port)),
     );
   }
+}
+
+/** How all addresses may be said. */
+const EVERY_ADDRESS = ["", "0.0.0.0", "::"];
+
+function hostPortOf({ hostAddress = "", ...port }: WantedPort): HostPort {
+  const at = EVERY_ADDRESS.includes(hostAddress) ? {} : { hostAddress };
+  return { name: "", publishMode: "host", ...port, ...at };
+}
+
+/** Whether a program has it: at its address, or at all of them; any program, where it is for all addresses itself. */
+function isInUse({ hostAddress, ...port }: HostPort, inUse: ReadonlySet<string>): boolean {
+  const key = keyOf(port);
+  return hostAddress === undefined
+    ? inUse.has(key)
+    : inUse.has(`${key}@${hostAddress}`) || inUse.has(`${key}@*`);
 }
 
 /** One number of one protocol at one address, where no address is all of them; 0 is no number yet. */
