@@ -36,7 +36,7 @@ test("what is asked for is given if it fits, wherever the node's routes lead", (
     [{ subnet: "172.17.4.0/24" }, "Pool overlaps with other one on this address space"],
     [{ subnet: "fd00:1::/60" }, "Pool overlaps with other one on this address space"],
     [{ subnet: "10.0.0.0/31" }, "it has no room for containers"],
-    [{ subnet: "ten" }, "invalid subnet: ten"],
+    [{ subnet: "ten" }, "invalid subnet ten: invalid CIDR"],
     [{ subnet: "10.9.0.0/24", gateway: "10.8.0.1" }, "no matching subnet for gateway 10.8.0.1"],
     [{ subnet: "10.9.0.0/24", ipRange: "10.8.0.0/25" }, "no matching subnet for range 10.8.0.0/25"],
     [{ subnet: "10.9.0.0/24", auxAddresses: { a: "10.8.0.1" } }, "no matching subnet for gateway 10.8.0.1"],

@@ -79,7 +79,7 @@ function sideOf6(asked: IpamConfig | undefined, { networks }: Taken): BridgeNetw
   if (asked?.subnet === undefined)
     throw new Fault("invalid", "cannot use --ipv6: say --subnet with an IPv6 subnet for a bridge network");
   const cidr = parseCidr6(asked.subnet);
-  if (cidr === undefined) throw new Fault("invalid", `invalid subnet: ${asked.subnet}`);
+  if (cidr === undefined) throw new Fault("invalid", `invalid subnet ${asked.subnet}: invalid CIDR`);
   const subnet = formatCidr6(cidr);
   checkFree(subnet, networks);
   return { subnet, gateway: gatewayOf(subnet, asked) };
@@ -87,7 +87,7 @@ function sideOf6(asked: IpamConfig | undefined, { networks }: Taken): BridgeNetw
 
 function requireSubnet(text: string): NonNullable<ReturnType<typeof parseCidr>> {
   const cidr = parseCidr(text);
-  if (cidr === undefined) throw new Fault("invalid", `invalid subnet: ${text}`);
+  if (cidr === undefined) throw new Fault("invalid", `invalid subnet ${text}: invalid CIDR`);
   if (cidr.bits > LEAST_BITS)
     throw new Fault("invalid", `cannot use subnet ${text}: it has no room for containers`);
   return cidr;

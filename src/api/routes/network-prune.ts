@@ -15,7 +15,7 @@ export async function pruneNetworks(request: ApiRequest, backends: Backends): Pr
   const manager = managerOf(backends);
   const deleted: string[] = [];
   for (const network of allNetworks(backends)) {
-    if (network.scope !== "local" || network.builtin || network.inUse || !goes(network)) continue;
+    if (network.scope !== "local" || network.fixed || network.inUse || !goes(network)) continue;
     if (await isRemoved(backends.networks, network)) deleted.push(network.name);
   }
   for (const network of manager?.networks.list() ?? []) {

@@ -10,8 +10,10 @@ export interface Listed {
   readonly driver: string;
   readonly scope: "local" | "swarm";
   readonly labels: Readonly<Record<string, string>>;
-  /** It came with the node. */
+  /** Docker's own word for what every node has of itself. */
   readonly builtin: boolean;
+  /** Nobody made it, so that nobody can remove it. */
+  readonly fixed: boolean;
   /** A container of this node is on it, as far as the node knows without asking. */
   readonly inUse: boolean;
   readonly createdAt: Instant;
@@ -22,14 +24,27 @@ function ofCluster(network: Network): Listed {
   const { name, driver, labels } = network.spec;
   const { id, createdAt } = network;
   const wire = networkToWire(network);
-  return { id, name, driver, scope: "swarm", labels, builtin: false, inUse: false, createdAt, wire };
+  return {
+    id,
+    name,
+    driver,
+    scope: "swarm",
+    labels,
+    builtin: false,
+    fixed: false,
+    inUse: false,
+    createdAt,
+    wire,
+  };
 }
 
 function ofNode(network: LocalNetwork): Listed {
   const { id, name, driver, scope, labels = {}, custom = false, inUse = !custom, createdAt = 0 } = network;
-  const builtin = scope === "local" && !custom;
+  const fixed = scope === "local" && !custom;
+  // moby runconfig.IsPreDefinedNetwork; the gateway bridge is none.
+  const builtin = fixed && ["bridge", "host", "none"].includes(name);
   const wire = localNetworkToWire(network);
-  return { id, name, driver, scope, labels, builtin, inUse, createdAt, wire };
+  return { id, name, driver, scope, labels, builtin, fixed, inUse, createdAt, wire };
 }
 
 /**

@@ -99,8 +99,8 @@ function requireManager({ swarm }: Backends): void {
 }
 
 async function remove(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
-  const { id, name, scope, builtin } = findNetwork(backends, param(request, "id"), "");
-  if (builtin || isPredefined(id)) {
+  const { id, name, scope, fixed } = findNetwork(backends, param(request, "id"), "");
+  if (fixed || isPredefined(id)) {
     throw new Fault("forbidden", `${name} is a pre-defined network and cannot be removed`);
   }
   if (scope === "local") await backends.networks.remove(id);
