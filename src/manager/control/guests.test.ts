@@ -246,6 +246,15 @@ function aux(prefix: string, from: number, to: number): Record<string, string> {
   );
 }
 
+test("a network that is made while the leader gives another its VNI does not get the same", async () => {
+  await seed(put("network", unsaved(aNetwork("ingress", { ingress: true }))));
+  const planned = planCluster(store.view, { now: 0, newId: () => "x" }).changes;
+  expect(JSON.stringify(planned)).toContain('"vni":4097');
+  await makeNetwork("back");
+  expect(networks.get("back").state?.vni).toBe(4097);
+  await expect(seed(...planned)).rejects.toThrow("update out of sequence");
+});
+
 describe("a network and a node with containers made by hand", () => {
   test("the network is in use, in words that name the container", async () => {
     await guests.place("n1", wish("a"));

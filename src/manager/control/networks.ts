@@ -71,7 +71,10 @@ export class NetworkControl {
       const grant = grantNetwork(view, spec, [...view.all("network")], ownSubnets);
       if ("error" in grant)
         throw new Fault("forbidden", `cannot create network ${spec.name}: ${grant.error}`);
-      return [put("network", { ...newMeta(id, clock.now()), spec, state: grant.state })];
+      // Their versions guard: the leader must not give one that waits, at the same moment, the same VNI.
+      const waiting = [...view.all("network")].filter(({ state }) => state === undefined);
+      const made = { ...newMeta(id, clock.now()), spec, state: grant.state };
+      return [made, ...waiting].map((network) => put("network", network));
     });
     return this.get(id);
   }
