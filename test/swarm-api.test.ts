@@ -396,6 +396,7 @@ describe("a network", () => {
     [{ Name: "host", Driver: "overlay" }, /^403 /],
     [{ Name: "a.b", Driver: "overlay" }, /^400 .*name must be valid as a DNS name component$/],
     [{ Name: "", Driver: "overlay" }, /^400 .*name must be provided$/],
+    [{ Name: "ingress" }, /^409 network with name ingress already exists$/],
     [{ Name: "none" }, /^403 operation is not permitted on predefined none network$/],
     [{ Name: "n", Scope: "swarm" }, /^501 cannot create a bridge network with scope swarm/],
     [{ Name: "n", Driver: "bridge", Options: { foo: "1" } }, /^501 cannot use --opt foo=1/],

@@ -94,7 +94,7 @@ export class Agent {
       ...parts.settings,
       onRepaired: (what) => this.#tunnels.repaired(what),
     });
-    this.#meshPorts = new MeshPorts(parts);
+    this.#meshPorts = new MeshPorts({ ...parts, hostPorts });
     const sandboxes = new TaskSandboxes({
       ...{ network: this.#network, kernel: parts.kernel, gateway, hostPorts },
       nodeId: parts.settings.nodeId,

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { PortFact, ServiceFact } from "../dataplane/index.ts";
 import { type Log, silentLog } from "../lib/index.ts";
+import { HostPorts } from "../network/index.ts";
 import { MeshPorts } from "./mesh-ports.ts";
 
 function publishing(...numbers: number[]): ServiceFact[] {
@@ -19,6 +20,17 @@ test("a published port that a program has is told once, and again when it was pu
   await ports.look(publishing());
   await ports.look(publishing(8080));
   expect(told).toHaveLength(2);
+});
+
+test("a published port that a container made by hand has is told too: the mesh has it from now on", async () => {
+  const told: string[] = [];
+  const log: Log = { ...silentLog, warn: (text) => void told.push(text) };
+  const hostPorts = new HostPorts();
+  hostPorts.giveContainer("c", [{ protocol: "tcp", published: 8080, target: 80 }]);
+  await new MeshPorts({ kernel: { portsInUse: async () => new Set() }, hostPorts, log }).look(
+    publishing(8080, 8081),
+  );
+  expect(told).toEqual(["published port hides a container made by hand"]);
 });
 
 test("a kernel that cannot say stops nothing", async () => {

@@ -1,13 +1,16 @@
 import type { ServiceFact } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import { type Log, messageOf } from "../lib/index.ts";
+import type { HostPorts } from "../network/index.ts";
 
 export interface MeshPortsParts {
   readonly kernel: Pick<Kernel, "portsInUse">;
+  /** Ports of containers made by hand. */
+  readonly hostPorts?: Pick<HostPorts, "isContainers">;
   readonly log: Log;
 }
 
-/** Says which ports of the mesh hide a program of this host: the whole cluster has them, so no node can refuse one. */
+/** Says which ports of the mesh hide a program or a container of this host: the whole cluster has them, so no node can refuse one. */
 export class MeshPorts {
   readonly #parts: MeshPortsParts;
   #known: ReadonlySet<string> = new Set();
@@ -29,6 +32,8 @@ export class MeshPorts {
       const inUse = await kernel.portsInUse();
       for (const { service, port } of fresh) {
         if (inUse.has(port)) log.warn("published port hides a program of this host", { port, service });
+        if (this.#parts.hostPorts?.isContainers(port))
+          log.warn("published port hides a container made by hand", { port, service });
       }
     } catch (error) {
       log.debug("ports in use not known", { error: messageOf(error) });

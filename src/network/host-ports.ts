@@ -95,6 +95,13 @@ export class HostPorts {
       : undefined;
   }
 
+  /** Whether a container made by hand has this port, "tcp/8080", at some address. */
+  isContainers(port: string): boolean {
+    return [...this.#held.values()].some(
+      ({ owner, ports }) => owner === "container" && ports.some((held) => keyOf(held) === port),
+    );
+  }
+
   portsOf(id: string): readonly HostPort[] {
     return this.#held.get(id)?.ports ?? [];
   }

@@ -29,6 +29,7 @@ interface Daemon {
   readonly networks: LocalNetworks;
   readonly sandboxes: ContainerSandboxes;
   readonly kernel: LinuxKernel;
+  readonly applier: NetworkApplier;
   stop(): Promise<void>;
 }
 
@@ -86,7 +87,7 @@ function startDaemon(): Daemon {
   });
   const running = [applier.run(stop.signal), host.inside(() => resolver.run(stop.signal))];
   return {
-    ...{ networks, sandboxes, kernel },
+    ...{ networks, sandboxes, kernel, applier },
     stop: async () => {
       stop.abort();
       await Promise.all(running);
@@ -150,6 +151,38 @@ test("a daemon that ends and starts again loses no packet, and touches nothing i
   expect(await held.ask("after")).toBe("after");
   expect(await hosts[0]!.run(["ip", "-o", "link"])).toBe(before);
   await expect.poll(() => lookUp("web", "api"), { timeout: 10_000 }).toContain("10.9.0.3");
+});
+
+test("a node that enters a cluster and leaves it again: containers made by hand notice nothing", async () => {
+  const held = await talkOverTcp(hosts[1]!.path(), "192.168.7.1", 8081);
+  talks.push(held);
+  const pinging = inBox("web", "ping", "-q", "-i", "0.01", "-c", "300", "10.9.0.3");
+  const { nodeId, dataPathAddress } = { nodeId: "node1", dataPathAddress: "192.168.7.1" };
+  const cluster = daemon.applier.enter({ nodeId, dataPathAddress, dataPathPort: 4789 });
+  const ingress = {
+    id: "ingress",
+    name: "ingress",
+    vni: 4096,
+    subnet: "10.0.0.0/24",
+    gateway: "10.0.0.1",
+    mtu: 1450,
+  };
+  cluster.setFacts({
+    ...{
+      networks: [{ ...ingress, ingress: true, internal: false }],
+      services: [],
+      endpoints: [],
+      attachments: [],
+    },
+    nodes: [{ id: nodeId, dataPathAddress, addresses: { ingress: "10.0.0.2" } }],
+  });
+  await cluster.settle();
+  expect(await hosts[0]!.run(["ip", "-o", "link"])).toContain("sh-mesh");
+  expect(await held.ask("member")).toBe("member");
+  await daemon.applier.leave();
+  expect(await hosts[0]!.run(["ip", "-o", "link"])).not.toContain("sh-mesh");
+  expect(await pinging).toContain("300 packets transmitted, 300 received, 0% packet loss");
+  expect(await held.ask("left")).toBe("left");
 });
 
 test("what somebody flushes comes back by itself", async () => {

@@ -74,16 +74,24 @@ async function create(request: ApiRequest, backends: Backends): Promise<ApiRespo
   if (driver === "overlay") requireManager(backends);
   if (isBridgeWanted(driver)) return createBridge(bridgeSpecFromWire(body), backends);
   const spec = networkSpecFromWire(body);
+  refuseNamesake(
+    backends.networks.list().filter(({ custom }) => custom),
+    spec.name,
+  );
   const network = await backends.manager().networks.create(spec);
   return json(201, { Id: network.id, Warning: "" });
 }
 
 /** One name is one network's, in the cluster and on the node (moby daemon/network.go). */
 async function createBridge(spec: BridgeSpec, backends: Backends): Promise<ApiResponse> {
-  if (allNetworks(backends).some(({ name }) => name === spec.name))
-    throw new Fault("exists", `network with name ${spec.name} already exists`);
+  refuseNamesake(allNetworks(backends), spec.name);
   const { id } = await backends.networks.create(spec);
   return json(201, { Id: id, Warning: "" });
+}
+
+function refuseNamesake(others: readonly { readonly name: string }[], wanted: string): void {
+  if (others.some(({ name }) => name === wanted))
+    throw new Fault("exists", `network with name ${wanted} already exists`);
 }
 
 /** Docker answers 403 here, and not its usual 503 (moby daemon/network.go, libnetwork/controller.go). */
