@@ -78,14 +78,11 @@ export async function makeNodeNetwork({ config, ...needs }: NodeNetworkNeeds): P
   const overlays = new Overlays({ desk: guests, known: () => applier.facts().networks });
   const parts = { ...needs, applier, gateway, hostPorts, bridges, dns, others: [overlays] };
   const sandboxes = new ContainerSandboxes(parts);
-  guests.onLost = (id, ref) => {
-    for (const networkId of ref === "" ? overlays.networksOf(id) : [ref])
-      sandboxes
-        .disconnect(id, networkId)
-        .catch((error: unknown) =>
-          log.warn("lost network not taken away", { container: id, error: messageOf(error) }),
-        );
-  };
+  overlays.whenLost((id, networkId) => {
+    const failed = (error: unknown) =>
+      log.warn("lost network not taken away", { container: id, error: messageOf(error) });
+    sandboxes.disconnect(id, networkId).catch(failed);
+  });
   return {
     ...{ guests, applier, gateway, hostPorts, localNetworks, bridges, sandboxes, dns, hasIpv6: ipv6 },
     run: async (signal) => {

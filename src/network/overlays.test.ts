@@ -130,11 +130,13 @@ function start(): void {
     desk.follow(told);
   };
   manager = new PlayedManager(desk, tell);
+  const overlays = new Overlays({ desk, known: () => applier.facts().networks });
   sandboxes = new ContainerSandboxes({
     ...{ applier, kernel, hostPorts: new HostPorts(), gateway: new GatewayAddresses(GATEWAY) },
     ...{ netnsDir: "/netns", bridges: new Bridges(local, true), dns: { upstreams: [], search: [] } },
-    others: [new Overlays({ desk, known: () => applier.facts().networks })],
+    others: [overlays],
   });
+  overlays.whenLost((id, networkId) => void sandboxes.disconnect(id, networkId));
   desk.open(manager);
   tell(disk);
 }
@@ -238,3 +240,25 @@ test("a daemon that comes back keeps what its containers have, before and after 
   await sandboxes.detach(A);
   await expect.poll(() => wished(A)).toBeUndefined();
 });
+
+test("a node that leaves the cluster, or a manager that gives a network no longer, takes it from the container alone", async () => {
+  const { number } = await attached(on("bridge", "front", "back"));
+  const refusal = { kind: "not-found", message: `network ${BACK} not found`, ref: BACK } as const;
+  desk.heard({ id: A, number, places: [], refusal });
+  await expect.poll(() => devices(A)?.toSorted()).toEqual(["eth0", "eth1", "gw0"]);
+  expect(await sandboxes.attach(wish(A, []), never).then(addresses)).toEqual([
+    "eth0 bridge 172.17.0.2/16",
+    "eth1 front 10.0.1.2/24",
+  ]);
+  desk.close(manager);
+  desk.disband();
+  await applier.leave();
+  await expect.poll(() => devices(A)?.toSorted()).toEqual(["eth0", "gw0"]);
+  expect(await sandboxes.attach(wish(A, []), never).then(addresses)).toEqual(["eth0 bridge 172.17.0.2/16"]);
+});
+
+/** Attaches a container; its last wish. */
+async function attached(networks: NetworkWish[]): Promise<NumberedWish> {
+  await sandboxes.attach(wish(A, networks), never);
+  return manager.wishes.get(A)!;
+}

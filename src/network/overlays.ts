@@ -24,6 +24,8 @@ export class Overlays implements NetworkKind {
   readonly #parts: OverlaysParts;
   /** By container, the overlays that it is on, under their ids. */
   readonly #wanted = new Map<string, readonly Wanted[]>();
+  /** Names of overlays that containers are or were on, by id: the node may not be on them any more. */
+  readonly #names = new Map<string, string>();
 
   constructor(parts: OverlaysParts) {
     this.#parts = parts;
@@ -35,6 +37,8 @@ export class Overlays implements NetworkKind {
     const all = known();
     const exact = all.find(({ id }) => id === ref) ?? all.find(({ name }) => name === ref);
     if (exact !== undefined) return { id: exact.id, name: exact.name };
+    const name = this.#names.get(ref);
+    if (name !== undefined) return { id: ref, name };
     return desk.isOpen ? { id: ref, name: ref } : undefined;
   }
 
@@ -54,6 +58,7 @@ export class Overlays implements NetworkKind {
     const found = placements.find(({ ref }) => ref === network.id);
     if (found === undefined) throw new Fault("internal", `network ${network.name} was not told of`);
     const { id } = found.network;
+    this.#names.set(id, found.network.name);
     this.#wanted.set(guest.id, [...before, wantedOf({ ...network, id }, asked)]);
     return membershipOf(found, asked);
   }
@@ -64,6 +69,7 @@ export class Overlays implements NetworkKind {
     const address = withoutBits(place.address);
     const address6 = v6 && withoutBits(v6.address);
     const wanted = wantedOf({ id: networkId, name: networkName }, wish);
+    this.#names.set(networkId, networkName);
     this.#wanted.set(guest.id, [...(this.#wanted.get(guest.id) ?? []), wanted]);
     const used = { address, ...(address6 !== undefined && { address6 }) };
     this.#parts.desk.adopt(guest, { ...wanted, used });
@@ -81,9 +87,12 @@ export class Overlays implements NetworkKind {
     this.#parts.desk.leave(containerId, networkId);
   }
 
-  /** The overlays that the container is on. */
-  networksOf(containerId: string): readonly string[] {
-    return this.#wanted.get(containerId)?.map(({ ref }) => ref) ?? [];
+  /** `take` is called for every place on a network that a container is to lose: no manager gives it any longer. */
+  whenLost(take: (containerId: string, networkId: string) => void): void {
+    this.#parts.desk.onLost = (id, ref) => {
+      const all = this.#wanted.get(id)?.map((on) => on.ref) ?? [];
+      for (const networkId of ref === "" ? all : [ref]) take(id, networkId);
+    };
   }
 
   /** In Docker's words (moby daemon/container_operations.go). */
