@@ -5,7 +5,10 @@ import { addressOf, docker, type LabRecord, onHost } from "../src/lab/index.ts";
 import { execOk } from "../src/sys/index.ts";
 import { median } from "./measure.ts";
 
-/** One TCP stream, the median time of one small request after the other, and 1,000 of them a second, client to server. */
+/**
+ * One TCP stream, the median time of one small request after the other, and 1,000 of them a second, client to server. Requests are asked by
+ * wrk and answered by HAProxy, ahead of all else that the machine has to do: what is measured is the way between them.
+ */
 export interface Traffic {
   readonly gbits: number;
   readonly requestUs: number;
@@ -28,7 +31,9 @@ const RUNS = 5;
 const SECONDS = 2;
 const STREAM_PORT = 5201;
 const HTTP_PORT = 8090;
-const RATE = 1_000;
+/** Short runs of paced requests, in turns: a hiccup of the machine spoils one of them. */
+const PACED_RUNS = 15;
+const FIRST = ["chrt", "-f", "1"];
 const NETWORK = "traffic";
 
 /** All ways, in turns, so that a slow minute of the machine hits all alike. */
@@ -67,30 +72,36 @@ const serve = (lab: LabRecord, name: string, ...words: readonly string[]): Promi
 
 async function inTurns(paths: Readonly<Record<Way, Path>>): Promise<TrafficTimes> {
   const ways = Object.keys(paths) as Way[];
-  const runs: Record<Way, Traffic[]> = { direct: [], local: [], remote: [], containers: [] };
+  const runs: Record<Way, Unpaced[]> = { direct: [], local: [], remote: [], containers: [] };
+  const paced: Record<Way, Paced[]> = { direct: [], local: [], remote: [], containers: [] };
   for (let i = 0; i < RUNS; i++) for (const way of ways) runs[way].push(await measureOnce(paths[way]));
-  const middle = (all: readonly Traffic[]): Traffic => ({
-    gbits: median(all.map((t) => t.gbits)),
-    requestUs: median(all.map((t) => t.requestUs)),
-    pacedUs: median(all.map((t) => t.pacedUs)),
-    pacedP99Us: median(all.map((t) => t.pacedP99Us)),
+  for (let i = 0; i < PACED_RUNS; i++) for (const way of ways) paced[way].push(await pacedOnce(paths[way]));
+  const middle = (way: Way): Traffic => ({
+    gbits: median(runs[way].map((t) => t.gbits)),
+    requestUs: median(runs[way].map((t) => t.requestUs)),
+    pacedUs: median(paced[way].map((t) => t.pacedUs)),
+    pacedP99Us: median(paced[way].map((t) => t.pacedP99Us)),
   });
   return {
-    direct: middle(runs.direct),
-    local: middle(runs.local),
-    remote: middle(runs.remote),
-    containers: middle(runs.containers),
+    direct: middle("direct"),
+    local: middle("local"),
+    remote: middle("remote"),
+    containers: middle("containers"),
   };
 }
 
+type Paced = Pick<Traffic, "pacedUs" | "pacedP99Us">;
+type Unpaced = Pick<Traffic, "gbits" | "requestUs">;
+
 function serversIn(prefix: readonly string[], shift = 0): ChildProcess[] {
+  const answers = ["-db", "-f", join(import.meta.dirname, "haproxy.cfg")];
   const commands = [
-    ["iperf3", "-s", "-p", String(STREAM_PORT + shift)],
-    [process.execPath, join(import.meta.dirname, "http-server.mjs"), String(HTTP_PORT + shift)],
+    { argv: ["iperf3", "-s", "-p", String(STREAM_PORT + shift)], env: {} },
+    { argv: [...FIRST, "haproxy", ...answers], env: { PORT: String(HTTP_PORT + shift) } },
   ];
-  return commands.map((command) => {
-    const [file = "", ...args] = [...prefix, ...command];
-    return spawn(file, args, { stdio: "ignore" });
+  return commands.map(({ argv, env }) => {
+    const [file = "", ...args] = [...prefix, ...argv];
+    return spawn(file, args, { stdio: "ignore", env: { ...process.env, ...env } });
   });
 }
 
@@ -100,21 +111,31 @@ async function end(child: ChildProcess): Promise<void> {
   await once(child, "exit");
 }
 
-async function measureOnce({ from, address, shift }: Path): Promise<Traffic> {
-  const run = (...argv: readonly string[]) => execOk([...from, ...argv] as [string, ...string[]]);
+async function measureOnce({ from, address, shift }: Path): Promise<Unpaced> {
   const port = String(STREAM_PORT + shift);
-  const json = JSON.parse(await run("iperf3", "-J", "-c", address, "-p", port, "-t", String(SECONDS)));
+  const words = ["-J", "-c", address, "-p", port, "-t", String(SECONDS)];
+  const json = JSON.parse(await execOk([...from, "iperf3", ...words] as [string, ...string[]]));
+  const text = await wrk({ from, address, shift }, SECONDS);
+  return { gbits: json.end.sum_received.bits_per_second / 1e9, requestUs: microseconds(text, 50) };
+}
+
+async function pacedOnce(path: Path): Promise<Paced> {
+  const text = await wrk(path, 1, "-s", join(import.meta.dirname, "pace.lua"));
+  return { pacedUs: microseconds(text, 50), pacedP99Us: microseconds(text, 99) };
+}
+
+/** One connection, one request at a time. */
+function wrk({ from, address, shift }: Path, seconds: number, ...more: readonly string[]): Promise<string> {
+  const words = ["-t1", "-c1", `-d${seconds}s`, "--latency", ...more];
   const url = `http://${address}:${HTTP_PORT + shift}/`;
-  const text = await run("wrk", "-t1", "-c1", `-d${SECONDS}s`, "--latency", url);
-  const [, value = "", unit = ""] = /50%\s+([\d.]+)(us|ms)/.exec(text) ?? [];
-  const pace = join(import.meta.dirname, "pace.mjs");
-  const paced = JSON.parse(await run(process.execPath, pace, url, String(RATE), String(SECONDS)));
-  return {
-    gbits: json.end.sum_received.bits_per_second / 1e9,
-    requestUs: Number(value) * (unit === "ms" ? 1000 : 1),
-    pacedUs: paced.p50,
-    pacedP99Us: paced.p99,
-  };
+  const [file = "", ...args] = [...from, ...FIRST, "wrk", ...words, url];
+  return execOk([file, ...args]);
+}
+
+/** A line of wrk's distribution: "99%    2.01ms". */
+function microseconds(text: string, percent: number): number {
+  const [, value = "", unit = ""] = new RegExp(`${percent}%\\s+([\\d.]+)(us|ms|s)`).exec(text) ?? [];
+  return Number(value) * ({ us: 1, ms: 1e3, s: 1e6 }[unit] ?? Number.NaN);
 }
 
 interface TaskPlace {

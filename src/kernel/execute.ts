@@ -36,6 +36,7 @@ import {
   ruleBody,
 } from "./netlink/routes.ts";
 import type { Refusal } from "./netlink/socket.ts";
+import { switchGroOff } from "./offloads.ts";
 import { sysctlPath } from "./read-namespace.ts";
 
 const FORWARDING6 = "net.ipv6.conf.all.forwarding";
@@ -139,6 +140,8 @@ function addLink(handle: NamespaceHandle, link: Link, round: Round): Refusal | u
   const refusal = makeLink(handle, link, round);
   if (refusal !== undefined) return refusal;
   if (handle.shared) handle.inside(() => disableIpv6(link.name));
+  // Out of an encrypted one nothing could be merged before. Tried, not asked: a tunnel that merges twice is slower, and as good.
+  if (link.kind === "vxlan" && !link.encrypted) handle.inside(() => switchGroOff(link.name));
   return setLink(handle, link, link.master === undefined ? [] : ["master"]);
 }
 

@@ -18,6 +18,7 @@ interface Libc {
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   send(fd: number, data: Uint8Array, length: number, flags: number): number;
   recv(fd: number, data: Uint8Array, length: number, flags: number): number;
+  ioctl(fd: number, request: number, argument: Uint8Array): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array | null): number;
   epoll_wait(epoll: number, events: Uint8Array, count: number, timeoutMs: number): number;
@@ -34,6 +35,7 @@ const SIGNATURES: readonly string[] = [
   "int setsockopt(int fd, int level, int name, const void *value, unsigned int length)",
   "long send(int fd, const void *data, size_t length, int flags)",
   "long recv(int fd, void *data, size_t length, int flags)",
+  "int ioctl(int fd, unsigned long request, void *argument)",
   "int epoll_create1(int flags)",
   "int epoll_ctl(int epoll, int operation, int fd, const void *event)",
   "int epoll_wait(int epoll, void *events, int count, int timeout)",
@@ -81,4 +83,17 @@ export function bindMount(source: string, target: string): void {
 
 export function unmount(target: string): void {
   checked(libc().umount2(target, MNT_DETACH), `unmount ${target}`);
+}
+
+/** Runs `work` with the address of two 32-bit words, for requests that hold a pointer; what the words are then. */
+export function withWords(words: readonly [number, number], work: (address: bigint) => void): number[] {
+  const type = koffi.array("uint32_t", words.length, "Array");
+  const memory = koffi.alloc("uint32_t", words.length);
+  try {
+    koffi.encode(memory, type, [...words]);
+    work(koffi.address(memory));
+    return koffi.decode(memory, type);
+  } finally {
+    koffi.free(memory);
+  }
 }
