@@ -34,10 +34,11 @@ export function traceBackend({ membership, network, containers, kernel }: TraceP
   };
 }
 
-/** The task whose container one may have meant. */
+/** The task, or the container made by hand, that one may have meant by its container. */
 async function taskOf(containers: TraceParts["containers"], ref: string): Promise<string | undefined> {
   try {
-    return requireContainer(await containers.list(), ref).labels[TASK_ID_LABEL];
+    const { id, labels } = requireContainer(await containers.list(), ref);
+    return labels[TASK_ID_LABEL] ?? id;
   } catch {
     return undefined;
   }

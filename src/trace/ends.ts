@@ -140,7 +140,8 @@ function byName(
     if (vip !== undefined && host === name)
       return to([vip], `name ${host} is ${vip}, a VIP on ${network.name}`);
     const rows = facts.endpoints.filter((row) => row.serviceId === service?.id || nameIs(row.name, name));
-    const addresses = rows.flatMap((row) => row.addresses[network.id] ?? []);
+    const ofTasks = rows.flatMap((row) => row.addresses[network.id] ?? []);
+    const addresses = ofTasks.length > 0 ? ofTasks : guestsCalled(facts, name, network.id);
     if (addresses.length > 0)
       return to(addresses, `name ${host} is ${addresses.join(", ")} on ${network.name}`);
   }
@@ -149,6 +150,12 @@ function byName(
   const names = shared.map((network) => network.name).join(", ") || "none";
   if (known) return { nowhere: `the client has no name ${host}: they share no network (its own: ${names})` };
   throw new Fault("not-found", `no service, task or address ${host} on this node's networks`);
+}
+
+/** Addresses of containers made by hand that are called so on the network. */
+function guestsCalled({ guests = [] }: NetworkFacts, name: string, networkId: string): string[] {
+  const called = guests.filter(({ names }) => names[networkId]?.includes(name));
+  return called.flatMap(({ addresses }) => addresses[networkId] ?? []);
 }
 
 const nameIs = (full: string, name: string): boolean => full === name || full.startsWith(`${name}.`);

@@ -26,7 +26,10 @@ const directoryOf = remembered((facts: NetworkFacts): Directory => {
 export const tasksOf = (facts: NetworkFacts): readonly NamedTask[] => directoryOf(facts).tasks;
 
 function allTasks(facts: NetworkFacts): NamedTask[] {
-  const names = new Map(facts.endpoints.map(({ taskId, name }) => [taskId, shortened(name)]));
+  const names = new Map([
+    ...facts.endpoints.map(({ taskId, name }) => [taskId, shortened(name)] as const),
+    ...guestNames(facts),
+  ]);
   const services = new Map(facts.services.map(({ id, name }) => [id, name]));
   const own = facts.tasks.map(({ taskId, serviceId }) => {
     const service = services.get(serviceId);
@@ -45,6 +48,11 @@ function allTasks(facts: NetworkFacts): NamedTask[] {
   return [...all.values()].map((task) => ({ ...task, name: names.get(task.taskId) ?? task.name }));
 }
 
+/** Containers made by hand on overlays, by their own names. */
+function guestNames({ guests = [] }: NetworkFacts): ReadonlyMap<string, string> {
+  return new Map(guests.map(({ id, names }) => [id, Object.values(names)[0]?.[0] ?? id]));
+}
+
 /** "web.1" of "web.1.<task id>". */
 const shortened = (name: string): string => name.split(".").slice(0, -1).join(".") || name;
 
@@ -53,10 +61,12 @@ export const placeOf = (facts: NetworkFacts, namespace: string): string =>
   directoryOf(facts).places.get(namespace) ?? namespace;
 
 function placesOf(facts: NetworkFacts, tasks: readonly NamedTask[]): Map<string, string> {
+  const byHand = guestNames(facts);
+  const what = (taskId: string) => (byHand.has(taskId) ? "container" : "task");
   return new Map([
     [HOST, "host"],
     ...facts.networks.map(({ id, name }): [string, string] => [`net-${id}`, `sandbox of ${name}`]),
-    ...tasks.map(({ taskId, name }): [string, string] => [netnsNameOf(taskId), `task ${name}`]),
+    ...tasks.map(({ taskId, name }): [string, string] => [netnsNameOf(taskId), `${what(taskId)} ${name}`]),
   ]);
 }
 

@@ -4,6 +4,7 @@ import type { SandboxPlace, SandboxWish } from "../../src/engine/index.ts";
 import { messageOf } from "../../src/lib/index.ts";
 import { aService } from "../../src/model/objects.fake.ts";
 import { Zones } from "../../src/resolver/zones.ts";
+import { explain, printTrace } from "../../src/trace/index.ts";
 import { PlayedCluster, type PlayedNode } from "../support/played-cluster.ts";
 import { connectTimes, pings, serve, type Talk, talkOverTcp } from "../support/traffic.ts";
 import { until } from "../support/until.ts";
@@ -98,6 +99,18 @@ test("names: theirs from any node and from tasks, a service's and its task's fro
     expect(resolve(node, asker, "web")).toHaveLength(1);
     expect(resolve(node, asker, "tasks.web")).toEqual([task.address]);
   }
+});
+
+test("trace knows them by their names, from both ends", async () => {
+  const traced = async (node: PlayedNode, client: string, destination: string) => {
+    const ground = { facts: node.applier.facts(), own: ["192.168.7.1"], listening: new Set<string>() };
+    return printTrace(explain(await node.applier.observe(), ground, { client, destination }));
+  };
+  const there = await traced(n1, "alice", "bob");
+  expect(there).toContain("name bob is 10.0.1.99 on front");
+  expect(there).toMatch(/container alice[\s\S]*sandbox of front[\s\S]*n2/);
+  expect(await traced(n2, "bob", `${addressOn(alice)}:80`)).toMatch(/alice on front/);
+  expect(await traced(n2, "web.1", "tools")).toMatch(/delivered to container bob/);
 });
 
 test("a published port leads to the container, and it reaches the outside", async () => {
