@@ -159,15 +159,13 @@ test("a container is connected to nothing and disconnected from nothing, in Dock
   }
 });
 
-test("a container that cannot be made: not on a network that takes none, in Docker's words; not at all yet", async () => {
+test("a container is not made on a network that takes none, in Docker's words", async () => {
   const create = (body: object) => post("/containers/create?name=x", { Image: "nginx", ...body });
   const words =
     "403 Could not attach to network closed: rpc error: code = PermissionDenied desc = network closed not manually attachable";
   expect(refusal(await create({ HostConfig: { NetworkMode: "closed" } }))).toBe(words);
   const { Id } = await get("/networks/closed");
   expect(refusal(await create({ NetworkingConfig: { EndpointsConfig: { [Id]: null } } }))).toBe(words);
-  for (const NetworkMode of ["open", "default", "host", "nowhere"]) {
-    expect(refusal(await create({ HostConfig: { NetworkMode } }))).toMatch(/^501 creating a container/);
-  }
+  expect((await create({ HostConfig: { NetworkMode: "open" } })).status).toBe(201);
   expect(refusal(await post("/containers/create", { HostConfig: 7 }))).toMatch(/^400 .*HostConfig/);
 });

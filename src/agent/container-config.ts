@@ -1,9 +1,9 @@
+import { hostOf, runtimeConfigOf } from "../engine/index.ts";
 import {
   type ContainerSpec,
   type GenericResource,
   namedFilesOf,
   placeOfFile,
-  type Resources,
   taskName,
 } from "../model/index.ts";
 import type { ContainerConfig } from "../runtime/index.ts";
@@ -19,7 +19,6 @@ export const HOST_PORTS_LABEL = "shoal.host-ports";
 
 /** Docker's resolver address inside every container; stacks hard-code it. */
 const RESOLVER = "127.0.0.11";
-const DEFAULT_LOG = { maxBytes: 10 * 2 ** 20, maxFiles: 3 };
 
 export interface TaskPlace {
   readonly containerId: string;
@@ -36,45 +35,26 @@ export interface TaskPlace {
 
 /** The task's words as the runtime wants them (swarm-map 3.10a). */
 export function containerConfigOf(task: AssignedTask, place: TaskPlace): ContainerConfig {
-  const { container, resources, log } = task.spec;
+  const { container } = task.spec;
   const hostname = container.hostname || place.host?.name || place.containerId.slice(0, 12);
   const [{ address, address6 = undefined } = {}] = task.attachments;
   const own = [address ?? place.gatewayAddress ?? place.host?.address, address6];
   return {
-    id: place.containerId,
-    name: taskName(task),
-    image: place.image,
-    labels: labelsOf(task, place),
-    ...(container.command.length > 0 && { entrypoint: container.command }),
-    ...(container.args.length > 0 && { args: container.args }),
-    env: [...container.env, ...genericEnv(task.generic ?? [])],
-    ...(container.dir !== "" && { dir: container.dir }),
-    ...(container.user !== "" && { user: container.user }),
-    groups: container.groups,
-    hostname,
-    tty: container.tty,
-    openStdin: container.openStdin,
-    readOnly: container.readOnly,
-    ...(container.init !== undefined && { init: container.init }),
-    ...(container.stopSignal !== "" && { stopSignal: container.stopSignal }),
-    mounts: container.mounts,
+    ...runtimeConfigOf(task.spec, {
+      id: place.containerId,
+      name: taskName(task),
+      image: place.image,
+      labels: labelsOf(task, place),
+      env: genericEnv(task.generic ?? []),
+      hostname,
+      hosts: [
+        ...own.flatMap((at) => (at === undefined ? [] : [{ address: at, names: [hostname] }])),
+        ...container.hosts.map(hostOf),
+      ],
+      dns: dnsOf(container.dns, place),
+      netns: place.netns,
+    }),
     ...filesOf(container),
-    hosts: [
-      ...own.flatMap((at) => (at === undefined ? [] : [{ address: at, names: [hostname] }])),
-      ...container.hosts.map(hostOf),
-    ],
-    dns: dnsOf(container.dns, place),
-    capAdd: container.capabilityAdd,
-    capDrop: container.capabilityDrop,
-    sysctls: container.sysctls,
-    ulimits: container.ulimits,
-    ...(container.oomScoreAdj !== 0 && { oomScoreAdj: container.oomScoreAdj }),
-    resources: resourcesOf(resources),
-    ...(container.health !== undefined && { health: container.health }),
-    ...(container.privileges !== undefined && { privileges: container.privileges }),
-    ...(place.netns !== undefined && { netns: place.netns }),
-    ...(log.name === "none" && { logDriver: log.name }),
-    ...logLimits(log.options),
   };
 }
 
@@ -101,18 +81,6 @@ function filesOf(container: ContainerSpec): Pick<ContainerConfig, "files"> {
   return files.length === 0 ? {} : { files };
 }
 
-/** Limits, and the memory it reserved: the kernel takes that away last, where the scheduler alone would only count it. */
-function resourcesOf({ limits, reservations }: Resources): ContainerConfig["resources"] {
-  const { nanoCpus, memoryBytes, pids } = limits;
-  const reserved = Math.min(reservations.memoryBytes, memoryBytes || reservations.memoryBytes);
-  return {
-    ...(memoryBytes > 0 && { memoryBytes }),
-    ...(reserved > 0 && { memoryReservationBytes: reserved }),
-    ...(nanoCpus > 0 && { nanoCpus }),
-    ...(pids > 0 && { pids }),
-  };
-}
-
 /** What the scheduler took from the node for it, as Docker says it: "DOCKER_RESOURCE_GPU=uuid-1,uuid-2". */
 function genericEnv(taken: readonly GenericResource[]): string[] {
   const kinds = new Map<string, string[]>();
@@ -135,19 +103,4 @@ function labelsOf(task: AssignedTask, place: TaskPlace): Record<string, string> 
     ...(place.gatewayAddress !== undefined && { [GATEWAY_LABEL]: place.gatewayAddress }),
     ...(place.hostPorts !== undefined && { [HOST_PORTS_LABEL]: place.hostPorts }),
   };
-}
-
-function hostOf(line: string): { address: string; names: string[] } {
-  const [address = "", ...names] = line.split(/\s+/);
-  return { address, names };
-}
-
-const SUFFIXES: Readonly<Record<string, number>> = { "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
-
-/** json-file's max-size ("10m") and max-file ("3"). Unlike Docker's, our logs are bounded when nobody says so. */
-function logLimits(options: Readonly<Record<string, string>>): { logMaxBytes: number; logMaxFiles: number } {
-  const [, digits = "", suffix = ""] = /^(\d+)([bkmg]?)$/i.exec(options["max-size"] ?? "") ?? [];
-  const bytes = Number(digits) * (SUFFIXES[suffix.toLowerCase()] ?? 1);
-  const files = Number(options["max-file"] ?? 0);
-  return { logMaxBytes: bytes || DEFAULT_LOG.maxBytes, logMaxFiles: files || DEFAULT_LOG.maxFiles };
 }

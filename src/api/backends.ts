@@ -20,6 +20,8 @@ import type {
   PullProgress,
   PushedTag,
   RegistryLogin,
+  RestartRule,
+  RunSpec,
   Secret,
   SecretSpec,
   Service,
@@ -193,7 +195,7 @@ export interface LocalNetworks {
   remove(id: string): Promise<void>;
   /** For a container made by hand that runs. Faults in Docker's words. */
   connect(containerId: string, networkId: string, wish: NetworkConnection): Promise<void>;
-  disconnect(containerId: string, networkId: string): Promise<void>;
+  disconnect(containerId: string, network: { readonly id: string; readonly name: string }): Promise<void>;
 }
 
 /** What a container asks of a network. */
@@ -209,8 +211,32 @@ export interface ContainerBackend {
   get(ref: string): Promise<ContainerInfo>;
   /** What it wrote into its own file system; 0 when it is gone. */
   bytesOf(id: string): Promise<number>;
+  /** A container made by hand; its id. Faults in Docker's words: a taken name, an image that is not here, a network that is none. */
+  create(spec: RunSpec, name: string): Promise<string>;
+  /** False when it runs already. */
+  start(ref: string): Promise<boolean>;
+  /** False when it does not run. */
+  stop(ref: string, how: StopWords): Promise<boolean>;
+  restart(ref: string, how: StopWords): Promise<void>;
+  kill(ref: string, signal: string): Promise<void>;
+  pause(ref: string): Promise<void>;
+  unpause(ref: string): Promise<void>;
+  rename(ref: string, name: string): Promise<void>;
+  setRestart(ref: string, rule: RestartRule): Promise<void>;
+  remove(ref: string, how: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
+  /** Begins to wait at once; its exit code. Rejects with the signal's reason. */
+  wait(ref: string, condition: WaitCondition, signal: AbortSignal): Promise<number>;
   logs(id: string, options: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
 }
+
+/** What a stop may say: the container's own words when absent. */
+export interface StopWords {
+  readonly graceMs?: number;
+  readonly signal?: string;
+}
+
+/** moby container/state.go WaitCondition. */
+export type WaitCondition = "not-running" | "next-exit" | "removed";
 
 /** Images of this node; words as runtime's Images. */
 export interface ImageBackend {

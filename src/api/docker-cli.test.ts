@@ -166,16 +166,24 @@ describe.skipIf(major === undefined)("the docker CLI", () => {
       const making = (await tell("volume create --label a=b db")) + (await tell("volume create other"));
       const volumes = await tell("volume ls", "volume ls -q --filter dangling=true", "volume inspect db");
       const gone = (await tell("volume rm other")) + (await tell("volume rm other"));
+      const byHand = [
+        "run -d --name hand -p 8080:6379 -v db:/data redis:3.2 redis-server",
+        "ps -a --filter name=hand --format {{.Names}}:{{.State}}",
+        "inspect hand --format {{.HostConfig.PortBindings}}:{{.HostConfig.Binds}}",
+        "stop hand",
+        "rm hand",
+      ];
+      const hand: string[] = [];
+      for (const command of byHand) hand.push(await tell(command));
       const rest = await tell(
         "events --since 10m --until 1s",
         "events --since 10m --until 1s --filter type=volume",
-        "run redis:3.2",
+        "rm web.1.x",
         "exec web.1.x ls",
-        "rm -f web.1.x",
         "system df",
         "service ls",
       );
-      const all = [reading, pulling, tagging, tagged, removing, making, volumes, gone, rest];
+      const all = [reading, pulling, tagging, tagged, removing, making, volumes, gone, ...hand, rest];
       await expect(all.join("")).toMatchFileSnapshot(golden);
     },
     60_000,
@@ -190,7 +198,7 @@ describe.skipIf(major === undefined)("the docker CLI", () => {
       stream: "stdout",
       line: Buffer.from("new\n"),
     });
-    node.backends.containers.stop(ID);
+    node.backends.containers.exit(ID);
     expect(await following).toEqual({ code: 0, stdout: "new\n", stderr: "" });
 
     const until = (systemClock.now() + 700) / 1000;

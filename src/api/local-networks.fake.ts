@@ -47,7 +47,7 @@ export class FakeLocalNetworks implements LocalNetworks {
     this.connections.set(`${containerId} ${networkId}`, wish);
   }
 
-  async disconnect(containerId: string, networkId: string): Promise<void> {
-    this.connections.delete(`${containerId} ${networkId}`);
+  async disconnect(containerId: string, { id }: { readonly id: string }): Promise<void> {
+    this.connections.delete(`${containerId} ${id}`);
   }
 }

@@ -1,81 +1,16 @@
 import { type Clock, Fault, Queue } from "../lib/index.ts";
 import type {
-  ContainerBackend,
-  ContainerInfo,
   DistributionInfo,
   EngineEvent,
   EventBackend,
   ImageBackend,
   ImageInfo,
-  LogLine,
-  LogQuery,
   PullProgress,
   PushedTag,
   RegistryLogin,
   VolumeBackend,
   VolumeInfo,
 } from "./backends.ts";
-
-/** Containers in memory; `say` writes to a log, `stop` ends one. */
-export class FakeContainers implements ContainerBackend {
-  readonly #all = new Map<string, ContainerInfo>();
-  readonly #lines = new Map<string, LogLine[]>();
-  readonly #followers = new Map<string, Set<Queue<LogLine>>>();
-
-  put(container: ContainerInfo): void {
-    this.#all.set(container.id, container);
-  }
-
-  say(id: string, line: LogLine): void {
-    this.#lines.set(id, [...(this.#lines.get(id) ?? []), line]);
-    for (const follower of this.#followers.get(id) ?? []) follower.push(line);
-  }
-
-  /** How many read the container's log just now. */
-  followersOf(id: string): number {
-    return this.#followers.get(id)?.size ?? 0;
-  }
-
-  stop(id: string): void {
-    for (const follower of this.#followers.get(id) ?? []) follower.close();
-  }
-
-  async list(): Promise<ContainerInfo[]> {
-    return [...this.#all.values()];
-  }
-
-  async get(ref: string): Promise<ContainerInfo> {
-    const all = await this.list();
-    const found = all.find((c) => c.id === ref || c.name === ref) ?? all.find((c) => c.id.startsWith(ref));
-    if (found === undefined) throw new Fault("not-found", `No such container: ${ref}`);
-    return found;
-  }
-
-  readonly written: Map<string, number> = new Map<string, number>();
-
-  async bytesOf(id: string): Promise<number> {
-    return this.written.get(id) ?? 0;
-  }
-
-  async *logs(id: string, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
-    const fits = (line: LogLine) =>
-      query[line.stream] &&
-      line.at >= (query.since ?? 0n) &&
-      (query.until === undefined || line.at <= query.until);
-    const past = (this.#lines.get(id) ?? []).filter(fits);
-    yield* query.tail === undefined ? past : past.slice(past.length - Math.min(query.tail, past.length));
-    if (!query.follow) return;
-    const queue = new Queue<LogLine>();
-    const followers = this.#followers.get(id) ?? new Set();
-    this.#followers.set(id, followers.add(queue));
-    signal.addEventListener("abort", () => queue.close(), { once: true });
-    try {
-      for await (const line of queue) if (fits(line)) yield line;
-    } finally {
-      followers.delete(queue);
-    }
-  }
-}
 
 /** "docker.io/library/redis" is "redis:latest". */
 function familiar(ref: string): string {

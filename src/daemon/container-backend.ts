@@ -1,5 +1,6 @@
 import type { ContainerBackend, ContainerInfo, EngineEvent } from "../api/index.ts";
 import { macOf, type NetworkFacts } from "../dataplane/index.ts";
+import type { Engine, RunRecord } from "../engine/index.ts";
 import { Fault, requireCidr, requireCidr6 } from "../lib/index.ts";
 import { HOST_NETWORK } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
@@ -18,24 +19,41 @@ export const TASK_ID_LABEL = "com.docker.swarm.task.id";
 
 export interface ContainerBackendParts {
   readonly containers: Containers;
+  /** Those made by hand. */
+  readonly engine: Engine;
   /** What the node's network is built from now. */
   facts(): NetworkFacts | undefined;
 }
 
 /** runtime's containers as the API asks for them: found by any name, with their places on networks. */
-export function containerBackend({ containers, facts }: ContainerBackendParts): ContainerBackend {
+export function containerBackend({ containers, engine, facts }: ContainerBackendParts): ContainerBackend {
   const info = (state: ContainerState): ContainerInfo => {
     const known = facts();
     const sandbox = state.labels[TASK_ID_LABEL] ?? state.id;
     const task = known?.tasks.find((t) => t.taskId === sandbox);
-    const networks = state.config.netns === undefined ? [HOST_PLACE] : placesOf(task, known);
-    return { ...state, networks, hostPorts: task?.hostPorts ?? [] };
+    const record = engine.recordOf(state.id);
+    const places = state.config.netns === undefined ? [HOST_PLACE] : placesOf(task, known);
+    const networks = places.length > 0 || record === undefined ? places : wantedPlaces(record);
+    const run = record && { ...record, isRestarting: engine.isRestarting(state.id) };
+    return { ...state, networks, hostPorts: task?.hostPorts ?? [], ...(run !== undefined && { run }) };
   };
+  const idOf = async (ref: string) => requireContainer(await containers.list(), ref).id;
   return {
     list: async () => (await containers.list()).map(info),
     get: async (ref) => info(requireContainer(await containers.list(), ref)),
     bytesOf: (id) => containers.bytesOf(id),
     logs: (id, options, signal) => containers.logs(id, options, signal),
+    create: (spec, name) => engine.create(spec, name),
+    start: async (ref) => engine.start(await idOf(ref)),
+    stop: async (ref, how) => engine.stop(await idOf(ref), how),
+    restart: async (ref, how) => engine.restart(await idOf(ref), how),
+    kill: async (ref, signal) => engine.kill(await idOf(ref), signal),
+    pause: async (ref) => engine.pause(await idOf(ref)),
+    unpause: async (ref) => engine.unpause(await idOf(ref)),
+    rename: async (ref, name) => engine.rename(await idOf(ref), name),
+    setRestart: async (ref, rule) => engine.setRestart(await idOf(ref), rule),
+    remove: async (ref, how) => engine.remove(await idOf(ref), how),
+    wait: async (ref, condition, signal) => engine.wait(await idOf(ref), condition, signal),
   };
 }
 
@@ -50,6 +68,12 @@ export function requireContainer(all: readonly ContainerState[], ref: string): C
     throw new Fault("invalid", `multiple IDs found with provided prefix: ${ref}`);
   }
   return found;
+}
+
+/** Of one that does not run: where it will be. */
+function wantedPlaces({ spec, networks }: RunRecord): ContainerInfo["networks"] {
+  const names = spec.networkMode === "none" ? ["none"] : networks.map(({ ref }) => ref);
+  return names.map((name) => ({ name, networkId: "", address: "", gateway: "", mac: "" }));
 }
 
 function placesOf(

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Backends } from "../api/index.ts";
+import { Engine, RunFolder } from "../engine/index.ts";
 import { ThreadKernel } from "../kernel/index.ts";
 import { type Log, runGroup } from "../lib/index.ts";
 import { RegistryClient } from "../registry/index.ts";
@@ -46,12 +47,13 @@ export async function runDaemon(
   const { containers, images, kernel, network, events } = parts;
   const membership = new Membership(parts);
   const facts = () => membership.facts();
+  const engine = makeEngine(parts);
   const backends: Backends = {
     system: new SystemFacts(config, { id: engineId(config["data-root"], random), version }, clock),
     swarm: membership,
     manager: () => managerBackend(membership),
-    networks: localNetworks({ config, network, facts, events }),
-    containers: containerBackend({ containers, facts: () => network.applier.facts() }),
+    networks: localNetworks({ config, network, engine, facts, events }),
+    containers: containerBackend({ containers, engine, facts: () => network.applier.facts() }),
     images: imageBackend({ images, containers, registry, events }),
     volumes: volumeBackend({ volumes, containers, events }),
     events,
@@ -69,8 +71,8 @@ export async function runDaemon(
         (s: AbortSignal) =>
           server.run(s),
     );
-    network.sandboxes.adopt([]);
-    const loops = [kernel, network, membership].map((loop) => (s: AbortSignal) => loop.run(s));
+    await engine.adopt();
+    const loops = [kernel, network, engine, membership].map((loop) => (s: AbortSignal) => loop.run(s));
     await runGroup([...loops, ...serving], signal);
   } finally {
     untell();
@@ -81,6 +83,16 @@ export async function runDaemon(
     await kernel.close();
     log.info("shoald stopped");
   }
+}
+
+function makeEngine({ config, containers, images, network, log }: NodeParts): Engine {
+  const { upstreams: nameservers, search } = network.dns;
+  return new Engine({
+    ...{ containers, images, clock, random, log },
+    networks: network.sandboxes,
+    saved: new RunFolder(join(config["data-root"], "engine"), log),
+    host: { name: config.hostname, dns: { nameservers, search } },
+  });
 }
 
 /** What lives as long as the process, nothing of it at work yet. */

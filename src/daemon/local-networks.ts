@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { EngineEvent, LocalNetwork, LocalNetworks } from "../api/index.ts";
 import { gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
+import type { Engine } from "../engine/index.ts";
 import { Fault } from "../lib/index.ts";
 import { ipamOf, type OwnSubnet } from "../model/index.ts";
 import { isDefault, type KnownNetwork, type LocalNetworks as SavedNetworks } from "../network/index.ts";
@@ -13,6 +14,7 @@ const GATEWAY_BRIDGE = "docker_gwbridge";
 
 export interface LocalNetworksParts {
   readonly config: Config;
+  readonly engine: Pick<Engine, "connect" | "disconnect">;
   readonly network: Pick<NodeNetworkParts, "localNetworks" | "bridges" | "sandboxes">;
   /** What the cluster's network is built from; undefined while the node is in no swarm. */
   facts(): NetworkFacts | undefined;
@@ -26,7 +28,7 @@ type Bridge = ReturnType<SavedNetworks["list"]>[number];
  * is on.
  */
 export function localNetworks(parts: LocalNetworksParts): LocalNetworks {
-  const { config, network, facts, events } = parts;
+  const { config, network, engine, facts, events } = parts;
   const { localNetworks: saved, bridges, sandboxes } = network;
   const shown = (bridge: Bridge) => bridgeOf(bridge, bridges.isInUse(bridge.id));
   return {
@@ -53,12 +55,8 @@ export function localNetworks(parts: LocalNetworksParts): LocalNetworks {
       sandboxes.networksChanged();
       events.publish(networkEvent("destroy", { id, name }));
     },
-    async connect(containerId, networkId, wish) {
-      await sandboxes.connect(containerId, { ...wish, ref: networkId }, new AbortController().signal);
-    },
-    async disconnect(containerId, networkId) {
-      await sandboxes.disconnect(containerId, networkId);
-    },
+    connect: (containerId, networkId, wish) => engine.connect(containerId, { ...wish, ref: networkId }),
+    disconnect: (containerId, network) => engine.disconnect(containerId, network),
   };
 }
 

@@ -1,4 +1,9 @@
 /**
- * engine: containers made by hand (`docker run`), as against tasks. It knows no cluster.
+ * engine: containers that people make by hand on this node (`docker run`): their words, names, places on networks, restarts. It knows no
+ * service and no task, and decides nothing about the cluster.
  */
+export { hostOf, runtimeConfigOf } from "./container-config.ts";
+export { Engine } from "./engine.ts";
 export type * from "./networks.ts";
+export { RunFolder } from "./run-folder.ts";
+export type { RunRecord } from "./run-record.ts";

@@ -36,6 +36,7 @@ export {
   requireCidr6,
   sizeOf6,
 } from "./ipv6.ts";
+export { KeyedLocks } from "./keyed-locks.ts";
 export { addCount, LayeredMap } from "./layered-map.ts";
 export { type Log, type LogFields, type LogLine, relayLog, silentLog } from "./log.ts";
 export { Queue } from "./queue.ts";

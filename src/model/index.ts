@@ -13,6 +13,7 @@ export type * from "./node.ts";
 export * from "./object.ts";
 export * from "./platform.ts";
 export * from "./room.ts";
+export type * from "./run-spec.ts";
 export * from "./secret.ts";
 export * from "./service.ts";
 export * from "./task.ts";

@@ -1,6 +1,7 @@
 import type { Instant } from "../lib/index.ts";
 import type { HealthCheck, Privileges } from "./container.ts";
 import type { IpamConfig } from "./network.ts";
+import type { RunSpec } from "./run-spec.ts";
 
 /*
  * What one node knows of itself: its machine, containers, images, volumes, logs and events.
@@ -107,6 +108,8 @@ export interface ContainerInfo {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly status: "created" | "running" | "stopped";
+  /** It runs, and stands still. */
+  readonly paused?: boolean;
   readonly pid?: number;
   readonly exitCode?: number;
   readonly oomKilled?: boolean;
@@ -183,7 +186,11 @@ export interface ContainerInfo {
     readonly protocol: "tcp" | "udp" | "sctp";
     readonly published: number;
     readonly target: number;
+    /** The host's address that it is bound to; absent: all of them. */
+    readonly hostAddress?: string;
   }[];
+  /** Of one that was made by hand: how it was asked for, and how often its restart rule has started it. */
+  readonly run?: { readonly spec: RunSpec; readonly restarts: number; readonly isRestarting: boolean };
 }
 
 /** One step of a pull: which layer (short digest) is where, and how far. */

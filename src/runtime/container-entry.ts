@@ -10,12 +10,13 @@ export const UNKNOWN_EXIT = 255;
 
 /** One container as this daemon knows it. What changes it holds the container's lock. */
 export class ContainerEntry {
-  readonly record: ContainerRecord;
+  record: ContainerRecord;
   readonly folder: ContainerFolder;
   status: ContainerState["status"];
   /** containerd has a process for it. */
   hasTask = false;
   pid = 0;
+  isPaused = false;
   pump: LogPump | undefined;
   isRemoved = false;
   #history: ContainerHistory;
@@ -77,6 +78,7 @@ export class ContainerEntry {
       labels: config.labels,
       status,
       ...(status === "running" && { pid: this.pid }),
+      ...(status === "running" && this.isPaused && { paused: true }),
       ...(status === "stopped" && { exitCode: exitCode ?? UNKNOWN_EXIT, oomKilled: oomKilled ?? false }),
       createdAt,
       ...(startedAt !== undefined && { startedAt }),

@@ -17,6 +17,14 @@ export function notRunning(id: string): Fault {
   return new Fault("conflict", `container ${id} is not running`);
 }
 
+export function alreadyPaused(id: string): Fault {
+  return new Fault("conflict", `container ${id} is already paused`);
+}
+
+export function notPaused(id: string): Fault {
+  return new Fault("conflict", `container ${id} is not paused`);
+}
+
 export function noHealthCheck(id: string): Fault {
   return new Fault("invalid", `cannot wait for the health of container ${id}: it has no health check`);
 }

@@ -1,6 +1,14 @@
 import { mkdir } from "node:fs/promises";
 import type { GrpcClient } from "../grpc/index.ts";
-import { type Clock, type Instant, type Log, messageOf, type Random, sleep } from "../lib/index.ts";
+import {
+  type Clock,
+  type Instant,
+  KeyedLocks,
+  type Log,
+  messageOf,
+  type Random,
+  sleep,
+} from "../lib/index.ts";
 import type { ContainerEvent, ContainerState } from "./container.ts";
 import { ContainerEntry, UNKNOWN_EXIT } from "./container-entry.ts";
 import { followEvents, type TaskEvent } from "./container-events.ts";
@@ -21,7 +29,6 @@ import {
 } from "./container-task.ts";
 import type { Health } from "./health.ts";
 import { freshHealth } from "./health-watch.ts";
-import { KeyedLocks } from "./image-locks.ts";
 import type { LogPump, Logs } from "./log.ts";
 import { SIGKILL } from "./signals.ts";
 
@@ -234,6 +241,7 @@ export class ContainerKeeper {
     if (task.status === "stopped") {
       return this.#finish(entry, task.exit ?? { exitCode: UNKNOWN_EXIT, at: undefined });
     }
+    entry.isPaused = task.isPaused;
     if (task.status === "created" || entry.status === "running") {
       entry.pid = task.pid;
       if (entry.status === "running") await this.#tender?.found(entry);
@@ -247,6 +255,7 @@ export class ContainerKeeper {
     const { probe } = entry.record;
     entry.pid = pid;
     entry.status = "running";
+    entry.isPaused = false;
     const health = probe && freshHealth(entry.history.health);
     await this.#note(entry, { startedAt, ...(health !== undefined && { health }) });
     entry.changed();

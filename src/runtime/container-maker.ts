@@ -128,12 +128,22 @@ async function freshSnapshot(
   }
 }
 
+/** /etc/hosts and /etc/resolv.conf, in place: they are mounted one by one. */
+export async function writeNames(
+  folder: ContainerFolder,
+  { hosts, dns }: Pick<ContainerConfig, "hosts" | "dns">,
+): Promise<void> {
+  await Promise.all([
+    writeFile(folder.hosts, hostsFileOf(hosts), { mode: 0o644 }),
+    writeFile(folder.resolvConf, resolvFileOf(dns), { mode: 0o644 }),
+  ]);
+}
+
 async function writeFiles(folder: ContainerFolder, config: ContainerConfig): Promise<void> {
   await mkdir(folder.dir, { recursive: true, mode: 0o710 });
   await Promise.all([
-    writeFile(folder.hosts, hostsFileOf(config.hosts), { mode: 0o644 }),
+    writeNames(folder, config),
     writeFile(folder.hostname, `${config.hostname}\n`, { mode: 0o644 }),
-    writeFile(folder.resolvConf, resolvFileOf(config.dns), { mode: 0o644 }),
     mkdir(folder.runDir, { recursive: true, mode: 0o700 }),
   ]);
 }

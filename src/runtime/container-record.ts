@@ -37,7 +37,6 @@ export function encodeRecord(
   spec: OciSpec,
 ): MessageInitShape<typeof ContainerSchema> {
   const { id, image } = record.config;
-  const value = Buffer.from(JSON.stringify(record));
   return {
     id,
     image,
@@ -45,8 +44,15 @@ export function encodeRecord(
     spec: { typeUrl: SPEC_TYPE, value: encodeSpec(spec) },
     snapshotter: SNAPSHOTTER,
     snapshotKey: id,
-    extensions: { [EXTENSION]: { typeUrl: EXTENSION_TYPE, value } },
+    extensions: extensionsOf(record),
   };
+}
+
+/** The part that is ours. */
+export function extensionsOf(
+  record: ContainerRecord,
+): Record<string, { typeUrl: string; value: Uint8Array }> {
+  return { [EXTENSION]: { typeUrl: EXTENSION_TYPE, value: Buffer.from(JSON.stringify(record)) } };
 }
 
 /** Undefined for a container that is not ours. */

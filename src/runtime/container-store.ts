@@ -3,7 +3,7 @@ import { type ListSnapshotsResponse, Snapshots } from "../gen/containerd/snapsho
 import type { Mount } from "../gen/containerd/types_pb.ts";
 import { faultOf, type GrpcClient } from "../grpc/index.ts";
 import { Fault, type Instant } from "../lib/index.ts";
-import { type ContainerRecord, decodeRecord, encodeRecord } from "./container-record.ts";
+import { type ContainerRecord, decodeRecord, encodeRecord, extensionsOf } from "./container-record.ts";
 import { SNAPSHOTTER } from "./image-labels.ts";
 import { rfc3339 } from "./image-time.ts";
 import type { OciSpec } from "./oci.ts";
@@ -66,6 +66,16 @@ export async function putContainer(
   spec: OciSpec,
 ): Promise<void> {
   await client.unary(Containers.method.create, { container: encodeRecord(record, spec) }, DEADLINE);
+}
+
+/** Keeps a changed record in the place of the old one; the process's spec stays. */
+export async function updateContainer(client: GrpcClient, record: ContainerRecord): Promise<void> {
+  const { id } = record.config;
+  const request = {
+    container: { id, extensions: extensionsOf(record) },
+    updateMask: { paths: ["extensions"] },
+  };
+  await client.unary(Containers.method.update, request, DEADLINE);
 }
 
 /** No error when it is gone. */

@@ -12,6 +12,7 @@ export interface TaskState {
   readonly id: string;
   readonly status: "created" | "running" | "stopped";
   readonly pid: number;
+  readonly isPaused: boolean;
   readonly exit?: TaskExit;
 }
 
@@ -23,6 +24,7 @@ export interface TaskExit {
 
 /** containerd.v1.types.Status; paused processes count as running. */
 const STATUSES: Readonly<Record<number, TaskState["status"]>> = { 1: "created", 3: "stopped" };
+const PAUSED = 4;
 
 /** Making a process takes long on a machine where many are made at once. */
 const DEADLINE = { deadlineMs: 120_000 };
@@ -69,6 +71,18 @@ export async function killTask(client: GrpcClient, id: string, signal: number): 
   }
 }
 
+/** Freezes all its processes. */
+export async function pauseTask(client: GrpcClient, id: string): Promise<void> {
+  await client.unary(Tasks.method.pause, { containerId: id }, DEADLINE).catch(ofRunc);
+}
+
+/** They go on. No error when they do already: runc itself thaws what it kills. */
+export async function resumeTask(client: GrpcClient, id: string): Promise<void> {
+  await client.unary(Tasks.method.resume, { containerId: id }, DEADLINE).catch((error: unknown) => {
+    if (!(error instanceof Fault) || !/not paused|not found/.test(error.message)) ofRunc(error);
+  });
+}
+
 /** Takes an ended or never started process away, with its shim and mount. No error when there is none. */
 export async function deleteTask(client: GrpcClient, id: string): Promise<void> {
   await client.unary(Tasks.method.delete, { containerId: id }, DEADLINE).catch(unlessGone);
@@ -100,6 +114,7 @@ function taskOf({ containerId, id, status, pid, exitStatus, exitedAt }: Process)
     id: containerId || id,
     status: found,
     pid,
+    isPaused: status === PAUSED,
     ...(found === "stopped" && { exit: exitOf(exitStatus, exitedAt) }),
   };
 }

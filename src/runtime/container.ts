@@ -48,7 +48,7 @@ export interface ContainerConfig {
   readonly health?: HealthCheck;
   /** Absent: Docker's seccomp profile, and set-user-ID programs work. */
   readonly privileges?: Privileges;
-  /** Path of the pinned network namespace; absent: containerd's own, the host's. */
+  /** Path of the pinned network namespace; absent: containerd's own, the host's; empty: one of its own that has nothing in it. */
   readonly netns?: string;
   /** Absent: json-file. With none nothing is kept, and there is nothing to read. */
   readonly logDriver?: "json-file" | "none";
@@ -123,6 +123,8 @@ export interface ContainerState {
   readonly status: "created" | "running" | "stopped";
   /** While running. */
   readonly pid?: number;
+  /** It runs, and stands still. */
+  readonly paused?: boolean;
   /** Once stopped: 0 to 255; 128 + n when signal n ended it. */
   readonly exitCode?: number;
   readonly oomKilled?: boolean;
@@ -175,12 +177,24 @@ export interface LogOptions {
 
 /** Something that happened to a container; `docker events` shows it. */
 export interface ContainerEvent {
-  readonly action: "create" | "start" | "die" | "oom" | "kill" | "destroy" | "health_status" | ExecAction;
+  readonly action: ContainerAction | ExecAction;
   readonly at: Instant;
   readonly container: ContainerState;
   /** With exec_create, exec_start and exec_die (which has the exit code). */
   readonly exec?: { readonly id: string; readonly args: readonly string[]; readonly exitCode?: number };
 }
+
+type ContainerAction =
+  | "create"
+  | "start"
+  | "pause"
+  | "unpause"
+  | "rename"
+  | "die"
+  | "oom"
+  | "kill"
+  | "destroy"
+  | "health_status";
 
 export type ExecAction = "exec_create" | "exec_start" | "exec_die";
 
@@ -193,17 +207,31 @@ export interface Containers {
   bytesOf(id: string): Promise<number>;
   /**
    * Makes it, with its file system, volumes and process, ready to start. What was half made goes when it fails. Fault "invalid"
-   * unless each of the config's files has contents.
+   * unless each of the config's files has contents. `deferred`: its process is made no sooner than at its start, when there is a
+   * network namespace for it.
    */
-  create(config: ContainerConfig, contents?: FileContents): Promise<void>;
+  create(
+    config: ContainerConfig,
+    contents?: FileContents,
+    how?: { readonly deferred?: boolean },
+  ): Promise<void>;
+  /** What it finds in /etc/hosts and /etc/resolv.conf from now on. */
+  setNames(id: string, names: Pick<ContainerConfig, "hosts" | "dns">): Promise<void>;
+  /** Fault "conflict" in Docker's words for a name that another has. */
+  rename(id: string, name: string): Promise<void>;
   /** Starts process 1; its pid. */
   start(id: string): Promise<number>;
   /** Resolves when process 1 has ended, at once when it has already. Rejects with the signal's reason. */
   wait(id: string, signal: AbortSignal): Promise<{ readonly exitCode: number }>;
-  /** Sends the stop signal, and SIGKILL after the grace; resolves when it has ended. No error when it has already. */
-  stop(id: string, options: { readonly graceMs: number }): Promise<void>;
-  /** Stops it by SIGKILL if need be; takes file system, log and anonymous volumes away. No error when it is gone. */
-  remove(id: string): Promise<void>;
+  /** Sends the stop signal (its own, unless one is said), and SIGKILL after the grace; resolves when it has ended. No error when it has already. */
+  stop(id: string, options: { readonly graceMs: number; readonly signal?: string }): Promise<void>;
+  /** Sends process 1 a signal, by name or number. Faults: "conflict" `container X is not running`, "invalid" for a word that is no signal. */
+  kill(id: string, signal: string): Promise<void>;
+  /** All its processes stand still, or go on. Faults: "conflict" in Docker's words when it does not run, or does so already. */
+  pause(id: string): Promise<void>;
+  unpause(id: string): Promise<void>;
+  /** Stops it by SIGKILL if need be; takes file system, log and, unless told otherwise, anonymous volumes away. No error when it is gone. */
+  remove(id: string, options?: { readonly keepVolumes?: boolean }): Promise<void>;
   /** Fault "unsupported" in Docker's words for a container whose log is not kept. */
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<LogEntry>;
   /**

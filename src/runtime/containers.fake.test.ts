@@ -1,13 +1,14 @@
 import { randomHex, seededRandom } from "../lib/index.ts";
 import { systemClock } from "../sys/index.ts";
 import type { ContainerConfig } from "./container.ts";
-import { containersContract } from "./containers.contract.ts";
+import { type ContainersHarness, containersContract } from "./containers.contract.ts";
 import { FakeContainers } from "./containers.fake.ts";
+import { containersLifeContract } from "./containers-life.contract.ts";
 import { FakeImages } from "./images.fake.ts";
 
 const random = seededRandom(1);
 
-containersContract("FakeContainers", async () => {
+const make = async (): Promise<ContainersHarness> => {
   const images = new FakeImages();
   images.publish("app:1");
   await images.pull("app:1");
@@ -27,4 +28,7 @@ containersContract("FakeContainers", async () => {
     },
     end: async () => {},
   };
-});
+};
+
+containersContract("FakeContainers", make);
+containersLifeContract("FakeContainers", make);

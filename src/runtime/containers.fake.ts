@@ -9,7 +9,15 @@ import type {
   LogOptions,
   ResolvedMount,
 } from "./container.ts";
-import { logNotKept, nameTaken, noHealthCheck, noSuchContainer, notRunning } from "./container-faults.ts";
+import {
+  alreadyPaused,
+  logNotKept,
+  nameTaken,
+  noHealthCheck,
+  noSuchContainer,
+  notPaused,
+  notRunning,
+} from "./container-faults.ts";
 import { checkFiles } from "./container-files.ts";
 import { allMounts } from "./container-mounts.ts";
 import { runFakeScript } from "./fake-script.fake.ts";
@@ -33,6 +41,7 @@ interface FakeContainer {
   /** What the files of its config hold. */
   readonly contents: FileContents;
   readonly probe: Probe | undefined;
+  names?: Pick<ContainerConfig, "hosts" | "dns">;
   /** What its probes say, whatever they run. */
   answer: ExecResult | undefined;
   probing: AbortController | undefined;
@@ -64,7 +73,7 @@ export class FakeContainers implements Containers {
     const container = this.#require(id);
     if (container.state.status !== "running") return;
     if (oomKilled) this.#emit("oom", container);
-    const { pid, health, ...rest } = container.state;
+    const { pid, paused, health, ...rest } = container.state;
     container.state = {
       ...rest,
       ...{ status: "stopped", exitCode, oomKilled, finishedAt: this.#clock.now() },
@@ -122,6 +131,24 @@ export class FakeContainers implements Containers {
     return bytes && Buffer.from(bytes).toString();
   }
 
+  async setNames(id: string, names: Pick<ContainerConfig, "hosts" | "dns">): Promise<void> {
+    const container = this.#require(id);
+    container.names = names;
+  }
+
+  /** What it finds in /etc/hosts and /etc/resolv.conf. */
+  namesOf(id: string): Pick<ContainerConfig, "hosts" | "dns"> {
+    const { names, state } = this.#require(id);
+    return names ?? state.config;
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    const container = this.#require(id);
+    this.#claimName({ id, name });
+    container.state = { ...container.state, name, config: { ...container.state.config, name } };
+    this.#emit("rename", container);
+  }
+
   async create(config: ContainerConfig, contents: FileContents = new Map()): Promise<void> {
     this.#fail("create");
     const known = this.#all.get(config.id);
@@ -129,8 +156,7 @@ export class FakeContainers implements Containers {
     const { id: imageId, config: imageConfig } = await this.#images.resolve(config.image);
     const image = imageProcessOf(imageConfig);
     checkFiles(config, contents);
-    const owner = [...this.#all.values()].find(({ state }) => state.name === config.name);
-    if (owner !== undefined) throw nameTaken(config.name, owner.state.id);
+    this.#claimName(config);
     const { id, name, labels } = config;
     const mounts = allMounts(config.mounts, image.volumes).map(
       ({ type, source, target, readOnly }): ResolvedMount => ({ type, source, target, readOnly }),
@@ -194,6 +220,33 @@ export class FakeContainers implements Containers {
     if (container.onStop !== undefined) return this.exit(id, container.onStop);
     await new Promise<void>((resolve) => this.#clock.after(graceMs, resolve));
     this.exit(id, SIGNALLED + SIGKILL);
+  }
+
+  async kill(id: string, signal: string): Promise<void> {
+    const container = this.#require(id);
+    const number = signalNumber(signal);
+    if (container.state.status !== "running") throw notRunning(id);
+    this.#emit("kill", container);
+    if (number === SIGKILL) this.exit(id, SIGNALLED + SIGKILL);
+    else if (number === container.stopSignal && container.onStop !== undefined)
+      this.exit(id, container.onStop);
+  }
+
+  async pause(id: string): Promise<void> {
+    const container = this.#require(id);
+    if (container.state.status !== "running") throw notRunning(id);
+    if (container.state.paused === true) throw alreadyPaused(id);
+    container.state = { ...container.state, paused: true };
+    this.#emit("pause", container);
+  }
+
+  async unpause(id: string): Promise<void> {
+    const container = this.#require(id);
+    if (container.state.status !== "running") throw notRunning(id);
+    if (container.state.paused !== true) throw notPaused(id);
+    const { paused: _, ...state } = container.state;
+    container.state = state;
+    this.#emit("unpause", container);
   }
 
   async remove(id: string): Promise<void> {
@@ -308,6 +361,11 @@ export class FakeContainers implements Containers {
     const container = this.#all.get(id);
     if (container === undefined) throw noSuchContainer(id);
     return container;
+  }
+
+  #claimName({ id, name }: Pick<ContainerConfig, "id" | "name">): void {
+    const owner = [...this.#all.values()].find(({ state }) => state.name === name && state.id !== id);
+    if (owner !== undefined) throw nameTaken(name, owner.state.id);
   }
 
   #fail(method: "create" | "start"): void {

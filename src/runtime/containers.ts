@@ -14,13 +14,21 @@ import type {
 import type { ContainerEntry } from "./container-entry.ts";
 import { UNKNOWN_EXIT } from "./container-entry.ts";
 import { ContainerExecs } from "./container-exec.ts";
-import { logNotKept, nameTaken, noHealthCheck, noSuchContainer, notRunning } from "./container-faults.ts";
+import {
+  alreadyPaused,
+  logNotKept,
+  nameTaken,
+  noHealthCheck,
+  noSuchContainer,
+  notPaused,
+  notRunning,
+} from "./container-faults.ts";
 import { ContainerHealths } from "./container-health.ts";
 import { ContainerKeeper } from "./container-keeper.ts";
-import { type MakerParts, makeContainer, removeContainer } from "./container-maker.ts";
-import { type SnapshotMounts, snapshotMounts, unlessGone } from "./container-store.ts";
+import { type MakerParts, makeContainer, removeContainer, writeNames } from "./container-maker.ts";
+import { type SnapshotMounts, snapshotMounts, unlessGone, updateContainer } from "./container-store.ts";
 import { sweep } from "./container-sweep.ts";
-import { createTask, killTask, startTask } from "./container-task.ts";
+import { createTask, killTask, pauseTask, resumeTask, startTask } from "./container-task.ts";
 import { readLeftOutput } from "./exec-left.ts";
 import type { ExecConfig, ExecResult, HealthStatus } from "./health.ts";
 import type { Images } from "./image.ts";
@@ -29,7 +37,7 @@ import { snapshotBytes } from "./image-unpack.ts";
 import type { Logs } from "./log.ts";
 import { LogStore } from "./log-store.ts";
 import { readMachine } from "./machine.ts";
-import { SIGKILL } from "./signals.ts";
+import { SIGKILL, signalNumber } from "./signals.ts";
 import { UserFilesCache } from "./user-files.ts";
 
 export interface ContainersOptions {
@@ -139,15 +147,36 @@ export class ContainerdContainers implements Containers {
     }
   }
 
-  async create(config: ContainerConfig, contents: FileContents = new Map()): Promise<void> {
+  async create(
+    config: ContainerConfig,
+    contents: FileContents = new Map(),
+    { deferred = false }: { readonly deferred?: boolean } = {},
+  ): Promise<void> {
     if (this.#isMade(config)) return;
     this.#claimName(config);
     this.#creating.set(config.id, config.name);
     try {
-      await this.#gate.run(() => this.#keeper.locked(config.id, () => this.#create(config, contents)));
+      await this.#gate.run(() =>
+        this.#keeper.locked(config.id, () => this.#create(config, contents, deferred)),
+      );
     } finally {
       this.#creating.delete(config.id);
     }
+  }
+
+  async setNames(id: string, names: Pick<ContainerConfig, "hosts" | "dns">): Promise<void> {
+    await writeNames(this.#keeper.require(id).folder, names);
+  }
+
+  rename(id: string, name: string): Promise<void> {
+    return this.#keeper.locked(id, async () => {
+      const entry = this.#keeper.require(id);
+      this.#claimName({ id, name });
+      const record = { ...entry.record, config: { ...entry.record.config, name } };
+      await updateContainer(this.#client, record);
+      entry.record = record;
+      this.#keeper.emit("rename", entry);
+    });
   }
 
   start(id: string): Promise<number> {
@@ -161,15 +190,49 @@ export class ContainerdContainers implements Containers {
     return { exitCode: entry.history.exitCode ?? UNKNOWN_EXIT };
   }
 
-  async stop(id: string, { graceMs }: { readonly graceMs: number }): Promise<void> {
+  async stop(
+    id: string,
+    { graceMs, signal }: { readonly graceMs: number; readonly signal?: string },
+  ): Promise<void> {
     const entry = this.#keeper.require(id);
+    const number = signal === undefined ? entry.record.stopSignal : signalNumber(signal);
     if (entry.status !== "running") return;
-    await this.#kill(entry, entry.record.stopSignal);
+    await this.#kill(entry, number);
+    await this.#thaw(entry);
     if (await this.#endsWithin(entry, graceMs)) return;
     await this.#killForGood(entry);
   }
 
-  async remove(id: string): Promise<void> {
+  async kill(id: string, signal: string): Promise<void> {
+    const entry = this.#keeper.require(id);
+    const number = signalNumber(signal);
+    if (entry.status !== "running") throw notRunning(id);
+    await this.#kill(entry, number);
+    if (number === SIGKILL) await this.#thaw(entry);
+  }
+
+  pause(id: string): Promise<void> {
+    return this.#keeper.locked(id, async () => {
+      const entry = this.#keeper.require(id);
+      if (entry.status !== "running") throw notRunning(id);
+      if (entry.isPaused) throw alreadyPaused(id);
+      await pauseTask(this.#client, id);
+      entry.isPaused = true;
+      this.#keeper.emit("pause", entry);
+    });
+  }
+
+  unpause(id: string): Promise<void> {
+    return this.#keeper.locked(id, async () => {
+      const entry = this.#keeper.require(id);
+      if (entry.status !== "running") throw notRunning(id);
+      if (!entry.isPaused) throw notPaused(id);
+      await this.#thaw(entry);
+      this.#keeper.emit("unpause", entry);
+    });
+  }
+
+  async remove(id: string, { keepVolumes = false }: { readonly keepVolumes?: boolean } = {}): Promise<void> {
     const known = this.#keeper.get(id);
     if (known?.status === "running") await this.#killForGood(known);
     await this.#keeper.locked(id, async () => {
@@ -177,7 +240,7 @@ export class ContainerdContainers implements Containers {
       if (entry === undefined) return;
       await this.#keeper.dropTask(entry);
       await this.#logs.remove(id);
-      await removeContainer(this.#maker, id, entry.record.ownVolumes);
+      await removeContainer(this.#maker, id, keepVolumes ? [] : entry.record.ownVolumes);
       this.#keeper.emit("destroy", entry);
       this.#keeper.drop(entry);
     });
@@ -232,19 +295,19 @@ export class ContainerdContainers implements Containers {
     throw new Fault("exists", `cannot create container ${config.id}: it is there already`);
   }
 
-  #claimName({ id, name }: ContainerConfig): void {
+  #claimName({ id, name }: Pick<ContainerConfig, "id" | "name">): void {
     const known = this.#keeper.all().map((entry) => [entry.id, entry.record.config.name] as const);
     const [owner] = [...known, ...this.#creating].find((other) => other[1] === name && other[0] !== id) ?? [];
     if (owner === undefined) return;
     throw nameTaken(name, owner);
   }
 
-  async #create(config: ContainerConfig, contents: FileContents): Promise<void> {
+  async #create(config: ContainerConfig, contents: FileContents, deferred: boolean): Promise<void> {
     if (this.#isMade(config)) return;
     const { record, rootfs } = await makeContainer(this.#maker, config, contents);
     const entry = this.#keeper.add(record);
     try {
-      await this.#makeTask(entry, rootfs);
+      if (!deferred) await this.#makeTask(entry, rootfs);
     } catch (error) {
       // As with Docker, what cannot run is found when it is started: the start tries again.
       if (!Fault.is(error, "invalid")) {
@@ -286,8 +349,16 @@ export class ContainerdContainers implements Containers {
     if (await killTask(this.#client, entry.id, signal)) this.#keeper.emit("kill", entry);
   }
 
+  /** Processes that stand still do not die either. */
+  async #thaw(entry: ContainerEntry): Promise<void> {
+    if (!entry.isPaused) return;
+    await resumeTask(this.#client, entry.id);
+    entry.isPaused = false;
+  }
+
   async #killForGood(entry: ContainerEntry): Promise<void> {
     await this.#kill(entry, SIGKILL);
+    await this.#thaw(entry);
     if (await this.#endsWithin(entry, KILL_MS)) return;
     throw new Fault("timeout", `cannot stop container ${entry.id}: it does not die of SIGKILL`);
   }

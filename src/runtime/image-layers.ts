@@ -1,10 +1,9 @@
 import type { GrpcClient } from "../grpc/index.ts";
-import { type Clock, Gate } from "../lib/index.ts";
+import { type Clock, Gate, KeyedLocks } from "../lib/index.ts";
 import type { Descriptor } from "../registry/index.ts";
 import { hasBlob, writeBlob } from "./image-content.ts";
 import { layerLabels } from "./image-labels.ts";
 import type { ImageLease } from "./image-lease.ts";
-import { KeyedLocks } from "./image-locks.ts";
 import { LayerProgress, type OnProgress } from "./image-progress.ts";
 import { hasSnapshot, type LayerSnapshot, unpackLayer } from "./image-unpack.ts";
 

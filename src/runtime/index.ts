@@ -14,7 +14,7 @@ export type {
 } from "./container.ts";
 export { ContainerdContainers } from "./containers.ts";
 export type { Health, HealthStatus, ProbeResult } from "./health.ts";
-export type { Images } from "./image.ts";
+export type { Images, ResolvedImage } from "./image.ts";
 export type { OnProgress } from "./image-progress.ts";
 
 export { ContainerdImages } from "./images.ts";

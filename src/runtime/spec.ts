@@ -97,13 +97,17 @@ function processOf(input: SpecInput, capabilities: readonly string[]): OciProces
   };
 }
 
+function networkAt(path: string): OciLinux["namespaces"][number] {
+  return path === "" ? { type: "network" } : { type: "network", path };
+}
+
 function linuxOf(config: ContainerConfig, machine: Machine, capabilities: readonly string[]): OciLinux {
   const seccomp = seccompOf(config.privileges, capabilities, machine);
   const rootfsPropagation = rootPropagationOf(config.mounts);
   return {
     namespaces: [
       ...["mount", "pid", "ipc", "uts"].map((type) => ({ type })),
-      ...(config.netns === undefined ? [] : [{ type: "network", path: config.netns }]),
+      ...(config.netns === undefined ? [] : [networkAt(config.netns)]),
       ...(machine.cgroupVersion === 2 ? [{ type: "cgroup" }] : []),
     ],
     cgroupsPath: `${CGROUP}/${config.id}`,

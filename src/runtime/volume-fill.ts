@@ -1,7 +1,7 @@
 import { chmod, chown, lstat, mkdir, readdir, rename, rm, rmdir, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { KeyedLocks } from "../lib/index.ts";
 import { execOk } from "../sys/index.ts";
-import { KeyedLocks } from "./image-locks.ts";
 
 /** Beside `_data`: a copy under way; a whole copy that is being moved in. */
 const FILLING = ".filling";

@@ -1,9 +1,8 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Clock, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
+import { type Clock, KeyedLocks, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
 import type { Volume, Volumes } from "./container.ts";
 import { folderBytes } from "./folder-bytes.ts";
-import { KeyedLocks } from "./image-locks.ts";
 import { finishFill } from "./volume-fill.ts";
 import { checkUnused, checkVolume, noSuchVolume, type WantedVolume } from "./volume-rules.ts";
 

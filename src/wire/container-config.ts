@@ -1,5 +1,6 @@
-import type { ContainerInfo, ImageInfo } from "../model/index.ts";
+import type { ContainerInfo, ImageInfo, RunSpec } from "../model/index.ts";
 import { healthToWire } from "./health-check.ts";
+import { portsToWire } from "./run-ports.ts";
 
 /** A field of an image's config that is a list of texts, as JSON brought it. */
 function textsIn(image: ImageInfo | undefined, field: string): string[] | undefined {
@@ -26,22 +27,22 @@ export function exposedPorts(image: ImageInfo | undefined): string[] {
 
 /** The Config of a container's inspect: the user's words laid over the image's, as Docker merges them. */
 export function containerConfigToWire(
-  { config, image: name, labels, healthCheck }: ContainerInfo,
+  { config, image: name, labels, healthCheck, run }: ContainerInfo,
   image: ImageInfo | undefined,
 ): Record<string, unknown> {
-  const ports = exposedPorts(image);
+  const ports = [...new Set([...exposedPorts(image), ...exposedByHand(run?.spec)])];
   const volumes = keysIn(image, "Volumes");
   return {
     Hostname: config.hostname,
-    Domainname: "",
+    Domainname: run?.spec.domainname ?? "",
     User: config.user ?? textIn(image, "User"),
-    AttachStdin: false,
-    AttachStdout: false,
-    AttachStderr: false,
+    AttachStdin: run?.spec.attach.stdin ?? false,
+    AttachStdout: run?.spec.attach.stdout ?? false,
+    AttachStderr: run?.spec.attach.stderr ?? false,
     ...(ports.length > 0 && { ExposedPorts: emptyObjects(ports) }),
     Tty: config.tty,
     OpenStdin: config.openStdin,
-    StdinOnce: false,
+    StdinOnce: run?.spec.stdinOnce ?? false,
     Env: mergeEnv(textsIn(image, "Env") ?? [], config.env),
     Cmd: config.args ?? (config.entrypoint ? null : (textsIn(image, "Cmd") ?? null)),
     Image: name,
@@ -53,6 +54,19 @@ export function containerConfigToWire(
     ...(config.stopSignal !== undefined && { StopSignal: config.stopSignal }),
     ...(healthCheck !== undefined && { Healthcheck: healthToWire(healthCheck) }),
   };
+}
+
+/** What was exposed when it was made; what is published is, too. */
+function exposedByHand(spec: RunSpec | undefined): string[] {
+  return spec === undefined ? [] : [...spec.exposed, ...spec.ports.map(portKey)];
+}
+
+/** "-v" of binds and named volumes, as inspect shows them. */
+function bindsToWire(mounts: RunSpec["container"]["mounts"]): string[] | null {
+  const lines = mounts.flatMap(({ type, source, target, readOnly }) =>
+    type === "tmpfs" || source === "" ? [] : [`${source}:${target}${readOnly ? ":ro" : ""}`],
+  );
+  return lines.length > 0 ? lines : null;
 }
 
 function emptyObjects(keys: readonly string[]): Record<string, object> {
@@ -67,13 +81,16 @@ export function portBindings({ hostPorts }: ContainerInfo, hostIp: string): Reco
       key,
       hostPorts
         .filter((port) => portKey(port) === key)
-        .map((port) => ({ HostIp: hostIp, HostPort: String(port.published) })),
+        .map((port) => ({ HostIp: port.hostAddress ?? hostIp, HostPort: String(port.published) })),
     ]),
   );
 }
 
 /** "80/tcp": how Docker names a container's port. */
-export function portKey({ target, protocol }: ContainerInfo["hostPorts"][number]): string {
+export function portKey({
+  target,
+  protocol,
+}: Pick<ContainerInfo["hostPorts"][number], "target" | "protocol">): string {
   return `${target}/${protocol}`;
 }
 
@@ -86,23 +103,23 @@ function mergeEnv(fromImage: readonly string[], fromUser: readonly string[]): st
 
 /** The HostConfig of a container's inspect, as far as Shoal's containers have one. */
 export function hostConfigToWire(container: ContainerInfo): Record<string, unknown> {
-  const { config } = container;
+  const { config, run } = container;
   const { resources } = config;
   return {
-    Binds: null,
+    Binds: run === undefined ? null : bindsToWire(run.spec.container.mounts),
     ContainerIDFile: "",
     LogConfig: logConfigToWire(config),
     NetworkMode: networkMode(container),
-    PortBindings: portBindings(container, ""),
-    RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
-    AutoRemove: false,
+    PortBindings: run === undefined ? portBindings(container, "") : portsToWire(run.spec.ports),
+    RestartPolicy: { Name: run?.spec.restart.name ?? "no", MaximumRetryCount: run?.spec.restart.most ?? 0 },
+    AutoRemove: run?.spec.autoRemove ?? false,
     CapAdd: config.capAdd.length > 0 ? config.capAdd : null,
     CapDrop: config.capDrop.length > 0 ? config.capDrop : null,
     ExtraHosts: extraHosts(config),
     GroupAdd: config.groups.length > 0 ? config.groups : null,
     OomScoreAdj: config.oomScoreAdj ?? 0,
     Privileged: false,
-    PublishAllPorts: false,
+    PublishAllPorts: run?.spec.publishAll ?? false,
     ReadonlyRootfs: config.readOnly,
     Memory: resources.memoryBytes ?? 0,
     MemoryReservation: resources.memoryReservationBytes ?? 0,
@@ -117,7 +134,8 @@ export function hostConfigToWire(container: ContainerInfo): Record<string, unkno
 }
 
 /** Docker's word for where a container's network is. */
-export function networkMode({ config }: ContainerInfo): "default" | "host" {
+export function networkMode({ config, run }: ContainerInfo): string {
+  if (run !== undefined) return run.spec.networkMode === "default" ? "bridge" : run.spec.networkMode;
   return config.netns === undefined ? "host" : "default";
 }
 

@@ -13,11 +13,12 @@ import { formatTime } from "./time.ts";
 
 const EVERY_ADDRESS = "0.0.0.0";
 
-export type DockerState = "created" | "running" | "exited";
+export type DockerState = "created" | "running" | "paused" | "restarting" | "exited";
 
 /** Docker's word for a container's status. */
-export function stateOf({ status }: ContainerInfo): DockerState {
-  return status === "stopped" ? "exited" : status;
+export function stateOf({ status, paused, run }: ContainerInfo): DockerState {
+  if (status === "stopped") return run?.isRestarting === true ? "restarting" : "exited";
+  return paused === true ? "paused" : status;
 }
 
 /** The STATUS column of `docker ps` (moby container/state.go String). */
@@ -26,10 +27,22 @@ export function statusText(container: ContainerInfo, now: Instant): string {
     case "created":
       return "Created";
     case "running":
-      return `Up ${humanDuration(now - (container.startedAt ?? now))}${healthText(container)}`;
+      return `${upText(container, now)}${healthText(container)}`;
+    case "paused":
+      return `${upText(container, now)} (Paused)`;
+    case "restarting":
+      return `Restarting ${endText(container, now)}`;
     case "exited":
-      return `Exited (${container.exitCode ?? 0}) ${humanDuration(now - (container.finishedAt ?? now))} ago`;
+      return `Exited ${endText(container, now)}`;
   }
+}
+
+function upText({ startedAt }: ContainerInfo, now: Instant): string {
+  return `Up ${humanDuration(now - (startedAt ?? now))}`;
+}
+
+function endText({ exitCode = 0, finishedAt }: ContainerInfo, now: Instant): string {
+  return `(${exitCode}) ${humanDuration(now - (finishedAt ?? now))} ago`;
 }
 
 /** moby container/health.go String. */
@@ -69,7 +82,7 @@ function commandText(command: readonly string[]): string {
 /** Ports that are published on the host, then those that the image only exposes. */
 function portRows({ hostPorts }: ContainerInfo, image: ImageInfo | undefined): Record<string, unknown>[] {
   const published = hostPorts.map((port) => ({
-    IP: EVERY_ADDRESS,
+    IP: port.hostAddress ?? EVERY_ADDRESS,
     PrivatePort: port.target,
     PublicPort: port.published,
     Type: port.protocol,
@@ -102,7 +115,7 @@ export function containerInspect(
     HostsPath: "",
     LogPath: container.logPath,
     Name: `/${container.name}`,
-    RestartCount: 0,
+    RestartCount: container.run?.restarts ?? 0,
     Driver: "overlayfs",
     Platform: "linux",
     MountLabel: "",
@@ -122,8 +135,8 @@ function stateToWire(container: ContainerInfo): Record<string, unknown> {
   return {
     Status: stateOf(container),
     Running: isRunning,
-    Paused: false,
-    Restarting: false,
+    Paused: container.paused ?? false,
+    Restarting: container.run?.isRestarting ?? false,
     OOMKilled: container.oomKilled ?? false,
     Dead: false,
     Pid: container.pid ?? 0,

@@ -23,6 +23,8 @@ export * from "./network-details.ts";
 export * from "./node.ts";
 export { pruneTest } from "./prune.ts";
 export * from "./pull.ts";
+export { graceOf, runSpecFromWire } from "./run-spec.ts";
+export { restartFromWire } from "./run-update.ts";
 export * from "./secret.ts";
 export * from "./service.ts";
 export { serviceSpecFromWire } from "./service-spec.ts";

@@ -10,7 +10,7 @@ import {
   type Task,
   taskName,
 } from "../model/index.ts";
-import { maybe, readJson, text } from "./json.ts";
+import { readJson, text } from "./json.ts";
 
 /** What is on a network, across the cluster. */
 export interface NetworkDetails {
@@ -117,15 +117,4 @@ export function networkContainersToWire(
 /** Of `POST /networks/{id}/connect` and `disconnect`, whom they are about; the rest is not read. */
 export function containerNameFromWire(json: unknown): string {
   return readJson(z.object({ Container: text }), json, "request").Container;
-}
-
-const createSchema = z.object({
-  HostConfig: maybe(z.object({ NetworkMode: text })),
-  NetworkingConfig: maybe(z.object({ EndpointsConfig: maybe(z.record(z.string(), z.unknown())) })),
-});
-
-/** Of `POST /containers/create`, the networks that the container shall be on. */
-export function wantedNetworksFromWire(json: unknown): string[] {
-  const { HostConfig, NetworkingConfig } = readJson(createSchema, json, "container");
-  return [HostConfig?.NetworkMode ?? "", ...Object.keys(NetworkingConfig?.EndpointsConfig ?? {})];
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from "vitest";
-import { containersContract } from "../../src/runtime/containers.contract.ts";
+import { type ContainersHarness, containersContract } from "../../src/runtime/containers.contract.ts";
+import { containersLifeContract } from "../../src/runtime/containers-life.contract.ts";
 import { startContainerd, type TestContainerd } from "../support/containerd.ts";
 import { startDockerRegistry, type TestRegistry } from "../support/docker-registry.ts";
 import { busyboxFiles, makeImage } from "../support/image-maker.ts";
@@ -12,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([containerd?.stop(), registry?.stop()]));
 
-containersContract("ContainerdContainers", async () => {
+const make = async (): Promise<ContainersHarness> => {
   const node = await openNode(containerd, registry, noVolumes);
   const image = await node.put("busybox", await makeImage([busyboxFiles()]));
   return {
@@ -20,4 +21,7 @@ containersContract("ContainerdContainers", async () => {
     config: (script, more) => node.config(image, script, more),
     end: () => node.end(),
   };
-});
+};
+
+containersContract("ContainerdContainers", make);
+containersLifeContract("ContainerdContainers", make);

@@ -7,6 +7,8 @@ import { containerBackend, tellContainerEvents } from "../../src/daemon/containe
 import { EventHub } from "../../src/daemon/event-hub.ts";
 import { imageBackend } from "../../src/daemon/image-backend.ts";
 import { volumeBackend } from "../../src/daemon/volume-backend.ts";
+import { Engine, RunFolder } from "../../src/engine/index.ts";
+import { FakeContainerNetworks } from "../../src/engine/networks.fake.ts";
 import { Fault, silentLog } from "../../src/lib/index.ts";
 import { RegistryClient } from "../../src/registry/index.ts";
 import { LocalVolumes } from "../../src/runtime/volumes.ts";
@@ -28,6 +30,7 @@ let node: TestNode;
 let server: ApiServer;
 let client: RegistryClient;
 let untell: () => void;
+let endEngine: () => Promise<void>;
 
 interface Said {
   readonly code: number;
@@ -77,6 +80,19 @@ beforeAll(async () => {
   const containers = node.containers();
   client = new RegistryClient({ log: silentLog, clock });
   untell = tellContainerEvents(containers, events);
+  const engine = new Engine({
+    ...{ containers, images, clock, random, log: silentLog },
+    networks: new FakeContainerNetworks(),
+    saved: new RunFolder(`${node.dir}/engine`, silentLog),
+    host: { name: "host", dns: { nameservers: [], search: [] } },
+  });
+  await engine.adopt();
+  const stopEngine = new AbortController();
+  const running = engine.run(stopEngine.signal);
+  endEngine = async () => {
+    stopEngine.abort();
+    await running;
+  };
   const nothing = async () => {
     throw new Fault("unsupported", "this test has no swarm");
   };
@@ -95,7 +111,7 @@ beforeAll(async () => {
       throw new Fault("unavailable", "This node is not a swarm manager.");
     },
     networks: new FakeLocalNetworks(),
-    containers: containerBackend({ containers, facts: () => undefined }),
+    containers: containerBackend({ containers, engine, facts: () => undefined }),
     images: imageBackend({ images, containers, registry: client, events }),
     volumes: volumeBackend({ volumes, containers, events }),
     events,
@@ -108,6 +124,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.close();
   untell?.();
+  await endEngine?.();
   await client?.close();
   await node?.end();
   await Promise.all([containerd?.stop(), registry?.stop()]);
@@ -314,6 +331,61 @@ test("containers: their health in ps, inspect and events; and no log where none 
   const probes = await says("events", "--until", later, "--filter", "event=exec_start");
   expect(probes).toContain(`container exec_start: /bin/sh -c ${health.test[1]} ${config.id} (`);
   await containers.remove(config.id);
+});
+
+test("containers by hand, on the host's network or on none: made, started, stopped, paused, renamed, waited for, removed", async () => {
+  const image = await node.put("busybox", await makeImage([busyboxFiles()]));
+  const made = await says("create", "--network", "none", "--name", "one", image, "sh", "-c", "exit 7");
+  expect(made).toMatch(/^[0-9a-f]{64}$/);
+  expect(await says("ps", "-a", "--format", "{{.Names}} {{.Status}} {{.Networks}}")).toBe("one Created none");
+  expect(await says("start", "one")).toBe("one");
+  expect(await says("wait", "one")).toBe("7");
+  expect(
+    await says(
+      "inspect",
+      "one",
+      "--format",
+      "{{.State.Status}} {{.State.ExitCode}} {{.HostConfig.NetworkMode}}",
+    ),
+  ).toBe("exited 7 none");
+  const script = 'trap "exit 5" TERM; while :; do sleep 0.05; done';
+  await says(
+    "run",
+    "-d",
+    "--network",
+    "host",
+    "--name",
+    "two",
+    "--restart",
+    "on-failure:2",
+    image,
+    "sh",
+    "-c",
+    script,
+  );
+  expect(await refuses("run", "-d", "--network", "none", "--name", "two", image, "true")).toContain(
+    'Conflict. The container name "/two" is already in use by container',
+  );
+  await says("pause", "two");
+  expect(await says("ps", "--format", "{{.Names}} {{.Status}}")).toMatch(/^two Up .* \(Paused\)$/);
+  await says("unpause", "two");
+  await says("rename", "two", "three");
+  expect(await refuses("rm", "three")).toContain('cannot remove container "/three": container is running');
+  expect(await says("stop", "three")).toBe("three");
+  expect(
+    await says("inspect", "three", "--format", "{{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}}"),
+  ).toBe("5 on-failure");
+  await says("update", "--restart", "no", "three");
+  await says("start", "three");
+  await says("kill", "-s", "TERM", "three");
+  expect(await says("wait", "three")).toBe("5");
+  expect(await refuses("kill", "three")).toContain("is not running");
+  expect(await says("rm", "three")).toBe("three");
+  expect(await says("container", "prune", "-f")).toContain(made);
+  expect(await says("ps", "-aq")).toBe("");
+  expect(await refuses("run", "-d", "--network", "nowhere", image, "true")).toContain(
+    "network nowhere not found",
+  );
 });
 
 test("volumes are real folders", async () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { request as httpRequest, type OutgoingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { FakeContainers } from "../../src/api/containers.fake.ts";
 import {
   ApiServer,
   type Backends,
@@ -227,12 +228,7 @@ export class ApiDaemon {
       swarm: this.#swarm(),
       manager: () => this.#manager(),
       networks: new FakeLocalNetworks(() => (this.node === undefined ? [] : [GATEWAY])),
-      containers: {
-        list: none,
-        get: absent("container"),
-        bytesOf: async () => 0,
-        logs: () => emptyStream(),
-      },
+      containers: new FakeContainers(),
       images: {
         list: none,
         inspect: absent("image"),

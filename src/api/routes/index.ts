@@ -1,5 +1,6 @@
 import type { Route } from "../route.ts";
 import { authRoutes } from "./auth.ts";
+import { containerLifeRoutes } from "./container-life.ts";
 import { containerRoutes } from "./containers.ts";
 import { diskUsageRoutes } from "./disk-usage.ts";
 import { eventRoutes } from "./events.ts";
@@ -25,6 +26,7 @@ export const allRoutes: readonly Route[] = [
   ...networkRoutes,
   ...secretRoutes,
   ...containerRoutes,
+  ...containerLifeRoutes,
   ...imageRoutes,
   ...authRoutes,
   ...volumeRoutes,

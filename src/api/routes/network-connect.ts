@@ -1,5 +1,5 @@
 import { Fault } from "../../lib/index.ts";
-import { connectionFromWire, containerNameFromWire, wantedNetworksFromWire } from "../../wire/index.ts";
+import { connectionFromWire, containerNameFromWire } from "../../wire/index.ts";
 import type { Backends, ContainerInfo } from "../backends.ts";
 import { type ApiRequest, type ApiResponse, empty, param } from "../route.ts";
 import { findNetwork, type Listed, managerOf } from "./network-search.ts";
@@ -31,7 +31,7 @@ export async function disconnectNetwork(request: ApiRequest, backends: Backends)
       "unsupported",
       `disconnecting a container from a network is not supported yet: ${BY_SERVICE}`,
     );
-  await backends.networks.disconnect(container.id, network.id);
+  await backends.networks.disconnect(container.id, network);
   return empty(200);
 }
 
@@ -72,20 +72,8 @@ async function bothOf(
   return { network: findNetwork(backends, param(request, "id"), ""), container };
 }
 
-/**
- * POST /containers/create, of `docker run`: containers come of services. One that names a network it could not be on in Docker either is
- * told so in Docker's words.
- */
-export async function refuseContainer(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
-  for (const name of wantedNetworksFromWire(await request.json())) checkAttachable(backends, name);
-  throw new Fault(
-    "unsupported",
-    "creating a container (docker run) is not supported yet: the containers of this node belong to services",
-  );
-}
-
 /** `ref`: a name or an id. Only managers know of attachable networks; other nodes let pass what they do not know. */
-function checkAttachable(backends: Backends, ref: string): void {
+export function checkAttachable(backends: Backends, ref: string): void {
   const networks = managerOf(backends)?.networks.list() ?? [];
   const network = networks.find(({ id }) => id === ref) ?? networks.find(({ spec }) => spec.name === ref);
   if (network === undefined || network.spec.attachable) return;

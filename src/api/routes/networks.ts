@@ -13,7 +13,7 @@ import {
 } from "../../wire/index.ts";
 import type { Backends } from "../backends.ts";
 import { type ApiRequest, type ApiResponse, empty, json, param, type Route } from "../route.ts";
-import { connectNetwork, disconnectNetwork, refuseContainer } from "./network-connect.ts";
+import { connectNetwork, disconnectNetwork } from "./network-connect.ts";
 import { inspectNetwork } from "./network-inspect.ts";
 import { pruneNetworks } from "./network-prune.ts";
 import { allNetworks, findNetwork, type Listed, managerOf } from "./network-search.ts";
@@ -125,5 +125,4 @@ export const networkRoutes: readonly Route[] = [
   { method: "POST", path: "/networks/prune", handle: pruneNetworks },
   { method: "POST", path: "/networks/:id/connect", handle: connectNetwork },
   { method: "POST", path: "/networks/:id/disconnect", handle: disconnectNetwork },
-  { method: "POST", path: "/containers/create", handle: refuseContainer },
 ];

@@ -1,20 +1,8 @@
 import { Fault } from "../../lib/index.ts";
 import type { Route } from "../route.ts";
 
-const MANAGED = "the containers of this node belong to services";
-
 /** What Docker has and Shoal has not yet: a clear 501 instead of a 404. */
 const ROWS: readonly (readonly [method: Route["method"], path: string, what: string, why?: string])[] = [
-  ["POST", "/containers/prune", "removing stopped containers", MANAGED],
-  ["POST", "/containers/:id/start", "starting a container", MANAGED],
-  ["POST", "/containers/:id/stop", "stopping a container", MANAGED],
-  ["POST", "/containers/:id/restart", "restarting a container", MANAGED],
-  ["POST", "/containers/:id/kill", "killing a container", MANAGED],
-  ["POST", "/containers/:id/pause", "pausing a container", MANAGED],
-  ["POST", "/containers/:id/unpause", "unpausing a container", MANAGED],
-  ["POST", "/containers/:id/rename", "renaming a container", MANAGED],
-  ["POST", "/containers/:id/update", "updating a container", MANAGED],
-  ["POST", "/containers/:id/wait", "waiting for a container"],
   ["POST", "/containers/:id/resize", "resizing a container's terminal"],
   ["POST", "/containers/:id/attach", "attaching to a container"],
   ["GET", "/containers/:id/attach/ws", "attaching to a container"],
@@ -26,7 +14,6 @@ const ROWS: readonly (readonly [method: Route["method"], path: string, what: str
   ["GET", "/containers/:id/archive", "copying from a container"],
   ["HEAD", "/containers/:id/archive", "copying from a container"],
   ["PUT", "/containers/:id/archive", "copying to a container"],
-  ["DELETE", "/containers/:id", "removing a container", MANAGED],
   ["POST", "/exec/:id/start", "running a command in a container (docker exec)"],
   ["POST", "/exec/:id/resize", "running a command in a container (docker exec)"],
   ["GET", "/exec/:id/json", "running a command in a container (docker exec)"],

@@ -1,6 +1,6 @@
-import { Gate } from "../lib/index.ts";
+import { Gate } from "./gate.ts";
 
-/** One holder per key: two pulls never make the same blob or layer at once. */
+/** One holder per key; the others wait, in the order they came. */
 export class KeyedLocks {
   readonly #gates = new Map<string, Gate>();
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { KeyedLocks } from "./image-locks.ts";
+import { KeyedLocks } from "./keyed-locks.ts";
 
 /** Work that ends when told, and how much of it runs. */
 function gate() {

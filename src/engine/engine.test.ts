@@ -1,0 +1,250 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FakeClock, seededRandom, silentLog } from "../lib/index.ts";
+import type { RestartRule, RunSpec } from "../model/index.ts";
+import { FakeContainers } from "../runtime/containers.fake.ts";
+import { FakeImages } from "../runtime/images.fake.ts";
+import { Engine } from "./engine.ts";
+import { FakeContainerNetworks } from "./networks.fake.ts";
+import type { RunRecord, SavedRuns } from "./run-record.ts";
+import { aRunSpec } from "./run-spec.fake.ts";
+
+/** Records in memory, as a disk would have them. */
+class Disk implements SavedRuns {
+  readonly records = new Map<string, RunRecord>();
+  load = async () => [...this.records.values()];
+  save = async (record: RunRecord) => void this.records.set(record.id, record);
+  remove = async (id: string) => void this.records.delete(id);
+}
+
+/** Runs on, and ends by itself when it is told to stop. */
+const POLITE = 'trap "exit 5" TERM; run';
+const never = new AbortController().signal;
+let clock: FakeClock;
+let containers: FakeContainers;
+let images: FakeImages;
+let networks: FakeContainerNetworks;
+let disk: Disk;
+let engine: Engine;
+let stop: AbortController;
+let running: Promise<void>;
+
+/** A daemon over what is there. */
+async function boot(): Promise<void> {
+  networks = new FakeContainerNetworks();
+  const host = { name: "host-1", dns: { nameservers: ["192.0.2.53"], search: [] } };
+  engine = new Engine({
+    ...{ containers, images, networks, saved: disk, host, clock },
+    ...{ random: seededRandom(disk.records.size + 1), log: silentLog },
+  });
+  stop = new AbortController();
+  await engine.adopt();
+  running = engine.run(stop.signal);
+}
+
+async function shutDown(): Promise<void> {
+  stop.abort();
+  await running;
+}
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  images = new FakeImages();
+  images.publish("app:1", { Cmd: ["run"], ExposedPorts: { "8080/tcp": {} } });
+  await images.pull("app:1");
+  containers = new FakeContainers({ images, clock });
+  disk = new Disk();
+  await boot();
+});
+afterEach(shutDown);
+
+const make = (over: Parameters<typeof aRunSpec>[0] = {}, name = "web"): Promise<string> =>
+  engine.create(aRunSpec({ image: "app:1", ...over }), name);
+const status = async (id: string) => (await containers.get(id))?.status;
+const restart = (name: RestartRule["name"], most = 0): Partial<RunSpec> => ({ restart: { name, most } });
+
+describe("a container", () => {
+  test("is made, started, found on its network, stopped and removed", async () => {
+    const id = await make({ script: POLITE, ports: [{ protocol: "tcp", target: 80, published: 8080 }] });
+    expect([id.length, await status(id), networks.places.size]).toEqual([64, "created", 0]);
+    expect(await engine.start(id)).toBe(true);
+    expect(await engine.start(id)).toBe(false);
+    expect(networks.places.get(id)?.ports).toMatchObject([{ published: 8080 }]);
+    expect(containers.namesOf(id).hosts).toEqual([{ address: "172.17.0.2", names: [id.slice(0, 12)] }]);
+    expect((await containers.get(id))?.config.netns).toBe(networks.netnsOf(id));
+    expect(await engine.stop(id)).toBe(true);
+    expect(await engine.stop(id)).toBe(false);
+    expect([await status(id), networks.places.size]).toEqual(["stopped", 0]);
+    await engine.remove(id, { force: false, volumes: false });
+    expect([await status(id), disk.records.size]).toEqual([undefined, 0]);
+  });
+
+  test("that cannot be made leaves nothing", async () => {
+    await make();
+    await expect(make()).rejects.toMatchObject({ kind: "conflict" });
+    await expect(make({ image: "nope:1" }, "bb")).rejects.toThrow("No such image: nope:1");
+    await expect(make({ networks: [{ ref: "nope", aliases: [] }] }, "bb")).rejects.toThrow(
+      "network nope not found",
+    );
+    await expect(make({}, "-bad")).rejects.toThrow("Invalid container name (-bad)");
+    expect([disk.records.size, (await containers.list()).length]).toEqual([1, 1]);
+  });
+
+  test("without a name gets one that nobody has", async () => {
+    const names = new Set<string>();
+    for (let i = 0; i < 20; i++) names.add((await containers.get(await make({}, "")))?.name ?? "");
+    expect(names.size).toBe(20);
+    for (const name of names) expect(name).toMatch(/^[a-z]+_[a-z]+\d*$/);
+  });
+
+  test("whose port another has does not start, and holds nothing", async () => {
+    const ports = [{ protocol: "tcp", target: 80, published: 8080 } as const];
+    const [one, two] = [
+      await make({ script: POLITE, ports }, "one"),
+      await make({ script: POLITE, ports }, "two"),
+    ];
+    await engine.start(one);
+    await expect(engine.start(two)).rejects.toThrow("port is already allocated");
+    expect([await status(two), networks.places.size, disk.records.get(two)?.place]).toEqual([
+      "created",
+      1,
+      undefined,
+    ]);
+    await engine.stop(one);
+    expect(await engine.start(two)).toBe(true);
+  });
+
+  test("with all ports published gives each that it or its image exposes one", async () => {
+    const id = await make({ script: POLITE, publishAll: true, exposed: ["53/udp"] });
+    await engine.start(id);
+    expect(networks.places.get(id)?.ports.map(({ target, protocol }) => `${target}/${protocol}`)).toEqual([
+      "53/udp",
+      "8080/tcp",
+    ]);
+  });
+
+  test("on the host's network, or on none, has no place on ours", async () => {
+    const host = await make({ script: POLITE, networkMode: "host", networks: [] }, "hh");
+    const none = await make({ script: POLITE, networkMode: "none", networks: [] }, "nn");
+    for (const id of [host, none]) await engine.start(id);
+    expect(networks.places.size).toBe(0);
+    expect((await containers.get(host))?.config).toMatchObject({ hostname: "host-1" });
+    expect((await containers.get(host))?.config.netns).toBeUndefined();
+    expect((await containers.get(none))?.config.netns).toBe("");
+  });
+
+  test("that runs is removed by force only, and goes by itself when it was asked to", async () => {
+    const id = await make({ script: POLITE });
+    await engine.start(id);
+    await expect(engine.remove(id, { force: false, volumes: false })).rejects.toThrow(
+      'cannot remove container "/web": container is running: stop the container before removing or force remove',
+    );
+    await engine.remove(id, { force: true, volumes: true });
+    const short = await make({ script: "exit 3", autoRemove: true });
+    const code = engine.wait(short, "removed", never);
+    await engine.start(short);
+    expect(await code).toBe(3);
+    await expect.poll(() => disk.records.size).toBe(0);
+  });
+});
+
+describe("a wait", () => {
+  test("for the next end does not take the last one for it", async () => {
+    const id = await make({ script: "exit 4" });
+    const first = engine.wait(id, "next-exit", never);
+    await engine.start(id);
+    expect(await first).toBe(4);
+    expect(await engine.wait(id, "not-running", never)).toBe(4);
+    const gone = new AbortController();
+    const next = engine.wait(id, "next-exit", gone.signal);
+    gone.abort(new Error("left"));
+    await expect(next).rejects.toThrow("left");
+  });
+});
+
+describe("a restart rule", () => {
+  const runs = async (id: string): Promise<number> => engine.recordOf(id)?.restarts ?? -1;
+
+  test("starts it anew, later each time, and as often as it may", async () => {
+    const id = await make({ script: "exit 1", ...restart("on-failure", 3) });
+    await engine.start(id);
+    for (const [i, ms] of [100, 200, 400].entries()) {
+      await expect.poll(() => engine.isRestarting(id)).toBe(true);
+      await clock.advance(ms - 1);
+      expect(await runs(id)).toBe(i);
+      await clock.advance(1);
+      await expect.poll(() => runs(id)).toBe(i + 1);
+    }
+    await expect.poll(() => engine.isRestarting(id)).toBe(false);
+    expect(await status(id)).toBe("stopped");
+  });
+
+  test("does not undo what somebody did by hand", async () => {
+    const id = await make({ script: POLITE, ...restart("always") });
+    await engine.start(id);
+    await engine.stop(id);
+    expect([await status(id), engine.isRestarting(id)]).toEqual(["stopped", false]);
+    await engine.start(id);
+    containers.exit(id, 0);
+    await expect.poll(() => engine.isRestarting(id)).toBe(true);
+    expect(await engine.stop(id)).toBe(true);
+    await clock.advance(1_000);
+    expect([await status(id), engine.isRestarting(id)]).toEqual(["stopped", false]);
+  });
+
+  test("is not for one that goes by itself", async () => {
+    const id = await make({ script: POLITE, autoRemove: true });
+    await expect(engine.setRestart(id, { name: "always", most: 0 })).rejects.toThrow("AutoRemove is enabled");
+  });
+});
+
+describe("a daemon that comes back", () => {
+  test("lets who runs keep its place, and takes its end for what it is", async () => {
+    const id = await make({ script: POLITE });
+    await engine.start(id);
+    const place = networks.places.get(id);
+    await shutDown();
+    await boot();
+    expect(networks.places.get(id)).toEqual(place);
+    containers.exit(id, 0);
+    await expect.poll(() => networks.places.size).toBe(0);
+  });
+
+  test.each([
+    ["always", true, true],
+    ["always", false, true],
+    ["unless-stopped", true, false],
+    ["unless-stopped", false, true],
+    ["no", false, false],
+  ] as const)("starts one of rule %s, stopped by hand: %s, or not: %s", async (name, byHand, starts) => {
+    const id = await make({ script: POLITE, ...restart(name) });
+    await engine.start(id);
+    if (byHand) await engine.stop(id);
+    await shutDown();
+    if (!byHand) containers.exit(id, 0);
+    await boot();
+    if (starts) await expect.poll(() => status(id)).toBe("running");
+    else expect(await status(id)).toBe("stopped");
+  });
+
+  test("forgets containers that are gone", async () => {
+    const id = await make();
+    await shutDown();
+    await containers.remove(id);
+    await boot();
+    expect(disk.records.size).toBe(0);
+  });
+});
+
+describe("networks", () => {
+  test("are joined and left while it runs, and remembered for its next start", async () => {
+    const id = await make({ script: POLITE });
+    await engine.connect(id, { ref: "extra", aliases: ["db"] });
+    await engine.start(id);
+    const names = () => networks.places.get(id)?.endpoints.map(({ networkName }) => networkName);
+    expect(names()).toEqual(["bridge", "extra"]);
+    await engine.disconnect(id, { id: "bridge", name: "bridge" });
+    expect(names()).toEqual(["extra"]);
+    await engine.restart(id);
+    expect(names()).toEqual(["extra"]);
+  });
+});

@@ -1,0 +1,412 @@
+import {
+  type Clock,
+  Fault,
+  KeyedLocks,
+  type Log,
+  messageOf,
+  type Random,
+  randomHex,
+  type Timer,
+} from "../lib/index.ts";
+import type { RunSpec } from "../model/index.ts";
+import type { ContainerEvent, ContainerState, Containers, Images } from "../runtime/index.ts";
+import { Exits, type WaitCondition } from "./exits.ts";
+import { checkName, randomName } from "./names.ts";
+import type { ContainerNetworks, NetworkWish } from "./networks.ts";
+import { planRestart, startsWithDaemon } from "./restart-rule.ts";
+import { exposedBy, firstConfigOf, namesAt } from "./run-config.ts";
+import { type RunRecord, type SavedRuns, wishOf } from "./run-record.ts";
+
+export type { WaitCondition } from "./exits.ts";
+
+export interface EngineParts {
+  readonly containers: Containers;
+  readonly images: Pick<Images, "resolve">;
+  readonly networks: ContainerNetworks;
+  readonly saved: SavedRuns;
+  /** What a container on the host's network is told of it. */
+  readonly host: {
+    readonly name: string;
+    readonly dns: { readonly nameservers: readonly string[]; readonly search: readonly string[] };
+  };
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** A wait before a container is started anew. */
+interface Waiting {
+  readonly ms: number;
+  timer: Timer | undefined;
+}
+
+/** The containers made by hand on this node. Of all methods that take an id it is the full one; those of tasks are acted on, too. */
+export class Engine {
+  readonly #parts: EngineParts;
+  readonly #records = new Map<string, RunRecord>();
+  readonly #locks = new KeyedLocks();
+  readonly #exits: Exits;
+  /** The waits before the last start of each, and before the next. */
+  readonly #waits = new Map<string, Waiting>();
+  readonly #names = new Set<string>();
+  readonly #stop = new AbortController();
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.#exits = new Exits(parts.containers);
+  }
+
+  /** Goes on where an earlier daemon stopped: who runs keeps its place. Before the node's network is first applied. */
+  async adopt(): Promise<void> {
+    const { saved, containers, networks } = this.#parts;
+    const [records, states] = await Promise.all([saved.load(), containers.list()]);
+    const byId = new Map(states.map((state) => [state.id, state]));
+    const running: Parameters<ContainerNetworks["adopt"]>[0][number][] = [];
+    for (const record of records) {
+      const state = byId.get(record.id);
+      if (state === undefined) await saved.remove(record.id);
+      else if (state.status === "running" && record.place !== undefined) {
+        this.#records.set(record.id, record);
+        const wish = await this.#wishOf(record, state);
+        if (wish !== undefined) running.push({ wish, place: record.place });
+      } else this.#records.set(record.id, withoutPlace(record));
+    }
+    networks.adopt(running);
+  }
+
+  /** Starts what is to run with the daemon, and what ends as its restart rule says, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { containers } = this.#parts;
+    const unsubscribe = containers.subscribe((event) => this.#take(event));
+    try {
+      await this.#startAll();
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    } finally {
+      this.#stop.abort(new Fault("unavailable", "the daemon stops"));
+      unsubscribe();
+      for (const { timer } of this.#waits.values()) timer?.cancel();
+    }
+  }
+
+  /** What is remembered of a container that was made by hand; undefined for others. */
+  recordOf(id: string): RunRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  /** True while it waits to be started anew. */
+  isRestarting(id: string): boolean {
+    return this.#waits.get(id)?.timer !== undefined;
+  }
+
+  /** The new container's id. Faults: "invalid", "conflict" for a name that is taken, "not-found" `No such image: X`. */
+  async create(spec: RunSpec, wanted: string): Promise<string> {
+    const { containers, random, images, networks, saved, host } = this.#parts;
+    const taken = new Set((await containers.list()).map(({ name }) => name));
+    const name =
+      wanted === "" ? randomName(random, (n) => taken.has(n) || this.#names.has(n)) : checkName(wanted);
+    const id = randomHex(random, 32);
+    const record: RunRecord = { id, spec, byHand: false, restarts: 0, networks: spec.networks };
+    const wish = wishOf(record, name, exposedBy(await images.resolve(spec.container.image)));
+    if (wish !== undefined) await networks.check(wish);
+    this.#names.add(name);
+    try {
+      await saved.save(record);
+      this.#records.set(id, record);
+      const config = firstConfigOf(record, { name, host, netns: wish && networks.netnsOf(id) });
+      await containers.create(config, undefined, { deferred: true });
+      return id;
+    } catch (error) {
+      this.#records.delete(id);
+      await saved.remove(id);
+      throw error;
+    } finally {
+      this.#names.delete(name);
+    }
+  }
+
+  /** False when it runs already. Faults: "conflict" for a port that is taken, "invalid" in runc's words. */
+  start(id: string): Promise<boolean> {
+    this.#forgetWait(id);
+    return this.#locks.with(id, async () => {
+      const state = await this.#require(id);
+      if (state.paused === true)
+        throw new Fault("conflict", "cannot start a paused container, try unpause instead");
+      if (state.status === "running") return false;
+      await this.#change(id, { byHand: false, restarts: 0 });
+      await this.#startLocked(id);
+      return true;
+    });
+  }
+
+  /** False when it does not run. `graceMs` is the container's own unless said. */
+  async stop(
+    id: string,
+    { graceMs, signal }: { readonly graceMs?: number; readonly signal?: string } = {},
+  ): Promise<boolean> {
+    const isWaiting = this.#forgetWait(id);
+    const state = await this.#require(id);
+    await this.#locks.with(id, () => this.#change(id, { byHand: true }));
+    if (state.status !== "running") return isWaiting;
+    const grace = graceMs ?? this.#records.get(id)?.spec.container.stopGraceMs ?? DEFAULT_GRACE_MS;
+    await this.#parts.containers.stop(id, { graceMs: grace, ...(signal !== undefined && { signal }) });
+    await this.#settled(id);
+    return true;
+  }
+
+  async restart(
+    id: string,
+    options: { readonly graceMs?: number; readonly signal?: string } = {},
+  ): Promise<void> {
+    await this.stop(id, options);
+    await this.start(id);
+  }
+
+  async kill(id: string, signal: string): Promise<void> {
+    await this.#require(id);
+    if (isEnd(signal)) await this.#locks.with(id, () => this.#change(id, { byHand: true }));
+    await this.#parts.containers.kill(id, signal);
+  }
+
+  /** Its exit code, once the condition holds; begins to wait at once. */
+  wait(id: string, condition: WaitCondition, signal: AbortSignal): Promise<number> {
+    return this.#exits.wait(id, condition, AbortSignal.any([signal, this.#stop.signal]));
+  }
+
+  /** Faults: "conflict" in Docker's words for one that runs, unless by force. */
+  async remove(
+    id: string,
+    { force, volumes }: { readonly force: boolean; readonly volumes: boolean },
+  ): Promise<void> {
+    const state = await this.#require(id);
+    if (state.status === "running" && !force) throw stillRuns(state);
+    this.#forgetWait(id);
+    await this.#locks.with(id, () => this.#change(id, { byHand: true }));
+    await this.#parts.containers.remove(id, { keepVolumes: !volumes });
+    await this.#settled(id);
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    await this.#parts.containers.rename(id, checkName(name));
+  }
+
+  pause(id: string): Promise<void> {
+    return this.#parts.containers.pause(id);
+  }
+
+  unpause(id: string): Promise<void> {
+    return this.#parts.containers.unpause(id);
+  }
+
+  /** Another restart rule. Fault "invalid" for a container that goes when it ends. */
+  setRestart(id: string, restart: RunSpec["restart"]): Promise<void> {
+    return this.#locks.with(id, async () => {
+      const record = this.#records.get(id);
+      if (record === undefined)
+        throw new Fault("conflict", `cannot update container ${id}: it belongs to a task`);
+      if (record.spec.autoRemove && restart.name !== "no") {
+        throw new Fault(
+          "invalid",
+          "Restart policy cannot be updated because AutoRemove is enabled for the container",
+        );
+      }
+      await this.#change(id, { spec: { ...record.spec, restart } });
+    });
+  }
+
+  /** One network more: at once when it runs, else from its next start on. */
+  connect(id: string, wish: NetworkWish): Promise<void> {
+    return this.#locks.with(id, async () => {
+      const [record, state] = [this.#requireRecord(id), await this.#require(id)];
+      const wider = [...record.networks, wish];
+      if (state.status === "running") {
+        const place = await this.#parts.networks.connect(id, wish, this.#stop.signal);
+        await this.#change(id, { networks: wider, place });
+      } else {
+        await this.#parts.networks.check({ containerId: id, name: state.name, networks: [wish], ports: [] });
+        await this.#change(id, { networks: wider });
+      }
+    });
+  }
+
+  disconnect(id: string, network: { readonly id: string; readonly name: string }): Promise<void> {
+    return this.#locks.with(id, async () => {
+      const [record, state] = [this.#requireRecord(id), await this.#require(id)];
+      const isMeant = ({ ref }: NetworkWish) => ref === network.name || ref === network.id;
+      const networks = record.networks.filter((wish) => !isMeant(wish));
+      if (state.status === "running") {
+        const place = await this.#parts.networks.disconnect(id, network.id);
+        await this.#change(id, { networks, place });
+      } else await this.#change(id, { networks });
+    });
+  }
+
+  async #startLocked(id: string): Promise<void> {
+    const { networks, containers } = this.#parts;
+    const record = this.#records.get(id);
+    const state = await this.#require(id);
+    const wish = record && (await this.#wishOf(record, state));
+    if (record === undefined || wish === undefined) return void (await containers.start(id));
+    const place = await networks.attach(wish, this.#stop.signal);
+    try {
+      await this.#change(id, { place });
+      await containers.setNames(id, namesAt(record.spec, state.config, place));
+      await containers.start(id);
+    } catch (error) {
+      await this.#leave(id);
+      throw error;
+    }
+  }
+
+  async #wishOf(record: RunRecord, { name, image }: ContainerState): Promise<ReturnType<typeof wishOf>> {
+    const exposed = record.spec.publishAll ? exposedBy(await this.#parts.images.resolve(image)) : [];
+    return wishOf(record, name, exposed);
+  }
+
+  #take({ action, container }: ContainerEvent): void {
+    const { log } = this.#parts;
+    const { id } = container;
+    const work =
+      action === "die" ? this.#ended(container) : action === "destroy" ? this.#gone(id) : undefined;
+    work?.catch((error: unknown) =>
+      log.error("container's end not followed", { container: id, error: messageOf(error) }),
+    );
+  }
+
+  /** Its place is free, whoever waits is told, and it goes or is started anew. */
+  async #ended({ id, exitCode = 0, startedAt, finishedAt }: ContainerState): Promise<void> {
+    const record = await this.#locks.with(id, async () => {
+      await this.#leave(id);
+      return this.#records.get(id);
+    });
+    this.#exits.ended(id, exitCode);
+    if (record === undefined) return;
+    const { spec, byHand, restarts } = record;
+    const ranMs = (finishedAt ?? 0) - (startedAt ?? 0);
+    const lastWaitMs = this.#waits.get(id)?.ms ?? 0;
+    const ms = planRestart({ rule: spec.restart, exitCode, byHand, restarts, ranMs, lastWaitMs });
+    if (ms !== undefined) return this.#startLater(id, ms);
+    this.#waits.delete(id);
+    if (spec.autoRemove) await this.#parts.containers.remove(id);
+  }
+
+  async #gone(id: string): Promise<void> {
+    await this.#locks.with(id, async () => {
+      await this.#leave(id);
+      this.#records.delete(id);
+      await this.#parts.saved.remove(id);
+    });
+    this.#forgetWait(id);
+    this.#exits.removed(id);
+  }
+
+  #startLater(id: string, ms: number): void {
+    const timer = this.#parts.clock.after(ms, () => {
+      this.#waits.set(id, { ms, timer: undefined });
+      this.#startAgain(id).catch((error: unknown) => this.#notStarted(id, ms, error));
+    });
+    this.#waits.set(id, { ms, timer });
+  }
+
+  async #startAgain(id: string): Promise<void> {
+    await this.#locks.with(id, async () => {
+      const record = this.#records.get(id);
+      if (record === undefined || record.byHand) return;
+      await this.#change(id, { restarts: record.restarts + 1 });
+      await this.#startLocked(id);
+    });
+  }
+
+  #notStarted(id: string, ms: number, error: unknown): void {
+    const record = this.#records.get(id);
+    this.#parts.log.warn("container not started anew", { container: id, error: messageOf(error) });
+    if (record === undefined || this.#stop.signal.aborted) return;
+    const { spec, byHand, restarts } = record;
+    const again = planRestart({
+      rule: spec.restart,
+      exitCode: 1,
+      byHand,
+      restarts,
+      ranMs: 0,
+      lastWaitMs: ms,
+    });
+    if (again !== undefined) this.#startLater(id, again);
+  }
+
+  async #startAll(): Promise<void> {
+    const states = await this.#parts.containers.list();
+    for (const { id, status, exitCode } of states) {
+      const record = this.#records.get(id);
+      if (record === undefined || status === "running") continue;
+      const facts = { exitCode, byHand: record.byHand, restarts: record.restarts };
+      if (startsWithDaemon(record.spec.restart, facts)) {
+        await this.#change(id, { byHand: false });
+        this.#startAgain(id).catch((error: unknown) => this.#notStarted(id, 0, error));
+      } else if (record.spec.autoRemove && status === "stopped") await this.#parts.containers.remove(id);
+    }
+  }
+
+  /** Gives up its place on networks. The caller has the lock. */
+  async #leave(id: string): Promise<void> {
+    if (this.#records.get(id)?.place === undefined) return;
+    await this.#parts.networks.detach(id);
+    await this.#change(id, { place: undefined });
+  }
+
+  /** Resolves when its end, if that has been told, is taken care of. */
+  async #settled(id: string): Promise<void> {
+    await this.#locks.with(id, async () => undefined);
+  }
+
+  /** The caller has the lock. */
+  async #change(id: string, part: { [K in keyof RunRecord]?: RunRecord[K] | undefined }): Promise<void> {
+    const record = this.#records.get(id);
+    if (record === undefined) return;
+    const { place, ...rest } = { ...record, ...part };
+    const next = { ...rest, ...(place !== undefined && { place }) } as RunRecord;
+    await this.#parts.saved.save(next);
+    this.#records.set(id, next);
+  }
+
+  /** True when it waited to be started anew. */
+  #forgetWait(id: string): boolean {
+    const waiting = this.#waits.get(id);
+    this.#waits.delete(id);
+    waiting?.timer?.cancel();
+    return waiting?.timer !== undefined;
+  }
+
+  async #require(id: string): Promise<ContainerState> {
+    const state = await this.#parts.containers.get(id);
+    if (state === undefined) throw new Fault("not-found", `No such container: ${id}`);
+    return state;
+  }
+
+  #requireRecord(id: string): RunRecord {
+    const record = this.#records.get(id);
+    if (record !== undefined) return record;
+    throw new Fault("forbidden", `cannot change the networks of container ${id}: it belongs to a task`);
+  }
+}
+
+/** Docker's patience with a stop signal. */
+const DEFAULT_GRACE_MS = 10_000;
+
+/** Docker's `kill` of these keeps the restart rule from starting it anew. */
+function isEnd(signal: string): boolean {
+  return /^(SIG)?(KILL|TERM|INT|QUIT)$|^(9|15|2|3)$/i.test(signal);
+}
+
+function stillRuns({ name, paused }: ContainerState): Fault {
+  const what = paused === true ? "paused: unpause the container" : "running: stop the container";
+  return new Fault(
+    "conflict",
+    `cannot remove container "/${name}": container is ${what} before removing or force remove`,
+  );
+}
+
+function withoutPlace({ place: _, ...record }: RunRecord): RunRecord {
+  return record;
+}

@@ -1,0 +1,50 @@
+import type { ContainerSpec, Resources } from "./container.ts";
+import type { LogDriver, Protocol } from "./service.ts";
+
+/** What a user asks of one container that is made by hand (`docker run`), on one node. */
+export interface RunSpec {
+  readonly container: ContainerSpec;
+  readonly domainname: string;
+  readonly resources: Resources;
+  readonly log: LogDriver;
+  /** As it was said: "default", "bridge", "host", "none", or a network's name. */
+  readonly networkMode: string;
+  /** Empty for `host` and `none`. */
+  readonly networks: readonly RunNetwork[];
+  readonly ports: readonly RunPort[];
+  /** Every port that it or its image exposes gets one of the host's. */
+  readonly publishAll: boolean;
+  /** "80/tcp", beside what the image exposes. */
+  readonly exposed: readonly string[];
+  readonly restart: RestartRule;
+  /** It goes when it ends. */
+  readonly autoRemove: boolean;
+  /** Its input ends with the first client that was attached to it. */
+  readonly stdinOnce: boolean;
+  readonly attach: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean };
+}
+
+/** A network that the container is to be on, by name, id, or the beginning of one. */
+export interface RunNetwork {
+  readonly ref: string;
+  readonly aliases: readonly string[];
+  /** The address that it wants there. */
+  readonly address?: string;
+  readonly address6?: string;
+}
+
+/** A port of the host that leads to it; `published` 0: any free one. */
+export interface RunPort {
+  readonly protocol: Protocol;
+  readonly target: number;
+  readonly published: number;
+  /** The host's address that it is bound to; absent: all of them. */
+  readonly hostAddress?: string;
+}
+
+/** Docker's restart policy. */
+export interface RestartRule {
+  readonly name: "no" | "always" | "on-failure" | "unless-stopped";
+  /** Of on-failure: how often at most; 0: without end. */
+  readonly most: number;
+}
