@@ -1,19 +1,12 @@
-import {
-  type Clock,
-  Fault,
-  KeyedLocks,
-  type Log,
-  messageOf,
-  type Random,
-  randomHex,
-  type Timer,
-} from "../lib/index.ts";
+import { type Clock, Fault, KeyedLocks, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
 import type { RunSpec } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers, Images } from "../runtime/index.ts";
 import { Exits, type WaitCondition } from "./exits.ts";
 import { checkName, randomName } from "./names.ts";
 import type { ContainerNetworks, NetworkWish } from "./networks.ts";
 import { planRestart, startsWithDaemon } from "./restart-rule.ts";
+import { RestartWaits } from "./restart-waits.ts";
+import { RunBook } from "./run-book.ts";
 import { exposedBy, firstConfigOf, namesAt } from "./run-config.ts";
 import { type RunRecord, type SavedRuns, wishOf } from "./run-record.ts";
 
@@ -34,42 +27,37 @@ export interface EngineParts {
   readonly log: Log;
 }
 
-/** A wait before a container is started anew. */
-interface Waiting {
-  readonly ms: number;
-  timer: Timer | undefined;
-}
-
 /** The containers made by hand on this node. Of all methods that take an id it is the full one; those of tasks are acted on, too. */
 export class Engine {
   readonly #parts: EngineParts;
-  readonly #records = new Map<string, RunRecord>();
+  readonly #book: RunBook;
   readonly #locks = new KeyedLocks();
   readonly #exits: Exits;
-  /** The waits before the last start of each, and before the next. */
-  readonly #waits = new Map<string, Waiting>();
+  readonly #waits: RestartWaits;
   readonly #names = new Set<string>();
   readonly #stop = new AbortController();
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#exits = new Exits(parts.containers);
+    this.#book = new RunBook(parts.saved);
+    this.#waits = new RestartWaits(parts.clock);
   }
 
   /** Goes on where an earlier daemon stopped: who runs keeps its place. Before the node's network is first applied. */
   async adopt(): Promise<void> {
-    const { saved, containers, networks } = this.#parts;
-    const [records, states] = await Promise.all([saved.load(), containers.list()]);
-    const byId = new Map(states.map((state) => [state.id, state]));
+    const { containers, networks } = this.#parts;
+    const byId = new Map((await containers.list()).map((state) => [state.id, state]));
+    const records = await this.#book.load((record) => {
+      const status = byId.get(record.id)?.status;
+      if (status === undefined) return undefined;
+      return status === "running" ? record : withoutPlace(record);
+    });
     const running: Parameters<ContainerNetworks["adopt"]>[0][number][] = [];
     for (const record of records) {
       const state = byId.get(record.id);
-      if (state === undefined) await saved.remove(record.id);
-      else if (state.status === "running" && record.place !== undefined) {
-        this.#records.set(record.id, record);
-        const wish = await this.#wishOf(record, state);
-        if (wish !== undefined) running.push({ wish, place: record.place });
-      } else this.#records.set(record.id, withoutPlace(record));
+      const wish = state && record.place && (await this.#wishOf(record, state));
+      if (wish !== undefined && record.place !== undefined) running.push({ wish, place: record.place });
     }
     networks.adopt(running);
   }
@@ -87,23 +75,23 @@ export class Engine {
     } finally {
       this.#stop.abort(new Fault("unavailable", "the daemon stops"));
       unsubscribe();
-      for (const { timer } of this.#waits.values()) timer?.cancel();
+      this.#waits.forgetAll();
     }
   }
 
   /** What is remembered of a container that was made by hand; undefined for others. */
   recordOf(id: string): RunRecord | undefined {
-    return this.#records.get(id);
+    return this.#book.get(id);
   }
 
   /** True while it waits to be started anew. */
   isRestarting(id: string): boolean {
-    return this.#waits.get(id)?.timer !== undefined;
+    return this.#waits.isWaiting(id);
   }
 
   /** The new container's id. Faults: "invalid", "conflict" for a name that is taken, "not-found" `No such image: X`. */
   async create(spec: RunSpec, wanted: string): Promise<string> {
-    const { containers, random, images, networks, saved, host } = this.#parts;
+    const { containers, random, images, networks, host } = this.#parts;
     const taken = new Set((await containers.list()).map(({ name }) => name));
     const name =
       wanted === "" ? randomName(random, (n) => taken.has(n) || this.#names.has(n)) : checkName(wanted);
@@ -113,14 +101,12 @@ export class Engine {
     if (wish !== undefined) await networks.check(wish);
     this.#names.add(name);
     try {
-      await saved.save(record);
-      this.#records.set(id, record);
+      await this.#book.add(record);
       const config = firstConfigOf(record, { name, host, netns: wish && networks.netnsOf(id) });
       await containers.create(config, undefined, { deferred: true });
       return id;
     } catch (error) {
-      this.#records.delete(id);
-      await saved.remove(id);
+      await this.#book.remove(id);
       throw error;
     } finally {
       this.#names.delete(name);
@@ -129,13 +115,13 @@ export class Engine {
 
   /** False when it runs already. Faults: "conflict" for a port that is taken, "invalid" in runc's words. */
   start(id: string): Promise<boolean> {
-    this.#forgetWait(id);
+    this.#waits.forget(id);
     return this.#locks.with(id, async () => {
       const state = await this.#require(id);
       if (state.paused === true)
         throw new Fault("conflict", "cannot start a paused container, try unpause instead");
       if (state.status === "running") return false;
-      await this.#change(id, { byHand: false, restarts: 0 });
+      await this.#book.change(id, { byHand: false, restarts: 0 });
       await this.#startLocked(id);
       return true;
     });
@@ -146,11 +132,11 @@ export class Engine {
     id: string,
     { graceMs, signal }: { readonly graceMs?: number; readonly signal?: string } = {},
   ): Promise<boolean> {
-    const isWaiting = this.#forgetWait(id);
+    const isWaiting = this.#waits.forget(id);
     const state = await this.#require(id);
-    await this.#locks.with(id, () => this.#change(id, { byHand: true }));
+    await this.#locks.with(id, () => this.#book.change(id, { byHand: true }));
     if (state.status !== "running") return isWaiting;
-    const grace = graceMs ?? this.#records.get(id)?.spec.container.stopGraceMs ?? DEFAULT_GRACE_MS;
+    const grace = graceMs ?? this.#book.get(id)?.spec.container.stopGraceMs ?? DEFAULT_GRACE_MS;
     await this.#parts.containers.stop(id, { graceMs: grace, ...(signal !== undefined && { signal }) });
     await this.#settled(id);
     return true;
@@ -166,7 +152,7 @@ export class Engine {
 
   async kill(id: string, signal: string): Promise<void> {
     await this.#require(id);
-    if (isEnd(signal)) await this.#locks.with(id, () => this.#change(id, { byHand: true }));
+    if (isEnd(signal)) await this.#locks.with(id, () => this.#book.change(id, { byHand: true }));
     await this.#parts.containers.kill(id, signal);
   }
 
@@ -182,8 +168,8 @@ export class Engine {
   ): Promise<void> {
     const state = await this.#require(id);
     if (state.status === "running" && !force) throw stillRuns(state);
-    this.#forgetWait(id);
-    await this.#locks.with(id, () => this.#change(id, { byHand: true }));
+    this.#waits.forget(id);
+    await this.#locks.with(id, () => this.#book.change(id, { byHand: true }));
     await this.#parts.containers.remove(id, { keepVolumes: !volumes });
     await this.#settled(id);
   }
@@ -203,7 +189,7 @@ export class Engine {
   /** Another restart rule. Fault "invalid" for a container that goes when it ends. */
   setRestart(id: string, restart: RunSpec["restart"]): Promise<void> {
     return this.#locks.with(id, async () => {
-      const record = this.#records.get(id);
+      const record = this.#book.get(id);
       if (record === undefined)
         throw new Fault("conflict", `cannot update container ${id}: it belongs to a task`);
       if (record.spec.autoRemove && restart.name !== "no") {
@@ -212,7 +198,7 @@ export class Engine {
           "Restart policy cannot be updated because AutoRemove is enabled for the container",
         );
       }
-      await this.#change(id, { spec: { ...record.spec, restart } });
+      await this.#book.change(id, { spec: { ...record.spec, restart } });
     });
   }
 
@@ -223,10 +209,10 @@ export class Engine {
       const wider = [...record.networks, wish];
       if (state.status === "running") {
         const place = await this.#parts.networks.connect(id, wish, this.#stop.signal);
-        await this.#change(id, { networks: wider, place });
+        await this.#book.change(id, { networks: wider, place });
       } else {
         await this.#parts.networks.check({ containerId: id, name: state.name, networks: [wish], ports: [] });
-        await this.#change(id, { networks: wider });
+        await this.#book.change(id, { networks: wider });
       }
     });
   }
@@ -238,20 +224,20 @@ export class Engine {
       const networks = record.networks.filter((wish) => !isMeant(wish));
       if (state.status === "running") {
         const place = await this.#parts.networks.disconnect(id, network.id);
-        await this.#change(id, { networks, place });
-      } else await this.#change(id, { networks });
+        await this.#book.change(id, { networks, place });
+      } else await this.#book.change(id, { networks });
     });
   }
 
   async #startLocked(id: string): Promise<void> {
     const { networks, containers } = this.#parts;
-    const record = this.#records.get(id);
+    const record = this.#book.get(id);
     const state = await this.#require(id);
     const wish = record && (await this.#wishOf(record, state));
     if (record === undefined || wish === undefined) return void (await containers.start(id));
     const place = await networks.attach(wish, this.#stop.signal);
     try {
-      await this.#change(id, { place });
+      await this.#book.change(id, { place });
       await containers.setNames(id, namesAt(record.spec, state.config, place));
       await containers.start(id);
     } catch (error) {
@@ -279,48 +265,45 @@ export class Engine {
   async #ended({ id, exitCode = 0, startedAt, finishedAt }: ContainerState): Promise<void> {
     const record = await this.#locks.with(id, async () => {
       await this.#leave(id);
-      return this.#records.get(id);
+      return this.#book.get(id);
     });
     this.#exits.ended(id, exitCode);
     if (record === undefined) return;
     const { spec, byHand, restarts } = record;
     const ranMs = (finishedAt ?? 0) - (startedAt ?? 0);
-    const lastWaitMs = this.#waits.get(id)?.ms ?? 0;
+    const lastWaitMs = this.#waits.lastOf(id);
     const ms = planRestart({ rule: spec.restart, exitCode, byHand, restarts, ranMs, lastWaitMs });
     if (ms !== undefined) return this.#startLater(id, ms);
-    this.#waits.delete(id);
+    this.#waits.forget(id);
     if (spec.autoRemove) await this.#parts.containers.remove(id);
   }
 
   async #gone(id: string): Promise<void> {
     await this.#locks.with(id, async () => {
       await this.#leave(id);
-      this.#records.delete(id);
-      await this.#parts.saved.remove(id);
+      await this.#book.remove(id);
     });
-    this.#forgetWait(id);
+    this.#waits.forget(id);
     this.#exits.removed(id);
   }
 
   #startLater(id: string, ms: number): void {
-    const timer = this.#parts.clock.after(ms, () => {
-      this.#waits.set(id, { ms, timer: undefined });
+    this.#waits.begin(id, ms, () => {
       this.#startAgain(id).catch((error: unknown) => this.#notStarted(id, ms, error));
     });
-    this.#waits.set(id, { ms, timer });
   }
 
   async #startAgain(id: string): Promise<void> {
     await this.#locks.with(id, async () => {
-      const record = this.#records.get(id);
+      const record = this.#book.get(id);
       if (record === undefined || record.byHand) return;
-      await this.#change(id, { restarts: record.restarts + 1 });
+      await this.#book.change(id, { restarts: record.restarts + 1 });
       await this.#startLocked(id);
     });
   }
 
   #notStarted(id: string, ms: number, error: unknown): void {
-    const record = this.#records.get(id);
+    const record = this.#book.get(id);
     this.#parts.log.warn("container not started anew", { container: id, error: messageOf(error) });
     if (record === undefined || this.#stop.signal.aborted) return;
     const { spec, byHand, restarts } = record;
@@ -338,11 +321,11 @@ export class Engine {
   async #startAll(): Promise<void> {
     const states = await this.#parts.containers.list();
     for (const { id, status, exitCode } of states) {
-      const record = this.#records.get(id);
+      const record = this.#book.get(id);
       if (record === undefined || status === "running") continue;
       const facts = { exitCode, byHand: record.byHand, restarts: record.restarts };
       if (startsWithDaemon(record.spec.restart, facts)) {
-        await this.#change(id, { byHand: false });
+        await this.#book.change(id, { byHand: false });
         this.#startAgain(id).catch((error: unknown) => this.#notStarted(id, 0, error));
       } else if (record.spec.autoRemove && status === "stopped") await this.#parts.containers.remove(id);
     }
@@ -350,32 +333,14 @@ export class Engine {
 
   /** Gives up its place on networks. The caller has the lock. */
   async #leave(id: string): Promise<void> {
-    if (this.#records.get(id)?.place === undefined) return;
+    if (this.#book.get(id)?.place === undefined) return;
     await this.#parts.networks.detach(id);
-    await this.#change(id, { place: undefined });
+    await this.#book.change(id, { place: undefined });
   }
 
   /** Resolves when its end, if that has been told, is taken care of. */
   async #settled(id: string): Promise<void> {
     await this.#locks.with(id, async () => undefined);
-  }
-
-  /** The caller has the lock. */
-  async #change(id: string, part: { [K in keyof RunRecord]?: RunRecord[K] | undefined }): Promise<void> {
-    const record = this.#records.get(id);
-    if (record === undefined) return;
-    const { place, ...rest } = { ...record, ...part };
-    const next = { ...rest, ...(place !== undefined && { place }) } as RunRecord;
-    await this.#parts.saved.save(next);
-    this.#records.set(id, next);
-  }
-
-  /** True when it waited to be started anew. */
-  #forgetWait(id: string): boolean {
-    const waiting = this.#waits.get(id);
-    this.#waits.delete(id);
-    waiting?.timer?.cancel();
-    return waiting?.timer !== undefined;
   }
 
   async #require(id: string): Promise<ContainerState> {
@@ -385,7 +350,7 @@ export class Engine {
   }
 
   #requireRecord(id: string): RunRecord {
-    const record = this.#records.get(id);
+    const record = this.#book.get(id);
     if (record !== undefined) return record;
     throw new Fault("forbidden", `cannot change the networks of container ${id}: it belongs to a task`);
   }
