@@ -15,6 +15,7 @@ import {
   type SnapshotMounts,
 } from "./container-store.ts";
 import { deleteTask } from "./container-task.ts";
+import { allDevices, type DeviceNode, sharedDevices } from "./device-nodes.ts";
 import { mergeHealthCheck, probeOf } from "./health-check.ts";
 import type { Images, ResolvedImage } from "./image.ts";
 import type { Machine } from "./machine.ts";
@@ -57,6 +58,7 @@ export async function makeContainer(
   const stopSignal = signalNumber(config.stopSignal || image.stopSignal);
   const init = config.init === true ? await findInit() : undefined;
   const asked = allMounts(config.mounts, image.volumes);
+  const devices = await devicesOf(config);
   checkFiles(config, contents);
   const folder = folderOf(parts.dataDir, parts.runDir, config.id);
   const ownVolumes: string[] = [];
@@ -74,7 +76,17 @@ export async function makeContainer(
       ...{ config, imageId: resolved.id, command, stopSignal, ...placesOf(mounts), createdAt },
       ...healthOf(config, resolved.config),
     };
-    const spec = specOf({ config, image, command, user, mounts: mounts.mounts, folder, machine, init });
+    const spec = specOf({
+      config,
+      image,
+      command,
+      user,
+      mounts: mounts.mounts,
+      folder,
+      machine,
+      init,
+      devices,
+    });
     await putContainer(client, record, spec);
     return { record, rootfs };
   } catch (error) {
@@ -146,6 +158,12 @@ async function writeFiles(folder: ContainerFolder, config: ContainerConfig): Pro
     writeFile(folder.hostname, `${config.hostname}\n`, { mode: 0o644 }),
     mkdir(folder.runDir, { recursive: true, mode: 0o700 }),
   ]);
+}
+
+async function devicesOf({ machine }: ContainerConfig): Promise<DeviceNode[]> {
+  if (machine === undefined) return [];
+  const asked = await sharedDevices(machine.devices);
+  return machine.isPrivileged ? [...(await allDevices()), ...asked] : asked;
 }
 
 function healthOf(

@@ -50,11 +50,33 @@ export interface ContainerConfig {
   readonly privileges?: Privileges;
   /** Path of the pinned network namespace; absent: containerd's own, the host's; empty: one of its own that has nothing in it. */
   readonly netns?: string;
+  /** Of /dev/shm; absent: 64 MB. */
+  readonly shmBytes?: number;
+  /** Absent: it is shut off from its machine as Docker does it. */
+  readonly machine?: MachineShare;
   /** Absent: json-file. With none nothing is kept, and there is nothing to read. */
   readonly logDriver?: "json-file" | "none";
   /** Log rotation: bytes per file, number of files. */
   readonly logMaxBytes: number;
   readonly logMaxFiles: number;
+}
+
+/** How far a container is let into its machine. */
+export interface MachineShare {
+  /** All capabilities and devices, no filter of system calls, nothing hidden. */
+  readonly isPrivileged: boolean;
+  /** Those that are the host's and not its own. */
+  readonly hostNamespaces: readonly ("pid" | "ipc" | "uts")[];
+  readonly devices: readonly DeviceShare[];
+}
+
+/** A device of the host, or a folder of them. */
+export interface DeviceShare {
+  readonly source: string;
+  /** Its place in the container. */
+  readonly target: string;
+  /** Of "rwm": read, write, make. */
+  readonly access: string;
 }
 
 /** A file that the container can read and nobody can change. */
@@ -74,7 +96,14 @@ export interface Resources {
   readonly memoryBytes?: number;
   /** What the kernel leaves it when memory is short: memory.low, or version 1's soft limit. */
   readonly memoryReservationBytes?: number;
+  /** Memory and swap together; -1: no limit. Absent: as much swap as memory. */
+  readonly memorySwapBytes?: number;
   readonly nanoCpus?: number;
+  /** Its part of the CPUs' time where there is not enough for all; Docker's usual one is 1024. */
+  readonly cpuShares?: number;
+  /** "0-2,7": the CPUs that it may run on, and the nodes of memory that it may have. */
+  readonly cpusetCpus?: string;
+  readonly cpusetMems?: string;
   readonly pids?: number;
 }
 

@@ -3,7 +3,8 @@ export interface OciSpec {
   readonly ociVersion: string;
   readonly process: OciProcess;
   readonly root: { readonly path: string; readonly readonly: boolean };
-  readonly hostname: string;
+  /** Absent: the host's, with its UTS namespace. */
+  readonly hostname?: string;
   readonly mounts: readonly OciMount[];
   readonly linux: OciLinux;
 }
@@ -42,6 +43,7 @@ export interface OciMount {
 export interface OciLinux {
   readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
   readonly cgroupsPath: string;
+  readonly devices?: readonly OciDevice[];
   readonly resources: OciResources;
   readonly sysctl: Readonly<Record<string, string>>;
   readonly maskedPaths: readonly string[];
@@ -54,8 +56,24 @@ export interface OciResources {
   readonly devices: readonly OciDeviceRule[];
   /** Bytes; `swap` counts memory and swap together. */
   readonly memory?: { readonly limit?: number; readonly reservation?: number; readonly swap?: number };
-  readonly cpu?: { readonly quota: number; readonly period: number };
+  readonly cpu?: {
+    readonly quota?: number;
+    readonly period?: number;
+    readonly shares?: number;
+    readonly cpus?: string;
+    readonly mems?: string;
+  };
   readonly pids?: { readonly limit: number };
+}
+
+export interface OciDevice {
+  readonly type: "c" | "b";
+  readonly path: string;
+  readonly major: number;
+  readonly minor: number;
+  readonly fileMode: number;
+  readonly uid: number;
+  readonly gid: number;
 }
 
 export interface OciDeviceRule {

@@ -16,7 +16,7 @@ function mounted(mounts: readonly Mount[], init?: string): string[] {
     ...{ type, source, readOnly },
     target: cleanPath(target),
   }));
-  return mountsOf({ config: { mounts }, resolved, folder, init }).map(
+  return mountsOf({ config: { mounts, readOnly: false }, resolved, folder, init }).map(
     ({ destination, type, source, options }) => `${type} ${source} on ${destination} (${options.join(",")})`,
   );
 }

@@ -20,11 +20,15 @@ const KERNEL_MOUNTS: readonly OciMount[] = [
   mount("/dev/shm", "tmpfs", "shm", "nosuid,noexec,nodev,mode=1777,size=67108864"),
 ];
 
+const SHM = "/dev/shm";
+/** Read-only unless the container is privileged. */
+const OPENED: ReadonlySet<string> = new Set(["/sys", "/sys/fs/cgroup"]);
+
 const DEFAULT_PROPAGATION = "rprivate";
 
 /** What `mountsOf` mounts. `resolved` says where the config's mounts really are, in order. */
 export interface MountInput {
-  readonly config: Pick<ContainerConfig, "mounts" | "files">;
+  readonly config: Pick<ContainerConfig, "mounts" | "files" | "shmBytes" | "machine" | "readOnly">;
   readonly resolved: readonly ResolvedMount[];
   readonly folder: ContainerFolder;
   /** The host's file of the init that becomes process 1, when one is asked for. */
@@ -49,10 +53,23 @@ export function mountsOf({ config, resolved, folder, init }: MountInput): OciMou
     fileMount(folder.hosts, "/etc/hosts"),
     ...(init === undefined ? [] : [mount(INIT_PATH, "bind", init, "bind,ro")]),
   ].filter((m) => !taken.has(m.destination));
-  const kernel = KERNEL_MOUNTS.filter(
+  const kernel = kernelMounts(config).filter(
     ({ destination }) => !(taken.has(destination) || (taken.has("/dev") && destination.startsWith("/dev/"))),
   );
   return [...kernel, ...[...own, ...memory, ...files].sort((a, b) => depthOf(a) - depthOf(b))];
+}
+
+/** A privileged container may write to the kernel's; one in the host's IPC namespace has the host's shared memory. */
+function kernelMounts({ shmBytes, machine, readOnly }: MountInput["config"]): OciMount[] {
+  const isOpen = machine?.isPrivileged === true && !readOnly;
+  const hasHostIpc = machine?.hostNamespaces.includes("ipc") === true;
+  return KERNEL_MOUNTS.map((at) => {
+    const { destination, options } = at;
+    if (hasHostIpc && destination === SHM) return mount(SHM, "bind", SHM, "rbind");
+    if (isOpen && OPENED.has(destination)) return { ...at, options: options.filter((word) => word !== "ro") };
+    if (destination !== SHM || shmBytes === undefined) return at;
+    return { ...at, options: options.map((word) => (word.startsWith("size=") ? `size=${shmBytes}` : word)) };
+  });
 }
 
 /** "shared" or "rslave" when a bind mount's propagation asks that of the root (moby daemon/oci_linux.go). */

@@ -27,6 +27,17 @@ test("limits become cgroup numbers; none is left out", () => {
   });
 });
 
+test("swap may be another number than memory, or without end; CPUs have shares and sets", () => {
+  expect(resourcesOf({ memoryBytes: 1000, memorySwapBytes: -1 }, small).memory).toEqual({
+    ...{ limit: 1000, swap: -1 },
+  });
+  expect(resourcesOf({ memoryBytes: 1000, memorySwapBytes: 1500 }, small).memory?.swap).toBe(1500);
+  expect(resourcesOf({ memoryBytes: 1000, memorySwapBytes: 1500 }, big).memory).toEqual({ limit: 1000 });
+  expect(resourcesOf({ cpuShares: 512, cpusetCpus: "0-1", cpusetMems: "0" }, small).cpu).toEqual({
+    ...{ shares: 512, cpus: "0-1", mems: "0" },
+  });
+});
+
 test("ulimits go as high as the machine lets us", () => {
   const nofile = { name: "nofile", soft: 5000, hard: -1 };
   expect(rlimitsOf([nofile], small)).toEqual([{ type: "RLIMIT_NOFILE", soft: 1000, hard: 1000 }]);

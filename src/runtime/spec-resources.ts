@@ -31,30 +31,56 @@ const DEVICE_RULES: readonly OciDeviceRule[] = [
   { allow: false, type: "c", major: 10, minor: 229, access: "rwm" }, // fuse
 ];
 
-/** Limits as cgroups want them, of either version: runc translates. As with Docker, as much swap as memory. */
-export function resourcesOf(limits: ContainerConfig["resources"], machine: Machine): OciResources {
-  const { nanoCpus, pids } = limits;
-  const memory = memoryOf(limits, machine);
+const EVERY_DEVICE: readonly OciDeviceRule[] = [{ allow: true, access: "rwm" }];
+
+/**
+ * Limits as cgroups want them, of either version: runc translates. As with Docker, as much swap as memory. `shared`: rules for
+ * devices of the host that it has beside the harmless ones.
+ */
+export function resourcesOf(
+  limits: ContainerConfig["resources"],
+  machine: Machine,
+  { isPrivileged, shared }: { readonly isPrivileged: boolean; readonly shared: readonly OciDeviceRule[] } = {
+    ...{ isPrivileged: false, shared: [] },
+  },
+): OciResources {
+  const { pids } = limits;
+  const [memory, cpu] = [memoryOf(limits, machine), cpuOf(limits)];
   return {
-    devices: DEVICE_RULES,
+    devices: isPrivileged ? EVERY_DEVICE : [...DEVICE_RULES, ...shared],
     ...(memory !== undefined && { memory }),
-    ...(nanoCpus !== undefined && {
-      cpu: { period: CPU_PERIOD, quota: Math.round((nanoCpus / NANO) * CPU_PERIOD) },
-    }),
+    ...(cpu !== undefined && { cpu }),
     ...(pids !== undefined && { pids: { limit: pids } }),
   };
 }
 
+function cpuOf({
+  nanoCpus,
+  cpuShares,
+  cpusetCpus,
+  cpusetMems,
+}: ContainerConfig["resources"]): OciResources["cpu"] {
+  const cpu = {
+    ...(nanoCpus !== undefined && {
+      ...{ period: CPU_PERIOD, quota: Math.round((nanoCpus / NANO) * CPU_PERIOD) },
+    }),
+    ...(cpuShares !== undefined && { shares: cpuShares }),
+    ...(cpusetCpus !== undefined && { cpus: cpusetCpus }),
+    ...(cpusetMems !== undefined && { mems: cpusetMems }),
+  };
+  return Object.keys(cpu).length === 0 ? undefined : cpu;
+}
+
 /** runc makes a reservation memory.low of version 2, the soft limit of version 1. */
 function memoryOf(
-  { memoryBytes, memoryReservationBytes }: ContainerConfig["resources"],
+  { memoryBytes, memorySwapBytes, memoryReservationBytes }: ContainerConfig["resources"],
   machine: Machine,
 ): OciResources["memory"] {
   if (memoryBytes === undefined && memoryReservationBytes === undefined) return undefined;
   return {
     ...(memoryBytes !== undefined && {
       limit: memoryBytes,
-      ...(machine.canLimitSwap && { swap: memoryBytes * 2 }),
+      ...(machine.canLimitSwap && { swap: memorySwapBytes ?? memoryBytes * 2 }),
     }),
     ...(memoryReservationBytes !== undefined && { reservation: memoryReservationBytes }),
   };

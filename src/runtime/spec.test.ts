@@ -103,3 +103,50 @@ test("hosts and resolver files", () => {
     resolvFileOf({ nameservers: ["1.1.1.1", "8.8.8.8"], search: ["a", "b"], options: ["ndots:0"] }),
   ).toBe("nameserver 1.1.1.1\nnameserver 8.8.8.8\nsearch a b\noptions ndots:0\n");
 });
+
+test("a privileged container: every capability and device, no filter, nothing hidden, and the kernel's files to write", () => {
+  const share = { isPrivileged: true, hostNamespaces: [], devices: [] } as const;
+  const { linux, process, mounts } = specOf(input({ machine: share, capDrop: ["CHOWN"] }));
+  expect(linux.seccomp).toBeUndefined();
+  expect([linux.maskedPaths, linux.readonlyPaths]).toEqual([[], []]);
+  expect(linux.resources.devices).toEqual([{ allow: true, access: "rwm" }]);
+  expect(process.capabilities.bounding).toEqual(expect.arrayContaining(["CAP_SYS_ADMIN", "CAP_CHOWN"]));
+  const sys = (of: typeof mounts) => of.find(({ destination }) => destination === "/sys")?.options;
+  expect(sys(mounts)).not.toContain("ro");
+  expect(sys(specOf(input({ machine: share, readOnly: true })).mounts)).toContain("ro");
+  expect(sys(specOf(input()).mounts)).toContain("ro");
+});
+
+test("the host's namespaces instead of its own, and what goes with them", () => {
+  const hostNamespaces = ["pid", "ipc", "uts"] as const;
+  const spec = specOf(input({ machine: { isPrivileged: false, hostNamespaces, devices: [] } }));
+  expect(spec.linux.namespaces.map(({ type }) => type)).toEqual(["mount", "network"]);
+  expect(spec.hostname).toBeUndefined();
+  const shm = spec.mounts.find(({ destination }) => destination === "/dev/shm");
+  expect(shm).toMatchObject({ type: "bind", source: "/dev/shm" });
+});
+
+test("a device is there, and what it may be used for is allowed", () => {
+  const device = {
+    type: "c",
+    path: "/dev/fuse",
+    major: 10,
+    minor: 229,
+    fileMode: 0o600,
+    uid: 0,
+    gid: 0,
+  } as const;
+  const rule = { allow: true, type: "c", major: 10, minor: 229, access: "rw" };
+  const { linux } = specOf(input({}, { devices: [{ device, rule }] }));
+  expect(linux.devices).toEqual([device]);
+  expect(linux.resources.devices.at(-1)).toEqual(rule);
+  expect(specOf(input()).linux.devices).toBeUndefined();
+});
+
+test("its shared memory is as large as it is asked for", () => {
+  const options = (shmBytes?: number) =>
+    specOf(input(shmBytes === undefined ? {} : { shmBytes })).mounts.find((m) => m.destination === "/dev/shm")
+      ?.options;
+  expect(options(1 << 20)).toContain("size=1048576");
+  expect(options()).toContain("size=67108864");
+});

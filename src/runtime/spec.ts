@@ -1,5 +1,6 @@
 import type { ContainerConfig, ResolvedMount } from "./container.ts";
 import type { ContainerFolder } from "./container-folder.ts";
+import type { DeviceNode } from "./device-nodes.ts";
 import type { Machine } from "./machine.ts";
 import type { OciLinux, OciProcess, OciSpec, OciUser } from "./oci.ts";
 import { capabilitiesFor } from "./spec-capabilities.ts";
@@ -51,20 +52,29 @@ export interface SpecInput {
   readonly machine: Machine;
   /** The init's file on the host, when the config asks for one. */
   readonly init: string | undefined;
+  /** Of the host's. */
+  readonly devices?: readonly DeviceNode[];
 }
 
 /** The OCI runtime spec of a container, with Docker's defaults (moby oci/defaults.go, daemon/oci_linux.go). */
 export function specOf(input: SpecInput): OciSpec {
   const { config, init, machine } = input;
-  const capabilities = capabilitiesFor(config.capAdd, config.capDrop, machine.capabilities);
+  const isPrivileged = config.machine?.isPrivileged === true;
+  const added = isPrivileged ? ["ALL"] : config.capAdd;
+  const capabilities = capabilitiesFor(added, isPrivileged ? [] : config.capDrop, machine.capabilities);
   return {
     ociVersion: "1.0.2",
     process: processOf(input, capabilities),
     root: { path: "rootfs", readonly: config.readOnly },
-    hostname: config.hostname,
+    ...(isOwn(config, "uts") && { hostname: config.hostname }),
     mounts: mountsOf({ config, resolved: input.mounts, folder: input.folder, init }),
-    linux: linuxOf(config, machine, capabilities),
+    linux: linuxOf(input, capabilities),
   };
+}
+
+/** False when the host's namespace of this kind is the container's, too. */
+function isOwn({ machine }: ContainerConfig, kind: "pid" | "ipc" | "uts"): boolean {
+  return machine?.hostNamespaces.includes(kind) !== true;
 }
 
 /** OCI's number for no limit; ours is -1. */
@@ -101,21 +111,25 @@ function networkAt(path: string): OciLinux["namespaces"][number] {
   return path === "" ? { type: "network" } : { type: "network", path };
 }
 
-function linuxOf(config: ContainerConfig, machine: Machine, capabilities: readonly string[]): OciLinux {
-  const seccomp = seccompOf(config.privileges, capabilities, machine);
+function linuxOf({ config, machine, devices = [] }: SpecInput, capabilities: readonly string[]): OciLinux {
+  const isPrivileged = config.machine?.isPrivileged === true;
+  const seccomp = isPrivileged ? undefined : seccompOf(config.privileges, capabilities, machine);
+  const own = (["pid", "ipc", "uts"] as const).filter((kind) => isOwn(config, kind));
+  const shared = devices.map(({ rule }) => rule);
   const rootfsPropagation = rootPropagationOf(config.mounts);
   return {
     namespaces: [
-      ...["mount", "pid", "ipc", "uts"].map((type) => ({ type })),
+      ...["mount", ...own].map((type) => ({ type })),
       ...(config.netns === undefined ? [] : [networkAt(config.netns)]),
       ...(machine.cgroupVersion === 2 ? [{ type: "cgroup" }] : []),
     ],
     cgroupsPath: `${CGROUP}/${config.id}`,
-    resources: resourcesOf(config.resources, machine),
+    ...(devices.length > 0 && { devices: devices.map(({ device }) => device) }),
+    resources: resourcesOf(config.resources, machine, { isPrivileged, shared }),
     // The host's own are not for containers to set: runc refuses them.
     sysctl: { ...(config.netns === undefined ? {} : DEFAULT_SYSCTLS), ...config.sysctls },
-    maskedPaths: MASKED_PATHS,
-    readonlyPaths: READONLY_PATHS,
+    maskedPaths: isPrivileged ? [] : MASKED_PATHS,
+    readonlyPaths: isPrivileged ? [] : READONLY_PATHS,
     ...(rootfsPropagation !== undefined && { rootfsPropagation }),
     ...(seccomp !== undefined && { seccomp }),
   };
