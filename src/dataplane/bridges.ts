@@ -123,6 +123,7 @@ function portOf(names: Names, { task }: TaskPlan, { ethernet, bridge }: BridgeLe
     name: names.bridgeLeg(task.taskId, bridge.id),
     ...mtuOf(bridge),
     master: names.localBridge(bridge.id),
+    ...(bridge.icc === false && { isolated: true }),
     peer: { namespace: netnsNameOf(task.taskId), name: ethernet },
   };
 }

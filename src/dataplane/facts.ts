@@ -78,6 +78,8 @@ export interface BridgeFact {
   /** Bytes; the kernel's 1500 when absent. */
   readonly mtu?: number;
   readonly internal: boolean;
+  /** False where those on it do not reach each other, and the host alone reaches them. */
+  readonly icc?: boolean;
   /** Whether those on it find each other by name: on all but the node's first one, as with Docker. */
   readonly named: boolean;
   readonly v6?: { readonly subnet: string; readonly gateway: string };

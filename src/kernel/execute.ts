@@ -15,6 +15,7 @@ import {
   changeLink,
   doomedLink,
   doomedLinks,
+  isolatePort,
   linkHeader,
   linkUp,
   newBridge,
@@ -142,7 +143,11 @@ function addLink(handle: NamespaceHandle, link: Link, round: Round): Refusal | u
   if (handle.shared) handle.inside(() => disableIpv6(link.name));
   // Out of an encrypted one nothing could be merged before. Tried, not asked: a tunnel that merges twice is slower, and as good.
   if (link.kind === "vxlan" && !link.encrypted) handle.inside(() => switchGroOff(link.name));
-  return setLink(handle, link, link.master === undefined ? [] : ["master"]);
+  return setLink(handle, link, [
+    ...(link.master === undefined ? [] : (["master"] as const)),
+    ...(link.isolated ? (["isolated"] as const) : []),
+    ...(link.kind === "bridge" && link.mtu !== undefined ? (["mtu"] as const) : []),
+  ]);
 }
 
 function makeLink(handle: NamespaceHandle, link: Link, round: Round): Refusal | undefined {
@@ -198,7 +203,7 @@ function disableIpv6(link: string): void {
 
 function setLink(
   handle: NamespaceHandle,
-  { name, mac, mtu, master }: Link,
+  { name, mac, mtu, master, isolated = false }: Link,
   changes: readonly LinkSetting[],
 ): Refusal | undefined {
   const found = handle.indexOf(name);
@@ -210,7 +215,11 @@ function setLink(
     ...(mtu !== undefined && changes.includes("mtu") && { mtu }),
     ...(changes.includes("master") && { master: bridge }),
   });
-  return handle.route.request(RTM_NEWLINK, 0, body);
+  const refusal = handle.route.request(RTM_NEWLINK, 0, body);
+  // A port that comes to a bridge begins as one that is not.
+  const asks = changes.includes("isolated") || (changes.includes("master") && isolated);
+  if (refusal !== undefined || !asks || master === undefined) return refusal;
+  return handle.route.request(RTM_NEWLINK, 0, isolatePort(found, isolated));
 }
 
 /** Removes links all at once: they are put in a group of the doomed, and the group is removed. */

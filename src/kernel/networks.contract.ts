@@ -63,6 +63,8 @@ interface Leg {
   readonly mtu: number;
   readonly mac: number;
   readonly last: number;
+  /** How it is a port of the bridge, if it is one. */
+  readonly port: Pick<Link, "master" | "isolated">;
 }
 
 const anyLeg = (box: Leg["box"]): fc.Arbitrary<Leg> =>
@@ -70,6 +72,7 @@ const anyLeg = (box: Leg["box"]): fc.Arbitrary<Leg> =>
     box: fc.constant(box),
     mtu: fc.constantFrom(1400, 1500),
     mac: fc.integer({ min: 1, max: 2 }),
+    port: fc.constantFrom({}, { master: "sh-br" }, { master: "sh-br", isolated: true }),
     last: fc.integer({ min: 1, max: 3 }),
   });
 
@@ -104,13 +107,15 @@ function hostOf(
   return {
     ...EMPTY_NAMESPACE,
     links: [
-      { kind: "bridge", name: "sh-br", mac: mac(9), mtu: 1500 },
+      // The MTU that it has by itself is its ports' least.
+      { kind: "bridge", name: "sh-br", mac: mac(9) },
       ...legs.map(
         (leg): Link => ({
           kind: "veth",
           name: name(leg),
           mac: mac(leg.mac),
           mtu: leg.mtu,
+          ...leg.port,
           peer: { namespace: leg.box, name: "eth0" },
         }),
       ),

@@ -76,6 +76,7 @@ function toLink(link: RawLink, { handle, want, raw }: Reading, linksOf: LinksOf)
     ...(link.mac !== undefined && { mac: link.mac }),
     ...(link.mtu !== undefined && { mtu: link.mtu }),
     ...(master !== undefined && { master }),
+    ...(link.isolated && { isolated: true }),
   };
   if (link.kind === "bridge") return { kind: "bridge", ...base };
   if (link.kind === "vxlan" && link.vxlan !== undefined) return { kind: "vxlan", ...base, ...link.vxlan };

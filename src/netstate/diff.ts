@@ -108,6 +108,7 @@ function changedSettings(is: Link, to: Link): LinkSetting[] {
     ...(to.mac !== undefined && is.mac !== to.mac ? (["mac"] as const) : []),
     ...(to.mtu !== undefined && is.mtu !== to.mtu ? (["mtu"] as const) : []),
     ...(is.master !== to.master ? (["master"] as const) : []),
+    ...((is.isolated ?? false) !== (to.isolated ?? false) ? (["isolated"] as const) : []),
   ];
 }
 

@@ -40,6 +40,8 @@ interface LinkBase {
   readonly mtu?: number;
   /** Name of the bridge it is a port of, in the same namespace. */
   readonly master?: string;
+  /** Of a port: it reaches the bridge, and no other port that is isolated too (bridge(8)). */
+  readonly isolated?: boolean;
 }
 
 /** One end of a veth pair. Each end is listed in its own namespace and names the other. */

@@ -28,7 +28,7 @@ export interface ObservedNamespace extends Namespace {
 export type TableName = Pick<NftTable, "family" | "name">;
 
 /** What of a link can be changed while it lives. */
-export type LinkSetting = "mac" | "mtu" | "master";
+export type LinkSetting = "mac" | "mtu" | "master" | "isolated";
 
 /** One step from what a namespace is to what it must be. "put" makes or replaces. */
 export type Operation =

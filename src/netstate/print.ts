@@ -45,7 +45,8 @@ function section(tool: string, lines: readonly string[]): string {
 }
 
 function printLink(link: Link): string {
-  return words(link.name, ...kindOf(link), ["mtu", link.mtu], ["mac", link.mac], ["master", link.master]);
+  const port: Word[] = [["master", link.master], ...(link.isolated ? ["isolated"] : [])];
+  return words(link.name, ...kindOf(link), ["mtu", link.mtu], ["mac", link.mac], ...port);
 }
 
 function kindOf(link: Link): Word[] {

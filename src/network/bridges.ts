@@ -8,6 +8,7 @@ import { isDefault, type LocalNetworks } from "./local-networks.ts";
 import type { Guest, KnownNetwork, Membership, NetworkKind } from "./network-kind.ts";
 
 const MTU_OPTION = "com.docker.network.driver.mtu";
+const ICC_OPTION = "com.docker.network.bridge.enable_icc";
 const SHORT_ID = 12;
 
 interface Pools {
@@ -152,6 +153,7 @@ const factOf = remembered((network: BridgeNetwork): BridgeFact => {
   return {
     ...{ id, name: spec.name, subnet, gateway, internal: spec.internal, named: !isDefault(network) },
     ...(mtu !== undefined && { mtu: Number(mtu) }),
+    ...(spec.options[ICC_OPTION] === "false" && { icc: false }),
     ...(v6 !== undefined && { v6 }),
   };
 });

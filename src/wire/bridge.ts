@@ -11,11 +11,11 @@ const NAME_REGEXP = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 const PREDEFINED = ["bridge", "host", "none", "default"];
 
 const MTU_OPTION = "com.docker.network.driver.mtu";
-/** Options that ask for what a bridge is anyway. */
-const AS_IT_IS: Readonly<Record<string, string>> = {
-  "com.docker.network.bridge.enable_icc": "true",
-  "com.docker.network.bridge.enable_ip_masquerade": "true",
-  "com.docker.network.bridge.host_binding_ipv4": "0.0.0.0",
+/** Options, and what of them can be had. */
+const SERVED: Readonly<Record<string, readonly string[]>> = {
+  "com.docker.network.bridge.enable_icc": ["true", "false"],
+  "com.docker.network.bridge.enable_ip_masquerade": ["true"],
+  "com.docker.network.bridge.host_binding_ipv4": ["0.0.0.0"],
 };
 const MTU = { least: 68, most: 65_535 } as const;
 
@@ -58,7 +58,7 @@ function checkBridgeName(name: string): void {
 }
 
 function checkOption(key: string, value: string): void {
-  if (AS_IT_IS[key] === value) return;
+  if (SERVED[key]?.includes(value)) return;
   if (key !== MTU_OPTION)
     throw new Fault(
       "unsupported",

@@ -27,6 +27,14 @@ async function ask(from: string, address: string, port: number): Promise<string 
   return (await connectTimes(from, address, port, 1, 700))[0];
 }
 
+async function portsOf(bridge: string): Promise<string[]> {
+  const lines = await hosts[0]!.run(["ip", "-o", "link", "show", "master", bridge]);
+  return lines
+    .trim()
+    .split("\n")
+    .map((line) => line.split(": ")[1]?.split("@")[0] ?? "");
+}
+
 beforeAll(async () => {
   hosts.push(await makeTestHost(), await makeTestHost());
   unplug = await joinHosts(hosts);
@@ -104,6 +112,22 @@ test("the world reaches no container but by a published port, though it has a ro
     expect(await ask(outside(), address, 80)).not.toMatch(/web|api|db/);
 });
 
+test("on a network without icc containers do not reach each other, the host reaches them, and that can be changed", async () => {
+  const bridges = BY_HAND.bridges!.map((bridge) => ({ ...bridge, icc: bridge.id !== "app" }));
+  const wanted = planNetwork({ ...BY_HAND, bridges }, { tag: "sh" });
+  expect((await kernel.apply(wanted)).failures).toEqual([]);
+  expect(await kernel.sweep(wanted)).toEqual([]);
+  expect(await pings(box("web"), "172.19.0.17")).toBe(false);
+  expect(await ask(host(), "172.19.0.17", 80)).toBe("api 172.19.0.1");
+  expect(await ask(box("db"), "172.20.0.17", 80)).toBe("api 172.20.0.18");
+  await hosts[0]!.run(["ip", "link", "set", (await portsOf("sh-bapp"))[0] ?? "", "nomaster"]);
+  expect((await kernel.sweep(wanted)).length).toBeGreaterThan(0);
+  expect(await kernel.sweep(wanted)).toEqual([]);
+  expect(await pings(box("web"), "172.19.0.17")).toBe(false);
+  await apply(BY_HAND);
+  expect(await pings(box("web"), "172.19.0.17")).toBe(true);
+});
+
 test("what others break comes back: a bridge that is gone, its ports, its address, its rules", async () => {
   const wanted = planNetwork(BY_HAND, { tag: "sh" });
   const breakings: readonly (readonly [string, ...string[]])[] = [
@@ -137,4 +161,10 @@ test("a network more, or one less, leaves the others' devices as they are", asyn
   expect(await hosts[0]!.run(["ip", "-o", "link"], "task-db")).toBe(before);
   expect(await ask(box("db"), "192.168.7.2", 80)).not.toContain("world");
   expect(await apply(BY_HAND)).toBe(0);
+});
+
+test("a bridge keeps its MTU when its last container goes", async () => {
+  await apply({ ...BY_HAND, tasks: [] });
+  expect(await hosts[0]!.run(["ip", "-o", "link", "show", "sh-bapp"])).toContain(" mtu 1400 ");
+  expect(await kernel.sweep(planNetwork({ ...BY_HAND, tasks: [] }, { tag: "sh" }))).toEqual([]);
 });

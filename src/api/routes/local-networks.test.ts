@@ -62,7 +62,10 @@ test("inspect tells what was asked for", async () => {
 test.each([
   ["create bridge", "operation is not permitted on predefined bridge network"],
   ["create app", "network with name app already exists"],
-  ["create -o com.docker.network.bridge.enable_icc=false b", "it is not supported by bridge networks yet"],
+  [
+    "create -o com.docker.network.bridge.enable_ip_masquerade=false b",
+    "it is not supported by bridge networks yet",
+  ],
   ["create -o com.docker.network.driver.mtu=9 b", "invalid value for com.docker.network.driver.mtu: 9"],
   ["create --subnet fd00::/64 b", "cannot use subnet fd00::/64: it is IPv6, and --ipv6 is not said"],
   ["rm host", "host is a pre-defined network and cannot be removed"],

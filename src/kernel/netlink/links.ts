@@ -7,6 +7,7 @@ import {
   nested,
   readBe16,
   readText,
+  readU8,
   readU32,
   u8,
   u32,
@@ -31,6 +32,9 @@ const IFLA_EXT_MASK = 29;
 const SKIP_STATS = 1 << 3;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
+const IFLA_INFO_SLAVE_KIND = 4;
+const IFLA_INFO_SLAVE_DATA = 5;
+const IFLA_BRPORT_ISOLATED = 33;
 const IFLA_VXLAN_ID = 1;
 const IFLA_VXLAN_LOCAL = 4;
 const IFLA_VXLAN_LEARNING = 7;
@@ -48,6 +52,7 @@ export interface RawLink {
   readonly mac: string | undefined;
   readonly mtu: number | undefined;
   readonly master: number | undefined;
+  readonly isolated: boolean;
   /** Of a veth: the index of its other end, in whatever namespace that is. */
   readonly peer: number | undefined;
   readonly vxlan: Pick<VxlanLink, "vni" | "local" | "port"> | undefined;
@@ -104,7 +109,8 @@ export function newVxlan(link: VxlanLink, netns: number): Buffer {
   return Buffer.concat([newLink(link, "vxlan", ...data), attribute(IFLA_NET_NS_FD, u32(netns))]);
 }
 
-export function newBridge(link: Link): Buffer {
+/** Without its MTU: one that is set afterwards stays, one that it was made with follows its ports (br_mtu_auto_adjust). */
+export function newBridge({ mtu: _, ...link }: Link): Buffer {
   return newLink(link, "bridge");
 }
 
@@ -138,10 +144,20 @@ export function changeLink(
   ]);
 }
 
+/** Body of the request that isolates a port of a bridge, or ends that. The kernel asks the bridge that it is a port of by then. */
+export function isolatePort(index: number, isolated: boolean): Buffer {
+  const info = [
+    attribute(IFLA_INFO_SLAVE_KIND, zeroEnded("bridge")),
+    nested(IFLA_INFO_SLAVE_DATA, attribute(IFLA_BRPORT_ISOLATED, u8(isolated ? 1 : 0))),
+  ];
+  return Buffer.concat([linkHeader(index), nested(IFLA_LINKINFO, ...info)]);
+}
+
 export function readLink({ body }: NetlinkMessage): RawLink {
   const attributes = decodeAttributes(body.subarray(16));
   const info = decodeAttributes(attributes.get(IFLA_LINKINFO) ?? Buffer.alloc(0));
   const kind = readText(info.get(IFLA_INFO_KIND));
+  const port = decodeAttributes(info.get(IFLA_INFO_SLAVE_DATA) ?? Buffer.alloc(0));
   return {
     index: body.readInt32LE(4),
     name: readText(attributes.get(IFLA_IFNAME)) ?? "",
@@ -151,6 +167,7 @@ export function readLink({ body }: NetlinkMessage): RawLink {
     mac: readMac(attributes.get(IFLA_ADDRESS)),
     mtu: readU32(attributes.get(IFLA_MTU)),
     master: readU32(attributes.get(IFLA_MASTER)),
+    isolated: readU8(port.get(IFLA_BRPORT_ISOLATED)) === 1,
     peer: kind === "veth" ? readU32(attributes.get(IFLA_LINK)) : undefined,
     vxlan: kind === "vxlan" ? readVxlan(info.get(IFLA_INFO_DATA)) : undefined,
   };
