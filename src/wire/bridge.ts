@@ -36,7 +36,7 @@ export function bridgeSpecFromWire(json: unknown): BridgeSpec {
       "unsupported",
       `cannot create a bridge network with scope ${wire.Scope}: its scope is local`,
     );
-  if (wire.Ingress) throw new Fault("forbidden", "Ingress network can only be global scope network");
+  if (wire.Ingress) throw new Fault("invalid", "Ingress network can only be global scope network");
   if (wire.EnableIPv4 === false)
     throw new Fault("unsupported", "cannot use --ipv4=false: bridge networks have IPv4, and IPv6 beside it");
   const ipam = wire.IPAM?.Config ?? [];
