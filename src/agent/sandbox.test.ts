@@ -62,6 +62,19 @@ test("a port that a program of the host has is refused with its number, and noth
   expect(hostPorts()).toEqual({ "tcp . 8081": "172.18.0.16 . 80" });
 });
 
+test("what tasks hold stays theirs when more are assigned, and is forgotten by the next agent", async () => {
+  await sandboxes.attach(publishing("web", 8080));
+  sandboxes.adopt([], new Map());
+  expect(parts.gateway.give("web")).toBe("172.18.0.16");
+  expect(sandboxes.portsOf("web")).toMatchObject([{ published: 8080 }]);
+  await sandboxes.attach(publishing("web2", 8081));
+  expect(parts.gateway.give("web2")).toBe("172.18.0.17");
+  parts.gateway.adopt("shell", "172.18.0.99", "container");
+  const next = new TaskSandboxes(parts);
+  expect(next.portsOf("web")).toEqual([]);
+  expect(parts.gateway.give("shell", "container")).toBe("172.18.0.99");
+});
+
 test("a task of a network with IPv6: both addresses are its name's; a node without IPv6 refuses it", async () => {
   const attachments = [{ networkId: "front", address: "10.0.1.5", address6: "fd00:1::5" }];
   const task = { ...publishing("web", 8080), attachments };

@@ -44,6 +44,9 @@ export class TaskSandboxes {
 
   constructor(parts: SandboxParts) {
     this.#parts = parts;
+    // What an earlier agent's tasks held: those that still run are adopted.
+    parts.gateway.startOver("task");
+    parts.hostPorts.startOver("task");
   }
 
   /** Why nothing can be on these networks here, as half a sentence; undefined when it can. */
@@ -132,8 +135,6 @@ export class TaskSandboxes {
    */
   adopt(tasks: readonly AssignedTask[], found: ReadonlyMap<string, ContainerState>): void {
     const { gateway, hostPorts } = this.#parts;
-    gateway.startOver("task");
-    hostPorts.startOver("task");
     const facts = tasks.flatMap((task): TaskFact[] => {
       const { status, labels = {} } = found.get(task.id) ?? {};
       const { [GATEWAY_LABEL]: address, [HOST_PORTS_LABEL]: numbers } = labels;
