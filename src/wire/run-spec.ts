@@ -144,13 +144,16 @@ function networksOf(wire: Wire, mode: string): Pick<RunSpec, "networkMode" | "ne
     throw new Fault("unsupported", "cannot use --network container:NAME: it is not supported yet");
   }
   if (ALONE.has(mode)) return { networkMode: mode, networks: [] };
-  const first = mode === "default" ? (endpoints[0]?.[0] ?? DEFAULT_NETWORK) : mode;
-  const isFirst = ([ref]: (typeof endpoints)[number]) => ref === first || ref === mode;
+  const first = mode === "default" ? (endpoints.map(([ref]) => ref)[0] ?? mode) : mode;
+  const isFirst = ([ref]: (typeof endpoints)[number]) => ref === first;
   const own = endpoints.find(isFirst)?.[1] ?? undefined;
   const others = endpoints.filter((entry) => !isFirst(entry));
   return {
     networkMode: mode,
-    networks: [networkOf(first, own), ...others.map(([ref, words]) => networkOf(ref, words ?? undefined))],
+    networks: [
+      networkOf(first === "default" ? DEFAULT_NETWORK : first, own),
+      ...others.map(([ref, words]) => networkOf(ref, words ?? undefined)),
+    ],
   };
 }
 
