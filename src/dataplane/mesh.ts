@@ -4,7 +4,8 @@ import { type GatewayLayout, macOf, markOf } from "./addresses.ts";
 import type { Names } from "./names.ts";
 import type { Survey } from "./survey.ts";
 
-export const RULE_PRIORITY = 100;
+const RULE_PRIORITY = 100;
+const MAIN_TABLE = 254;
 
 /**
  * What the ingress sandbox has beyond every sandbox: a leg up to the host, whence published connections come; the way
@@ -29,7 +30,7 @@ export function meshPart(names: Names, survey: Survey, gateway: GatewayLayout, h
       { destination: "default", link: names.hostLeg, via: gateway.meshHost, onlink: true },
       ...entryRoutes(marks, vxlan),
     ],
-    rules: marks.map(({ mark }): RouteRule => ({ priority: RULE_PRIORITY, mark, table: mark })),
+    rules: markRules(marks),
     neighbours: [{ link: names.hostLeg, address: gateway.meshHost, mac: macOf(gateway.meshHost) }],
     fdb: [],
     sysctls: meshSysctls(names.hostLeg, vxlan),
@@ -58,6 +59,16 @@ export interface EntryMark {
 export function entryMarks({ network, peers }: Survey): EntryMark[] {
   const subnet = requireCidr(network.subnet);
   return peers.map(({ address }) => ({ address, mark: markOf(address, subnet) }));
+}
+
+/**
+ * By its mark an answer finds its table. A rule a node is a list that the kernel walks for each packet, so what has no mark, as all that
+ * goes to tasks, has its rule before them.
+ */
+export function markRules(marks: readonly EntryMark[]): RouteRule[] {
+  if (marks.length === 0) return [];
+  const unmarked = { priority: RULE_PRIORITY - 1, mark: 0, table: MAIN_TABLE };
+  return [unmarked, ...marks.map(({ mark }) => ({ priority: RULE_PRIORITY, mark, table: mark }))];
 }
 
 /** One table per entry node with one route in it: back through that node. */

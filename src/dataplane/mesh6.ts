@@ -1,7 +1,7 @@
 import { EMPTY_NAMESPACE, type Namespace, type NftTable } from "../netstate/index.ts";
 import { type GatewayLayout, macOf } from "./addresses.ts";
 import { embed, linkSysctls6 } from "./addresses6.ts";
-import { type EntryMark, entryMarks, meshChains, RULE_PRIORITY } from "./mesh.ts";
+import { type EntryMark, entryMarks, markRules, meshChains } from "./mesh.ts";
 import type { Names } from "./names.ts";
 import type { Survey } from "./survey.ts";
 
@@ -24,7 +24,7 @@ export function meshPart6(names: Names, survey: Survey, gateway: GatewayLayout):
         table: mark,
       })),
     ],
-    rules: marks.map(({ mark }) => ({ priority: RULE_PRIORITY, from: "::/0", mark, table: mark })),
+    rules: markRules(marks).map((rule) => ({ ...rule, from: "::/0" })),
     neighbours: [{ link, address: host, mac: macOf(gateway.meshHost) }],
     sysctls: linkSysctls6([link]),
     tables: [meshTable6(names, vxlan, marks)],

@@ -148,7 +148,7 @@ const gatewaysLast = (a: Route, b: Route): number =>
   Number(a.via !== undefined) - Number(b.via !== undefined);
 export const routeKey = (route: Route): string => `${route.table ?? "main"} ${route.destination}`;
 export const ruleKey = (rule: RouteRule): string =>
-  `${rule.priority} ${rule.from ?? "all"} ${rule.mark ?? 0} ${rule.table}`;
+  `${rule.priority} ${rule.from ?? "all"} ${rule.mark ?? "any"} ${rule.table}`;
 
 function diffRules(left: ObservedNamespace, want: Namespace): Operation[] {
   const { gone, fresh } = compare(left.rules, want.rules, ruleKey);

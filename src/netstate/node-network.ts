@@ -88,6 +88,7 @@ export interface Route {
 export interface RouteRule {
   readonly priority: number;
   readonly from?: string;
+  /** 0: of packets without one. Any when absent. */
   readonly mark?: number;
   readonly table: number;
 }

@@ -30,6 +30,8 @@ const FRA_SRC = 2;
 const FRA_PRIORITY = 6;
 const FRA_FWMARK = 10;
 const FRA_TABLE = 15;
+const FRA_FWMASK = 16;
+const WHOLE_MARK = 0xffffffff;
 const FRA_PROTOCOL = 21;
 const FR_ACT_TO_TBL = 1;
 /** What routes and rules of everything are about, in IPv6; in IPv4 it is the word "default", or none. */
@@ -137,7 +139,8 @@ export function ruleBody({ priority, from, mark, table }: RouteRule): Buffer {
     attribute(FRA_TABLE, u32(table)),
     attribute(FRA_PROTOCOL, u8(OUR_PROTOCOL)),
     ...(source === undefined ? [] : [attribute(FRA_SRC, ipBytes(source.address))]),
-    ...(mark === undefined ? [] : [attribute(FRA_FWMARK, u32(mark))]),
+    // Without a mask the kernel takes mark 0 for none said.
+    ...(mark === undefined ? [] : [attribute(FRA_FWMARK, u32(mark)), attribute(FRA_FWMASK, u32(WHOLE_MARK))]),
   ]);
 }
 
@@ -151,11 +154,12 @@ export function mainRuleBody(family: "ip" | "ip6"): Buffer {
   ]);
 }
 
-/** Of all rules of a namespace: the families whose main table none leads to. A family without any rule is not there. */
+/** Of all rules of a namespace: the families whose main table none leads to, whatever the mark. A family without any rule is not there. */
 export function unruledOf(rules: readonly NetlinkMessage[]): ("ip" | "ip6")[] {
   const targets = rules.map(({ body }) => {
     const attributes = decodeAttributes(body.subarray(12));
-    return { family: body.readUInt8(0), table: readU32(attributes.get(FRA_TABLE)) ?? body.readUInt8(4) };
+    const table = readU32(attributes.get(FRA_TABLE)) ?? body.readUInt8(4);
+    return { family: body.readUInt8(0), table: attributes.has(FRA_FWMASK) ? undefined : table };
   });
   const lacks = (family: number) => {
     const own = targets.filter((target) => target.family === family);
@@ -172,7 +176,8 @@ export function readRule({ body }: NetlinkMessage): RouteRule | undefined {
   const source = readIp(attributes.get(FRA_SRC));
   const all = family === AF_INET6 ? ALL6 : undefined;
   const from = source === undefined ? all : `${source}/${body.readUInt8(2)}`;
-  const mark = readU32(attributes.get(FRA_FWMARK));
+  // A mark of 0 is not told, its mask is.
+  const mark = readU32(attributes.get(FRA_FWMARK)) ?? (attributes.has(FRA_FWMASK) ? 0 : undefined);
   return {
     priority: readU32(attributes.get(FRA_PRIORITY)) ?? 0,
     table: readU32(attributes.get(FRA_TABLE)) ?? body.readUInt8(4),

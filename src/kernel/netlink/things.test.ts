@@ -55,7 +55,7 @@ test("rules", () => {
           fc.constant("::/0"),
         ),
       ),
-      mark: maybe(fc.integer({ min: 1, max: 0xffffffff })),
+      mark: maybe(fc.integer({ min: 0, max: 0xffffffff })),
     })
     .map((value) => present(value) as RouteRule);
   fc.assert(
