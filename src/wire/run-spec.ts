@@ -139,7 +139,10 @@ const ALONE: ReadonlySet<string> = new Set(["host", "none"]);
 const DEFAULT_NETWORK = "bridge";
 
 function networksOf(wire: Wire, mode: string): Pick<RunSpec, "networkMode" | "networks"> {
-  const endpoints = Object.entries(wire.NetworkingConfig?.EndpointsConfig ?? {});
+  // "default" is the CLI's word for the first of the node's own.
+  const endpoints = Object.entries(wire.NetworkingConfig?.EndpointsConfig ?? {}).map(
+    ([ref, words]) => [ref === "default" ? DEFAULT_NETWORK : ref, words] as const,
+  );
   if (mode.startsWith("container:")) {
     throw new Fault("unsupported", "cannot use --network container:NAME: it is not supported yet");
   }
