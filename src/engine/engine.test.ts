@@ -242,8 +242,15 @@ describe("networks", () => {
     await engine.start(id);
     const names = () => networks.places.get(id)?.endpoints.map(({ networkName }) => networkName);
     expect(names()).toEqual(["bridge", "extra"]);
+    const ownAddresses = () => containers.namesOf(id).hosts.length;
+    expect(ownAddresses()).toBe(2);
     await engine.disconnect(id, { id: "bridge", name: "bridge" });
     expect(names()).toEqual(["extra"]);
+    // Its /etc/hosts and resolv.conf follow.
+    expect(ownAddresses()).toBe(1);
+    await engine.connect(id, { ref: "bridge", aliases: [] });
+    expect(ownAddresses()).toBe(2);
+    await engine.disconnect(id, { id: "bridge", name: "bridge" });
     await engine.restart(id);
     expect(names()).toEqual(["extra"]);
   });

@@ -210,6 +210,7 @@ export class Engine {
       if (state.status === "running") {
         const place = await this.#parts.networks.connect(id, wish, this.#stop.signal);
         await this.#book.change(id, { networks: wider, place });
+        await this.#parts.containers.setNames(id, namesAt(record.spec, state.config, place));
       } else {
         await this.#parts.networks.check({ containerId: id, name: state.name, networks: [wish], ports: [] });
         await this.#book.change(id, { networks: wider });
@@ -225,6 +226,7 @@ export class Engine {
       if (state.status === "running") {
         const place = await this.#parts.networks.disconnect(id, network.id);
         await this.#book.change(id, { networks, place });
+        await this.#parts.containers.setNames(id, namesAt(record.spec, state.config, place));
       } else await this.#book.change(id, { networks });
     });
   }
