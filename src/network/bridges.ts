@@ -4,7 +4,7 @@ import { Fault, remembered } from "../lib/index.ts";
 import { ipamOf } from "../model/index.ts";
 import { AddressPool } from "./address-pool.ts";
 import type { BridgeNetwork } from "./bridge-plan.ts";
-import { DEFAULT_BRIDGE, isDefault, type LocalNetworks } from "./local-networks.ts";
+import { isDefault, type LocalNetworks } from "./local-networks.ts";
 import type { Guest, KnownNetwork, Membership, NetworkKind } from "./network-kind.ts";
 
 const MTU_OPTION = "com.docker.network.driver.mtu";
@@ -27,9 +27,8 @@ export class Bridges implements NetworkKind {
     this.#hasIpv6 = hasIpv6;
   }
 
-  /** "default" is what `docker run` says when nobody said anything (moby api/types/container: NetworkMode). */
   async find(ref: string): Promise<KnownNetwork | undefined> {
-    const found = this.#networks.find(ref === "default" ? DEFAULT_BRIDGE : ref);
+    const found = this.#networks.find(ref);
     return found && { id: found.id, name: found.spec.name };
   }
 

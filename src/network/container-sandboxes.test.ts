@@ -74,7 +74,7 @@ const devices = (id: string) => kernel.machine.read(`task-${id}`)?.links.map(({ 
 const bridges = () => kernel.machine.read(HOST)?.links.flatMap((l) => (l.kind === "bridge" ? [l.name] : []));
 
 test("a container on the first network: the lowest free address, names of the node's own resolver, its ports", async () => {
-  const place = await sandboxes.attach(wish(A, ["default"], { ports: [http] }), never);
+  const place = await sandboxes.attach(wish(A, ["bridge"], { ports: [http] }), never);
   expect(place).toEqual({
     netns: `/netns/task-${A}`,
     gatewayAddress: "172.18.0.16",
