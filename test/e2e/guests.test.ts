@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ExecResult } from "../../src/sys/index.ts";
-import { exec } from "../../src/sys/index.ts";
-import { eventually, TestSwarm } from "../support/swarm.ts";
+import { killDaemon, startHost } from "../../src/lab/index.ts";
+import { type ExecResult, exec, systemClock } from "../../src/sys/index.ts";
+import { eventually, hostParts, TestSwarm } from "../support/swarm.ts";
+import { serve, talkOverTcp } from "../support/traffic.ts";
 
 /**
  * Containers made by hand on an attachable overlay, one on the manager and one on a worker, by the stock docker CLI: with each other, with
@@ -41,6 +42,13 @@ const get = async (host: string, name: string, url: string): Promise<string> =>
 
 const inspect = async (host: string, name: string, format: string) =>
   swarm.docker(host, "inspect", "--format", format, name);
+
+/** Names of all containers made by hand that are on the network. */
+async function guestsOf(host: string): Promise<string[]> {
+  const [network] = JSON.parse(await swarm.docker(host, "network", "inspect", "-v", "front"));
+  const tasks: { Name: string }[] = network.Services[""]?.Tasks ?? [];
+  return tasks.map(({ Name }) => Name).sort();
+}
 
 const addressOf = (host: string, name: string) =>
   inspect(host, name, "{{.NetworkSettings.Networks.front.IPAddress}}");
@@ -137,13 +145,67 @@ test("what cannot be is refused in Docker's words", async () => {
   expect(removal.stderr).toMatch(/is in use by/);
 });
 
+test("connections live through shoald's end and return on either side, and what came and went meanwhile is known", async () => {
+  const netns = async (host: string, name: string) =>
+    `/proc/${await inspect(host, name, "{{.State.Pid}}")}/ns/net`;
+  const echo = await serve(await netns("2", "bob"), "echo", 7);
+  const talk = await talkOverTcp(await netns("1", "alice"), "10.77.0.99", 7);
+  try {
+    await run("2", "mayfly", "--network", "front");
+    const pid = await inspect("2", "mayfly", "{{.State.Pid}}");
+    for (const host of ["2", "1"]) {
+      await killDaemon(swarm.lab, host, systemClock);
+      if (host === "2") process.kill(Number(pid), "SIGKILL");
+      expect(await talk.ask(`${host} is away`)).toBe(`${host} is away`);
+      await startHost(swarm.lab, host, hostParts);
+      await eventually(30_000, "the nodes are ready", async () => {
+        const nodes = await swarm.docker("1", "node", "ls", "--format", "{{.Status}}");
+        return /^Ready\s+Ready$/.test(nodes);
+      });
+      expect(await talk.ask(`${host} is back`)).toBe(`${host} is back`);
+    }
+  } finally {
+    talk.stop();
+    echo.stop();
+  }
+  await eventually(10_000, "the dead one is no guest", async () => !(await guestsOf("1")).includes("mayfly"));
+  expect(await guestsOf("1")).toEqual(["alice", "bob"]);
+  expect(await addressOf("2", "bob")).toBe("10.77.0.99");
+  expect(await get("1", "alice", "tools")).toContain(await hostnameOf("2", "bob"));
+  await run("1", "late", "--network", "front");
+  expect(await get("2", "bob", "late")).toContain(await hostnameOf("1", "late"));
+  await swarm.docker("1", "rm", "-f", "late");
+});
+
+test("a stopped one has no address; started, it is there again under its names; a drained node keeps its own", async () => {
+  await swarm.docker("2", "stop", "-t", "1", "bob");
+  await eventually(10_000, "bob is no guest", async () => !(await guestsOf("1")).includes("bob"));
+  const nodes = await swarm.docker("1", "node", "ls", "--filter", "role=worker", "-q");
+  await swarm.docker("1", "node", "update", "--availability", "drain", nodes);
+  await swarm.docker("2", "start", "bob");
+  expect(await get("1", "alice", "tools")).toContain(await hostnameOf("2", "bob"));
+  await swarm.docker("1", "node", "update", "--availability", "active", nodes);
+});
+
 test("network inspect shows the container on its node, and with verbose on the manager all of them", async () => {
   const format = "{{range .Containers}}{{.Name}} {{.IPv4Address}};{{end}}";
   const shown = await swarm.docker("2", "network", "inspect", "--format", format, "front");
   expect(shown).toContain("bob 10.77.0.99/24");
   expect(shown).not.toContain("alice");
-  const verbose = JSON.parse(await swarm.docker("1", "network", "inspect", "-v", "front"));
-  const names = verbose[0].Services[""].Tasks.map(({ Name }: { Name: string }) => Name);
-  expect(names.sort()).toEqual(["alice", "bob"]);
+  expect(await guestsOf("1")).toEqual(["alice", "bob"]);
   expect(await swarm.docker("2", "network", "ls", "--format", "{{.Name}}")).toContain("front");
+});
+
+test("a worker that leaves takes its containers off the network; they run on, on their node's own", async () => {
+  await swarm.docker("2", "network", "connect", "bridge", "bob");
+  await swarm.docker("2", "swarm", "leave");
+  await eventually(10_000, "bob is no guest", async () => !(await guestsOf("1")).includes("bob"));
+  const networks = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}";
+  expect(await inspect("2", "bob", networks)).toBe("bridge");
+  expect(await inspect("2", "bob", "{{.State.Running}}")).toBe("true");
+  await swarm.docker("1", "rm", "-f", "alice");
+  await swarm.docker("1", "service", "rm", "web");
+  await eventually(20_000, "the network is free", async () => {
+    return (await swarm.try("1", "network", "rm", "front")).code === 0;
+  });
 });
