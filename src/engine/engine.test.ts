@@ -191,6 +191,39 @@ describe("a restart rule", () => {
     expect([await status(id), engine.isRestarting(id)]).toEqual(["stopped", false]);
   });
 
+  /** A container that is being started anew, and what lets that go on. */
+  async function underWay(): Promise<{ id: string; goOn: () => void }> {
+    const id = await make({ script: POLITE, ...restart("always") });
+    await engine.start(id);
+    let goOn = () => {};
+    networks.held = new Promise((resolve) => {
+      goOn = resolve;
+    });
+    containers.exit(id, 1);
+    await expect.poll(() => engine.isRestarting(id)).toBe(true);
+    await clock.advance(100);
+    await expect.poll(() => runs(id)).toBe(1);
+    return { id, goOn };
+  }
+
+  test("that starts it just now is weaker than a stop", async () => {
+    const { id, goOn } = await underWay();
+    const stopped = engine.stop(id);
+    goOn();
+    expect(await stopped).toBe(true);
+    expect(await status(id)).toBe("stopped");
+  });
+
+  test("that starts it just now is quicker than a removal, which then needs force", async () => {
+    const { id, goOn } = await underWay();
+    const removed = expect(engine.remove(id, { force: false, volumes: false })).rejects.toThrow(
+      "container is running",
+    );
+    goOn();
+    await removed;
+    expect(await status(id)).toBe("running");
+  });
+
   test("is not for one that goes by itself", async () => {
     const id = await make({ script: POLITE, autoRemove: true });
     await expect(engine.setRestart(id, { name: "always", most: 0 })).rejects.toThrow("AutoRemove is enabled");

@@ -133,8 +133,7 @@ export class Engine {
     { graceMs, signal }: { readonly graceMs?: number; readonly signal?: string } = {},
   ): Promise<boolean> {
     const isWaiting = this.#waits.forget(id);
-    const state = await this.#require(id);
-    await this.#locks.with(id, () => this.#book.change(id, { byHand: true }));
+    const state = await this.#toEnd(id);
     if (state.status !== "running") return isWaiting;
     const grace = graceMs ?? this.#book.get(id)?.spec.container.stopGraceMs ?? DEFAULT_GRACE_MS;
     await this.#parts.containers.stop(id, { graceMs: grace, ...(signal !== undefined && { signal }) });
@@ -166,10 +165,12 @@ export class Engine {
     id: string,
     { force, volumes }: { readonly force: boolean; readonly volumes: boolean },
   ): Promise<void> {
-    const state = await this.#require(id);
-    if (state.status === "running" && !force) throw stillRuns(state);
-    this.#waits.forget(id);
-    await this.#locks.with(id, () => this.#book.change(id, { byHand: true }));
+    await this.#locks.with(id, async () => {
+      const state = await this.#require(id);
+      if (state.status === "running" && !force) throw stillRuns(state);
+      this.#waits.forget(id);
+      await this.#book.change(id, { byHand: true });
+    });
     await this.#parts.containers.remove(id, { keepVolumes: !volumes });
     await this.#settled(id);
   }
@@ -338,6 +339,15 @@ export class Engine {
     if (this.#book.get(id)?.place === undefined) return;
     await this.#parts.networks.detach(id);
     await this.#book.change(id, { place: undefined });
+  }
+
+  /** Nothing is to start it anew; how it is, once a start that was under way is through. */
+  #toEnd(id: string): Promise<ContainerState> {
+    return this.#locks.with(id, async () => {
+      const state = await this.#require(id);
+      await this.#book.change(id, { byHand: true });
+      return state;
+    });
   }
 
   /** Resolves when its end, if that has been told, is taken care of. */

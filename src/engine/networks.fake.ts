@@ -5,6 +5,8 @@ import type { ContainerNetworks, NetworkWish, SandboxPlace, SandboxWish } from "
 export class FakeContainerNetworks implements ContainerNetworks {
   readonly places: Map<string, SandboxPlace> = new Map<string, SandboxPlace>();
   readonly known: Set<string> = new Set(["bridge", "extra"]);
+  /** What an attachment waits for. */
+  held: Promise<void> = Promise.resolve();
   #next = 2;
 
   async check({ networks }: Pick<SandboxWish, "networks">): Promise<void> {
@@ -17,6 +19,7 @@ export class FakeContainerNetworks implements ContainerNetworks {
   }
 
   async attach(wish: SandboxWish, signal: AbortSignal): Promise<SandboxPlace> {
+    await this.held;
     signal.throwIfAborted();
     const { containerId, ports, networks } = wish;
     const here = this.places.get(containerId);

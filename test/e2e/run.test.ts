@@ -1,0 +1,135 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { killDaemon, startHost } from "../../src/lab/index.ts";
+import { systemClock } from "../../src/sys/index.ts";
+import { eventually, hostParts, TestSwarm } from "../support/swarm.ts";
+
+/** Containers made by hand on a node that is in no swarm: `docker run` and what follows, by the stock CLI. */
+
+let node: TestSwarm;
+
+beforeAll(async () => {
+  node = await TestSwarm.up("run", 1, { swarm: false });
+});
+afterAll(() => node?.[Symbol.asyncDispose]());
+afterEach(async () => {
+  const all = await docker("ps", "-aq");
+  if (all !== "") await docker("rm", "-f", "-v", ...all.split("\n"));
+});
+
+const docker = (...args: string[]) => node.docker("1", ...args);
+const show = (name: string, format: string) => docker("inspect", name, "--format", format);
+const POLITE = 'trap "exit 5" TERM; while :; do sleep 0.05; done';
+const WEB = "mkdir -p /www; hostname > /www/index.html; exec httpd -f -h /www";
+
+const ask = async (from: "client" | "1", url: string) =>
+  (await node.exec(from, "curl", "-s", "-m", "2", url)).stdout.trim();
+const asked = (from: "client" | "1", url: string) =>
+  eventually(20_000, `${url} answers`, async () => (await ask(from, url)) || undefined);
+
+test("an image that is not here is pulled; a port of the host leads to the container, and is free when that has ended", async () => {
+  await docker(
+    "run",
+    "-d",
+    "--name",
+    "web",
+    "--hostname",
+    "wanted",
+    "-p",
+    "8080:80",
+    "busybox",
+    "sh",
+    "-c",
+    WEB,
+  );
+  expect(await asked("client", `http://${node.ip("1")}:8080/`)).toBe("wanted");
+  expect(await asked("1", "http://127.0.0.1:8080/")).toBe("wanted");
+  expect(await docker("port", "web")).toBe("80/tcp -> 0.0.0.0:8080");
+  const second = await node.try("1", "run", "-d", "--name", "late", "-p", "8080:80", "busybox", "sleep", "9");
+  expect(second.code).not.toBe(0);
+  expect(second.stderr).toMatch(/8080.*(allocated|use)/);
+  await docker("stop", "-t", "0", "web");
+  await docker("start", "late");
+  expect(await docker("port", "late")).toBe("80/tcp -> 0.0.0.0:8080");
+});
+
+test("on a network of the node containers find each other by name", async () => {
+  await docker("network", "create", "friends");
+  try {
+    await docker(
+      "run",
+      "-d",
+      "--name",
+      "server",
+      "--network",
+      "friends",
+      "--network-alias",
+      "www",
+      "busybox",
+      "sh",
+      "-c",
+      WEB,
+    );
+    const look = "for n in server www; do until wget -q -O - http://$n/; do sleep 0.1; done; done";
+    await docker("run", "-d", "--name", "looker", "--network", "friends", "busybox", "sh", "-c", look);
+    expect(await docker("wait", "looker")).toBe("0");
+    const name = (await docker("inspect", "server", "--format", "{{.Id}}")).slice(0, 12);
+    expect((await docker("logs", "looker")).split("\n")).toEqual([name, name]);
+  } finally {
+    await docker("rm", "-f", "server", "looker");
+    await docker("network", "rm", "friends");
+  }
+});
+
+test("a restart rule starts it anew until it is stopped by hand; --rm takes it away", async () => {
+  await docker("run", "-d", "--name", "again", "--restart", "on-failure:2", "busybox", "sh", "-c", "exit 3");
+  await eventually(
+    20_000,
+    "its last end",
+    async () =>
+      (await show("again", "{{.State.Status}} {{.RestartCount}} {{.State.ExitCode}}")) === "exited 2 3",
+  );
+  await docker("run", "-d", "--name", "always", "--restart", "always", "busybox", "sh", "-c", POLITE);
+  process.kill(Number(await show("always", "{{.State.Pid}}")), "SIGKILL");
+  await eventually(
+    20_000,
+    "it was started anew",
+    async () => (await show("always", "{{.RestartCount}}")) === "1",
+  );
+  await docker("stop", "always");
+  expect(await show("always", "{{.State.Status}} {{.State.ExitCode}}")).toBe("exited 5");
+  await docker("run", "-d", "--rm", "--name", "gone", "busybox", "true");
+  await eventually(20_000, "it went", async () => (await node.try("1", "inspect", "gone")).code !== 0);
+});
+
+test("shoald killed and started: what runs runs on, with its port; what shall always run is started", async () => {
+  await docker("run", "-d", "--name", "web", "-p", "8081:80", "busybox", "sh", "-c", WEB);
+  await docker("run", "-d", "--name", "ever", "--restart", "always", "busybox", "sh", "-c", POLITE);
+  const before = await show("web", "{{.State.Pid}} {{.NetworkSettings.Networks.bridge.IPAddress}}");
+  const pid = await show("ever", "{{.State.Pid}}");
+  await killDaemon(node.lab, "1", systemClock);
+  process.kill(Number(pid), "SIGKILL");
+  expect(await ask("client", `http://${node.ip("1")}:8081/`)).not.toBe("");
+  await startHost(node.lab, "1", hostParts);
+  expect(await show("web", "{{.State.Pid}} {{.NetworkSettings.Networks.bridge.IPAddress}}")).toBe(before);
+  expect(await ask("client", `http://${node.ip("1")}:8081/`)).not.toBe("");
+  await eventually(20_000, "the other runs again", async () => {
+    const [status, now] = (await show("ever", "{{.State.Status}} {{.State.Pid}}")).split(" ");
+    return status === "running" && now !== pid;
+  });
+});
+
+test("files go with it or stay: anonymous volumes, named ones, binds, tmpfs", async () => {
+  const script = "echo kept > /named/f; echo own > /own/f; cat /bound/hostname; df /quick | tail -1";
+  const flags = ["-v", "named:/named", "-v", "/own", "-v", "/etc:/bound:ro", "--tmpfs", "/quick:size=1m"];
+  await docker("run", "-d", "--name", "files", ...flags, "busybox", "sh", "-c", script);
+  expect(await docker("wait", "files")).toBe("0");
+  expect(await docker("logs", "files")).toMatch(/tmpfs +1024 /);
+  const own = await show("files", '{{range .Mounts}}{{if eq .Destination "/own"}}{{.Name}}{{end}}{{end}}');
+  await docker("rm", "files");
+  expect(await docker("volume", "ls", "-q")).toContain(own);
+  await docker("run", "-d", "--name", "reader", "-v", "named:/n:ro", "busybox", "cat", "/n/f");
+  await docker("wait", "reader");
+  expect(await docker("logs", "reader")).toBe("kept");
+  await docker("rm", "-v", "reader");
+  await docker("volume", "rm", own, "named");
+});
