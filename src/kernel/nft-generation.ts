@@ -2,9 +2,9 @@ import { decodeAttributes, readBe32 } from "./netlink/codec.ts";
 import type { NetlinkSocket } from "./netlink/socket.ts";
 
 /** linux/netfilter/nfnetlink.h, nf_tables.h: subsystem in the high byte. */
-const NFNL_SUBSYS_NFTABLES = 10 << 8;
-const NFT_MSG_NEWGEN = NFNL_SUBSYS_NFTABLES | 15;
-const NFT_MSG_GETGEN = NFNL_SUBSYS_NFTABLES | 16;
+export const NFNL_SUBSYS_NFTABLES = 10;
+const NFT_MSG_NEWGEN = (NFNL_SUBSYS_NFTABLES << 8) | 15;
+const NFT_MSG_GETGEN = (NFNL_SUBSYS_NFTABLES << 8) | 16;
 const NFTA_GEN_ID = 1;
 /** struct nfgenmsg: family, version, resource id. */
 const NFGENMSG = Buffer.alloc(4);

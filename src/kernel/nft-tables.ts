@@ -1,15 +1,18 @@
 import { equal, messageOf } from "../lib/index.ts";
 import {
+  changedDraws,
   changeTable,
+  type Draw,
   type NftTable,
   parseRuleset,
   removeTable,
   replaceTable,
   type TableName,
 } from "../netstate/index.ts";
+import { drawRequests } from "./netlink/draws.ts";
 import type { NetlinkSocket } from "./netlink/socket.ts";
 import { NftContext } from "./nft-context.ts";
-import { readGeneration } from "./nft-generation.ts";
+import { NFNL_SUBSYS_NFTABLES, readGeneration } from "./nft-generation.ts";
 
 interface KnownTable {
   readonly table: NftTable;
@@ -46,6 +49,8 @@ export class NftTables {
 
   /** Changes what differs, when the table is as `from`; else replaces all of it. */
   change(from: NftTable, table: NftTable): void {
+    const draws = this.#isKnown(from) ? changedDraws(from, table) : undefined;
+    if (draws !== undefined && this.#draw(draws, table)) return;
     this.#commit(this.#isIntact(from) ? changeTable(from, table) : replaceTable(table), table);
   }
 
@@ -123,9 +128,29 @@ export class NftTables {
     if (table !== undefined) this.#known.set(keyOf(table), { table, listing: alone ? listing : undefined });
   }
 
+  /**
+   * What changes with each endpoint is told the kernel straight: libnftables would read the table first. False, and nothing done, when
+   * others have changed something since, or the kernel will not.
+   */
+  #draw(draws: readonly Draw[], table: NftTable): boolean {
+    if (this.#shared || this.#generation === undefined || draws.length === 0) return false;
+    const requests = drawRequests(table, draws);
+    const refusal = this.#netfilter.transact(NFNL_SUBSYS_NFTABLES, this.#generation, requests);
+    if (refusal !== undefined) return false;
+    const after = this.#read();
+    this.#generation = after === this.#generation + 1 ? after : undefined;
+    this.#known.set(keyOf(table), { table, listing: undefined });
+    return true;
+  }
+
+  #isKnown(from: NftTable): boolean {
+    const known = this.#known.get(keyOf(from));
+    return known !== undefined && equal(known.table, from);
+  }
+
   #isIntact(from: NftTable): boolean {
     const known = this.#known.get(keyOf(from));
-    if (known === undefined || !equal(known.table, from)) return false;
+    if (known === undefined || !this.#isKnown(from)) return false;
     return this.isSettled() || (known.listing !== undefined && this.#print(from) === known.listing);
   }
 

@@ -14,6 +14,7 @@ export {
   type IpvsService,
   type IpvsTimeouts,
 } from "./ipvs.ts";
+export { changedDraws, type Draw } from "./nft-draw.ts";
 export { parseRuleset } from "./nft-read.ts";
 export { changeTable, formatTable, removeTable, replaceTable } from "./nft-text.ts";
 export * from "./node-network.ts";

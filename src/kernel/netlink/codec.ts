@@ -94,6 +94,13 @@ export function be16(value: number): Buffer {
   return bytes;
 }
 
+/** Network byte order. */
+export function be32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value >>> 0);
+  return bytes;
+}
+
 /** A name as the kernel wants it: ended by a zero byte. */
 export function zeroEnded(text: string): Buffer {
   return Buffer.from(`${text}\0`);

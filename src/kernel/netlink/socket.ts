@@ -2,6 +2,8 @@ import { closeSync } from "node:fs";
 import { Fault } from "../../lib/index.ts";
 import { checked, errno, errnoText, libc } from "../libc.ts";
 import {
+  attribute,
+  be32,
   decodeAttributes,
   decodeMessages,
   encodeMessage,
@@ -15,6 +17,7 @@ const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 const SO_RCVTIMEO = 20;
+const SO_SNDBUFFORCE = 32;
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_CAP_ACK = 10;
@@ -40,6 +43,13 @@ export const NETLINK_XFRM = 6;
 export const NETLINK_NETFILTER = 12;
 export const NETLINK_GENERIC = 16;
 
+/** linux/netfilter/nfnetlink.h: what is between the two is done whole or not at all; for which subsystem is in the third field. */
+const NFNL_MSG_BATCH_BEGIN = 16;
+const NFNL_MSG_BATCH_END = 17;
+const NFNL_BATCH_GENID = 1;
+/** A batch is one datagram: room for draws from some ten thousand backends. */
+const SEND_BYTES = 4 << 20;
+
 /** The kernel never leaves a request without an answer; should it, this ends the wait. */
 const ANSWER_SECONDS = 10;
 /** Larger than any datagram of a dump (the kernel makes 32 KiB at most). */
@@ -50,6 +60,13 @@ const DUMP_TRIES = 5;
 export interface Refusal {
   readonly errno: number;
   readonly text: string;
+}
+
+/** One message of several. */
+export interface Request {
+  readonly type: number;
+  readonly flags: number;
+  readonly body: readonly Buffer[];
 }
 
 const buffer = Buffer.alloc(BUFFER_BYTES);
@@ -68,7 +85,32 @@ export class NetlinkSocket {
     const timeout = Buffer.alloc(16);
     timeout.writeBigInt64LE(BigInt(ANSWER_SECONDS));
     setOption(this.#fd, SOL_SOCKET, SO_RCVTIMEO, timeout);
+    if (protocol === NETLINK_NETFILTER) setOption(this.#fd, SOL_SOCKET, SO_SNDBUFFORCE, u32(SEND_BYTES));
     this.port = bindSocket(this.#fd);
+  }
+
+  /**
+   * One transaction of a subsystem of netfilter, done only if its generation is this one: the kernel's yes to the last request is its
+   * yes to all.
+   */
+  transact(subsystem: number, generation: number, requests: readonly Request[]): Refusal | undefined {
+    const edge = Buffer.from([0, 0, subsystem >> 8, subsystem & 0xff]);
+    const begin = {
+      ...{ type: NFNL_MSG_BATCH_BEGIN, flags: 0 },
+      body: [edge, attribute(NFNL_BATCH_GENID, be32(generation))],
+    };
+    const last = requests.length - 1;
+    const asked = requests.map((one, i) => (i < last ? one : { ...one, flags: one.flags | NLM_F_ACK }));
+    const first = this.#sequence + 1;
+    this.#sendAll([begin, ...asked, { type: NFNL_MSG_BATCH_END, flags: 0, body: [edge] }]);
+    const answered = this.#sequence - 1;
+    for (;;) {
+      for (const message of this.#receive()) {
+        if (message.type !== NLMSG_ERROR || message.sequence < first) continue;
+        const refusal = refusalOf(message);
+        if (refusal !== undefined || message.sequence === answered) return refusal;
+      }
+    }
   }
 
   /** Asks and waits for the kernel's yes; its no is a value. */
@@ -120,16 +162,20 @@ export class NetlinkSocket {
   }
 
   #send(type: number, flags: number, body: readonly Buffer[]): number {
-    const sequence = ++this.#sequence;
-    const data = encodeMessage({
-      type,
-      flags: flags | NLM_F_REQUEST,
-      sequence,
-      port: 0,
-      body: Buffer.concat(body),
+    this.#sendAll([{ type, flags, body }]);
+    return this.#sequence;
+  }
+
+  #sendAll(requests: readonly Request[]): void {
+    const messages = requests.map(({ type, flags, body }) => {
+      const sequence = ++this.#sequence;
+      return encodeMessage({
+        ...{ type, flags: flags | NLM_F_REQUEST, sequence, port: 0 },
+        body: Buffer.concat(body),
+      });
     });
+    const data = Buffer.concat(messages);
     checked(libc().send(this.#fd, data, data.length, 0), "send to the kernel");
-    return sequence;
   }
 
   #receive(): NetlinkMessage[] {
