@@ -1,11 +1,27 @@
 import { messageOf } from "../lib/index.ts";
-import { type LabCommand, labCommands, splitName, TRACE_USAGE, traceCommand } from "./index.ts";
+import { systemClock } from "../sys/index.ts";
+import {
+  type LabCommand,
+  labCommands,
+  STACK_USAGE,
+  splitName,
+  stackCommand,
+  TRACE_USAGE,
+  traceCommand,
+} from "./index.ts";
 
-/** `shoal lab …` and `shoal trace …`; everything else about a swarm is said with the docker CLI. */
+/** `shoal lab …`, `shoal stack …` and `shoal trace …`; everything else about a swarm is said with the docker CLI. */
 
 const HELP = new Set(["help", "--help", "-h"]);
 /** What a shell says of a program that was called wrongly. */
 const MISUSED = 2;
+
+const machine = {
+  clock: systemClock,
+  env: process.env,
+  out: (text: string) => void process.stdout.write(text),
+  err: (text: string) => void process.stderr.write(text),
+};
 
 async function main(argv: readonly string[]): Promise<number> {
   const [noun, ...words] = argv;
@@ -13,6 +29,10 @@ async function main(argv: readonly string[]): Promise<number> {
   if (noun === "trace") {
     const asksHelp = words.length === 0 || HELP.has(words[0] ?? "");
     return asksHelp ? say(TRACE_USAGE) : traceCommand(words);
+  }
+  if (noun === "stack") {
+    const asksHelp = words.length === 0 || words.some((word) => HELP.has(word));
+    return asksHelp ? say(STACK_USAGE) : stackCommand(words, machine);
   }
   if (noun !== "lab") return misused(`there is no command ${noun}`, "shoal --help");
   const { named, rest } = splitName(words);
@@ -40,8 +60,10 @@ function overview(): string {
   );
   return [
     "Usage: shoal trace CLIENT DESTINATION",
+    "       shoal stack plan|deploy|diff|rm …",
     "       shoal lab VERB …",
     "",
+    "`shoal stack --help`: stacks by the Compose Specification: what would change, and doing it.",
     "`shoal trace --help`: how a connection goes through this node, and where it would be dropped.",
     "",
     "A swarm on this machine: hosts 1, 2, 3, … and a client outside the swarm, each a network namespace.",

@@ -27,7 +27,7 @@ export { graceOf, runSpecFromWire } from "./run-spec.ts";
 export { restartFromWire } from "./run-update.ts";
 export * from "./secret.ts";
 export * from "./service.ts";
-export { serviceSpecFromWire } from "./service-spec.ts";
+export { serviceSpecFromWire, serviceSpecToWire } from "./service-spec.ts";
 export * from "./system.ts";
 export * from "./task.ts";
 export * from "./time.ts";
