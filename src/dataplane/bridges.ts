@@ -108,7 +108,15 @@ export function bridgePart(names: Names, plan: HostPlan): Namespace {
         address: `${v6?.gateway}/${bitsOf(v6?.subnet ?? "")}`,
       })),
     ],
-    routes: six.map(({ id, v6 }) => ({ destination: v6?.subnet ?? "", link: names.localBridge(id) })),
+    // In the place of the kernel's own for IPv4, which nobody would put back.
+    routes: [
+      ...bridges.map(({ id, subnet, gateway }) => ({
+        destination: subnet,
+        link: names.localBridge(id),
+        source: gateway,
+      })),
+      ...six.map(({ id, v6 }) => ({ destination: v6?.subnet ?? "", link: names.localBridge(id) })),
+    ],
     sysctls: linkSysctls6(six.map(({ id }) => names.localBridge(id))),
     tables: [
       bridgeTable(names, plan, bridges, bound),

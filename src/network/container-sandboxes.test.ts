@@ -16,6 +16,7 @@ const A = "a".repeat(64);
 const B = "b".repeat(64);
 const never = new AbortController().signal;
 
+let clock: FakeClock;
 let kernel: FakeKernel;
 let saved: string | undefined;
 let networks: LocalNetworks;
@@ -26,7 +27,7 @@ let told: string[];
 
 /** A daemon that starts: what was there before is on disk and in the kernel. */
 function start(): void {
-  const clock = new FakeClock();
+  clock = new FakeClock();
   networks = new LocalNetworks({
     file: {
       load: () => saved,
@@ -44,7 +45,7 @@ function start(): void {
   hostPorts = new HostPorts();
   sandboxes = new ContainerSandboxes({
     ...{ applier, hostPorts, kernel, gateway: new GatewayAddresses(GATEWAY), netnsDir: "/netns" },
-    bridges: new Bridges(networks, true),
+    ...{ bridges: new Bridges(networks, true), clock },
     dns: { upstreams: ["192.0.2.53"], search: ["example.net"] },
     onChange: (what, network, id) => told.push(`${what} ${network.name} ${id.slice(0, 1)}`),
   });
@@ -177,6 +178,19 @@ test("a container that is not wanted any more while it is attached leaves nothin
   expect(addresses(await sandboxes.attach(wish(B, ["bridge"], { ports: [http] }), never))).toEqual([
     "eth0 172.17.0.2/16",
   ]);
+});
+
+test("a container that comes before the node knows its cluster's network waits, but not for ever", async () => {
+  start();
+  const late = sandboxes.attach(wish(A, ["bridge"], { ports: [http] }), never);
+  const said = late.then(String, messageOf);
+  await clock.advance(31_000);
+  expect(await said).toContain("this node's network is not ready");
+  expect(hostPorts.portsOf(A)).toEqual([]);
+  const soon = sandboxes.attach(wish(A, ["bridge"]), never);
+  await clock.advance(10_000);
+  sandboxes.adopt([]);
+  expect(addresses(await soon)).toEqual(["eth0 172.17.0.2/16"]);
 });
 
 test("a daemon that starts again finds all as it was: the kernel is not touched, addresses and ports stay taken", async () => {

@@ -8,7 +8,7 @@ import type {
   SandboxWish,
 } from "../engine/index.ts";
 import type { Kernel } from "../kernel/index.ts";
-import { Fault } from "../lib/index.ts";
+import { type Clock, Fault, withDeadline } from "../lib/index.ts";
 import type { Bridges } from "./bridges.ts";
 import type { GatewayAddresses } from "./gateway-addresses.ts";
 import type { HostPort, HostPorts } from "./host-ports.ts";
@@ -25,10 +25,16 @@ export interface ContainerSandboxesParts {
   readonly kernel: Pick<Kernel, "portsInUse" | "lackOfSctp">;
   readonly netnsDir: string;
   /** Whom the node asks for names, and where. */
+  readonly clock: Clock;
   readonly dns: { readonly upstreams: readonly string[]; readonly search: readonly string[] };
   /** A container came to a network, or left it. */
   readonly onChange?: (what: "connect" | "disconnect", network: KnownNetwork, containerId: string) => void;
 }
+
+/** As long as the node's network may take to be ready: nothing is applied before a node knows what its cluster has there. */
+const READY_MS = 30_000;
+const notReady = ({ name }: Guest): string =>
+  `cannot set up the network of container ${name}: this node's network is not ready; "docker info" tells how its swarm is`;
 
 /** One container's sandbox. */
 interface Box {
@@ -211,7 +217,10 @@ export class ContainerSandboxes implements ContainerNetworks {
     try {
       const attached = engine.attach(rowOf(box));
       this.#tellBridges();
-      await withSignal(attached, signal);
+      attached.catch(() => undefined);
+      await withDeadline(this.#parts.clock, READY_MS, notReady(box.guest), (late) =>
+        withSignal(attached, AbortSignal.any([signal, late])),
+      );
     } catch (error) {
       await this.#undo(box, before);
       throw error;
@@ -219,16 +228,19 @@ export class ContainerSandboxes implements ContainerNetworks {
   }
 
   async #undo(box: Box, before: Box | undefined): Promise<void> {
-    const { engine } = this.#parts.applier;
+    const { applier } = this.#parts;
+    const { engine } = applier;
     const { id } = box.guest;
     if (before === undefined) {
       this.#boxes.delete(id);
-      // What the kernel does not let go of yet is tried again, and freed then.
-      await engine.detach(id, () => this.#release(box)).catch(() => undefined);
+      // What the kernel does not let go of yet is tried again, and freed then; what it has never been told is free at once.
+      if (applier.isHeld) engine.withdraw(id, () => this.#release(box));
+      else await engine.detach(id, () => this.#release(box)).catch(() => undefined);
       return;
     }
     this.#boxes.set(id, before);
-    await engine.attach(rowOf(before)).catch(() => undefined);
+    if (applier.isHeld) engine.adopt([rowOf(before)]);
+    else await engine.attach(rowOf(before)).catch(() => undefined);
     for (const endpoint of box.endpoints)
       if (!before.endpoints.includes(endpoint)) endpoint.kind.leave(endpoint.network.id, id);
     this.#tellBridges();

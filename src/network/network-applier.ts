@@ -178,13 +178,13 @@ export class NetworkApplier {
   }
 
   /** Nothing is applied: somebody who has something in the kernel has not said yet what. */
-  get #held(): boolean {
+  get isHeld(): boolean {
     return this.#awaited.size > 0;
   }
 
   #sweep(): void {
     const { log } = this.#parts;
-    if (this.#busy || this.#held || this.#closed) return;
+    if (this.#busy || this.isHeld || this.#closed) return;
     this.#busy = true;
     this.#repaired()
       .then((repaired) => {
@@ -224,7 +224,7 @@ export class NetworkApplier {
     this.#dirty = true;
     this.#known = undefined;
     this.#tell();
-    if (this.#busy || this.#held) return;
+    if (this.#busy || this.isHeld) return;
     // Several changes of one turn make one round.
     queueMicrotask(() => {
       if (!this.#busy) this.#free();
@@ -244,7 +244,7 @@ export class NetworkApplier {
   /** Starts a round if one is due and none runs. */
   #free(): void {
     this.#busy = false;
-    if (!this.#dirty || this.#closed || this.#held) return;
+    if (!this.#dirty || this.#closed || this.isHeld) return;
     this.#dirty = false;
     this.#busy = true;
     // Who enters a cluster that is not in force yet waits on.

@@ -134,7 +134,7 @@ function start(): void {
   sandboxes = new ContainerSandboxes({
     ...{ applier, kernel, hostPorts: new HostPorts(), gateway: new GatewayAddresses(GATEWAY) },
     ...{ netnsDir: "/netns", bridges: new Bridges(local, true), dns: { upstreams: [], search: [] } },
-    others: [overlays],
+    ...{ others: [overlays], clock },
   });
   overlays.whenLost((id, networkId) => void sandboxes.disconnect(id, networkId));
   desk.open(manager);

@@ -76,6 +76,13 @@ export class Tenant {
     return this.door.applied(this, taskId);
   }
 
+  /** Takes back a sandbox that the kernel has not been told of. */
+  withdraw(taskId: string, onGone: () => void): void {
+    this.#tasks.delete(taskId);
+    onGone();
+    this.door.changed();
+  }
+
   /** The kernel has let go of a sandbox, unless it is wanted again since. */
   letGo(taskId: string, onGone: () => void): void {
     if (this.#leaving.get(taskId) !== onGone) return;

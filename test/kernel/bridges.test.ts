@@ -135,6 +135,7 @@ test("what others break comes back: a bridge that is gone, its ports, its addres
     ["ip", "address", "flush", "dev", "sh-bapp"],
     ["nft", "flush", "ruleset"],
     ["ip", "link", "set", "sh-bapp", "down"],
+    ["ip", "route", "flush", "dev", "sh-bapp"],
   ];
   for (const words of breakings) {
     await hosts[0]!.run(words);

@@ -83,7 +83,7 @@ function startDaemon(): Daemon {
   const sandboxes = new ContainerSandboxes({
     ...{ applier, kernel, hostPorts: new HostPorts(), gateway: new GatewayAddresses(GATEWAY) },
     ...{ bridges: new Bridges(networks, false), netnsDir: host.folder },
-    dns: { upstreams: UPSTREAMS, search: [] },
+    ...{ dns: { upstreams: UPSTREAMS, search: [] }, clock },
   });
   const running = [applier.run(stop.signal), host.inside(() => resolver.run(stop.signal))];
   return {

@@ -131,7 +131,7 @@ export class PlayedNode {
       ...{ applier, gateway, hostPorts, kernel: this.#kernel, netnsDir: this.host.folder },
       bridges: new Bridges(this.#localNetworks(), false),
       others: [new Overlays({ desk: guests, known: () => applier.facts().networks })],
-      dns: { upstreams: [], search: [] },
+      ...{ dns: { upstreams: [], search: [] }, clock },
     });
     sandboxes.adopt(running);
     const agent = this.#agent({ applier, gateway, hostPorts, guests });
