@@ -11,7 +11,7 @@ import { findNetwork, type Listed, managerOf } from "./network-search.ts";
 export async function connectNetwork(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
   const { container: ref, ...wish } = connectionFromWire(await request.json());
   const container = await backends.containers.get(ref);
-  const network = mayBeElsewhere(backends, param(request, "id"));
+  const network = mayBeElsewhere(backends, param(request, "id"), container);
   if (network !== undefined) checkAttachable(backends, network.id);
   if (!isByHand(container))
     throw new Fault("unsupported", `connecting a container to a network is not supported yet: ${BY_SERVICE}`);
@@ -35,13 +35,16 @@ export async function disconnectNetwork(request: ApiRequest, backends: Backends)
   return empty(200);
 }
 
-/** The network; undefined on a worker that does not know it: a manager may, and says so when the container comes. */
-function mayBeElsewhere(backends: Backends, ref: string): Listed | undefined {
-  const { isManager, state } = backends.swarm.state();
+/**
+ * The network; undefined in a swarm for one that this node does not know and a running container is to come to: a manager may know it,
+ * and says so then, as with Docker.
+ */
+function mayBeElsewhere(backends: Backends, ref: string, { status }: ContainerInfo): Listed | undefined {
   try {
     return findNetwork(backends, ref, "");
   } catch (error) {
-    if (state === "active" && !isManager && Fault.is(error, "not-found")) return undefined;
+    const isAsked = backends.swarm.state().state === "active" && status === "running";
+    if (isAsked && Fault.is(error, "not-found")) return undefined;
     throw error;
   }
 }
