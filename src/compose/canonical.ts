@@ -5,6 +5,8 @@ import { IMAGE, type Json } from "./stack.ts";
 export interface Names {
   /** A network's name by its id; what is no id stays. */
   networkName(target: string): string;
+  /** Of the wanted spec: its image gets the digest that the registry has now. What is there has it, or differs. */
+  readonly wanted?: boolean;
   /** Digests that the registry has now, by image; an image without one is compared by its name. */
   readonly digests: ReadonlyMap<string, string>;
 }
@@ -30,7 +32,7 @@ export function canonicalSpec(spec: Json, names: Names): Json {
       ...rest,
       ContainerSpec: {
         ...container,
-        Image: comparedImage(plain, String(container["Image"] ?? ""), names.digests),
+        Image: comparedImage(plain, String(container["Image"] ?? ""), names),
         ...referring("Secrets", "SecretID", container),
         ...referring("Configs", "ConfigID", container),
         ...(container["Env"] !== undefined && { Env: [...(container["Env"] as string[])].sort() }),
@@ -50,11 +52,11 @@ function reread(spec: Json): Json {
   }
 }
 
-function comparedImage(spec: Json, image: string, digests: ReadonlyMap<string, string>): string {
+function comparedImage(spec: Json, image: string, { digests, wanted = false }: Names): string {
   const said = saidImage(spec, image);
   const digest = digests.get(said);
   if (digest === undefined) return said;
-  return image === said ? `${said}@${digest}` : image;
+  return wanted ? `${said}@${digest}` : image;
 }
 
 /** The image as the file says it: without the digest that was put to it. */

@@ -121,7 +121,10 @@ function planService(
   const step = { kind: "service", name: wanted.name, body: wanted.spec, after } as const;
   if (there === undefined) return { ...step, verb: "create", changes: [], restarts: [] };
   const names: Names = { digests, networkName: (id) => networkName(objects.networks, id) };
-  const [is, shall] = [canonicalSpec(specOf(there), names), canonicalSpec(wanted.spec, names)];
+  const [is, shall] = [
+    canonicalSpec(specOf(there), names),
+    canonicalSpec(wanted.spec, { ...names, wanted: true }),
+  ];
   if (equal(is, shall)) return undefined;
   const changes = fieldChanges(is, shall);
   if (changes.length === 0) return undefined;

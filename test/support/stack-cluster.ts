@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { stackCommand } from "../../src/cli/index.ts";
 import { exec, systemClock } from "../../src/sys/index.ts";
 import { ApiCluster, type ApiDaemon } from "./api-cluster.ts";
@@ -53,7 +53,7 @@ export class StackCluster {
       out: (text: string) => void out.push(text),
       err: (text: string) => void err.push(text),
     };
-    const absolute = words.map((word, i) => (words[i - 1] === "-f" ? join(STACKS, word) : word));
+    const absolute = words.map((word, i) => (words[i - 1] === "-f" ? resolve(STACKS, word) : word));
     const code = await stackCommand(absolute, parts);
     return { code, out: out.join(""), err: err.join("") };
   }
