@@ -47,7 +47,11 @@ const config: ViteUserConfig = defineConfig({
       rootLane("runtime", 120),
       rootLane("e2e", 300),
       // In a virtual machine with Debian's stock kernel: see docs/vm-lane.md. What the kernel lane asks of any kernel, too.
-      rootLane("vm", 120, ["test/kernel/contract.test.ts", "test/kernel/packets.test.ts"]),
+      rootLane("vm", 120, [
+        "test/kernel/contract.test.ts",
+        "test/kernel/packets.test.ts",
+        "test/kernel/ipv6.test.ts",
+      ]),
     ],
   },
 });

@@ -34,7 +34,7 @@ let unplug = async () => {};
 const client = () => hosts[0]!.path("task-client11");
 
 const wantedOf = (self: 1 | 2, epochs = START) =>
-  planNetwork(encryptedFactsOf(SKETCH, self, epochs), { tag: "sh" });
+  planNetwork(encryptedFactsOf(SKETCH, self, epochs), { tag: "sh", flowTables: true });
 
 async function applyAt(self: 1 | 2, epochs = START) {
   const report = await kernels[self - 1]!.apply(wantedOf(self, epochs));
@@ -65,7 +65,9 @@ test("what is read back is what was asked for, keys included", async () => {
     ...peer,
     inbound: peer.inbound.map(({ spi }) => ({ spi, key: "0".repeat(40) })),
   }));
-  const changed = await kernels[0]!.sweep(planNetwork({ ...another, encryption: keys }, { tag: "sh" }));
+  const changed = await kernels[0]!.sweep(
+    planNetwork({ ...another, encryption: keys }, { tag: "sh", flowTables: true }),
+  );
   expect(changed).toHaveLength(2);
   expect(changed.join()).not.toMatch(/0{10}|a{10}/);
   expect(await kernels[0]!.sweep(wantedOf(1))).toHaveLength(2);
@@ -140,7 +142,7 @@ test("a tunnel packet in clear is dropped by the kernel itself", async () => {
 
 test("to a peer without keys nothing is sent", async () => {
   const facts = { ...encryptedFactsOf(SKETCH, 1, START), encryption: [] };
-  await kernels[0]!.apply(planNetwork(facts, { tag: "sh" }));
+  await kernels[0]!.apply(planNetwork(facts, { tag: "sh", flowTables: true }));
   const before = await heardBy(hosts[1]!);
   expect(await pings(client(), "10.0.1.33")).toBe(false);
   expect(await heardBy(hosts[1]!)).toEqual(before);
