@@ -187,7 +187,7 @@ export class ContainerSandboxes implements ContainerNetworks {
     }
   }
 
-  async #portsFor({ containerId, ports }: SandboxWish): Promise<readonly HostPort[]> {
+  async #portsFor({ containerId, name, ports }: SandboxWish): Promise<readonly HostPort[]> {
     const { hostPorts, kernel, applier } = this.#parts;
     if (ports.length === 0) return hostPorts.giveContainer(containerId, []);
     await this.#checkPorts(ports);
@@ -195,7 +195,14 @@ export class ContainerSandboxes implements ContainerNetworks {
     for (const service of applier.facts().services)
       for (const { protocol, published } of service.ports)
         for (const at of ["", "@*"]) inUse.add(`${protocol}/${published}${at}`);
-    return hostPorts.giveContainer(containerId, ports, inUse);
+    try {
+      return hostPorts.giveContainer(containerId, ports, inUse);
+    } catch (error) {
+      // In Docker's words (moby libnetwork/drivers/bridge).
+      const { kind, message } = Fault.from(error);
+      const what = `driver failed programming external connectivity on endpoint ${name} (${containerId})`;
+      throw new Fault(kind, `${what}: ${message}`, { cause: error });
+    }
   }
 
   async #checkPorts(ports: readonly PublishWish[]): Promise<void> {

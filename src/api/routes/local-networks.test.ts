@@ -70,7 +70,7 @@ test.each([
   ["create --subnet fd00::/64 b", "cannot use subnet fd00::/64: it is IPv6, and --ipv6 is not said"],
   ["rm host", "host is a pre-defined network and cannot be removed"],
   ["rm nope", "network nope not found"],
-  ["connect host web", "container cannot be connected to host network"],
+  ["connect host web", "container cannot be disconnected from host network or connected to host network"],
   ["connect nope web", "network nope not found"],
   ["connect app nope", "No such container: nope"],
   ["connect app vote.1.x", "a service's containers are on the service's networks"],

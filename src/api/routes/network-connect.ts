@@ -57,7 +57,10 @@ const isByHand = ({ labels }: ContainerInfo): boolean => labels["com.docker.swar
 /** moby daemon/container_operations.go: what has no sandbox of its own can be connected to nothing. */
 function checkOfContainers({ driver }: Listed): void {
   if (driver === "host")
-    throw new Fault("forbidden", "container cannot be connected to host network: conflicting network mode");
+    throw new Fault(
+      "forbidden",
+      "container cannot be disconnected from host network or connected to host network",
+    );
   if (driver === "null")
     throw new Fault(
       "forbidden",
