@@ -28,6 +28,8 @@ const AF_UNSPEC = 0;
 const UDP = 17;
 /** ENOENT: it has ended by itself. */
 const GONE = 2;
+/** EBUSY */
+const BUSY = 16;
 
 /** struct nfgenmsg: family, version, resource. */
 const nfgenmsg = (family: number): Buffer => Buffer.from([family, 0, 0, 0]);
@@ -51,18 +53,32 @@ interface Connection {
 /**
  * Makes the kernel forget stale connections in the socket's namespace, one by one. (Its own filter for this does not work for
  * IPv4 on Linux 6.1, nor for IPv6 on 6.18: seen.) Returns the first refusal; one that has ended meanwhile is none.
+ *
+ * A kernel without the stable updates of June 2023 refuses for connections that are in a flow table: then `empty` is to empty those, and
+ * they are tried once more.
  */
-export function forgetConnections(netfilter: NetlinkSocket, stale: StaleConnections): Refusal | undefined {
+export function forgetConnections(
+  netfilter: NetlinkSocket,
+  stale: StaleConnections,
+  empty: () => void,
+): Refusal | undefined {
+  if (stale.gone.length + stale.left.length + stale.opened.length === 0) return undefined;
+  const refusals = forgetOnce(netfilter, stale);
+  if (!refusals.some(({ errno }) => errno === BUSY)) return refusals[0];
+  empty();
+  return forgetOnce(netfilter, stale)[0];
+}
+
+function forgetOnce(netfilter: NetlinkSocket, stale: StaleConnections): Refusal[] {
   const [gone, left, opened] = [new Set(stale.gone), new Set(stale.left), new Set(stale.opened)];
-  if (gone.size + left.size + opened.size === 0) return undefined;
   const isStale = ({ source, destination, port, udp }: Connection) =>
     gone.has(source) || (udp && (left.has(source) || opened.has(destination) || opened.has(port)));
-  const refusals = netfilter
+  return netfilter
     .dump(IPCTNL_MSG_CT_GET, nfgenmsg(AF_UNSPEC))
     .map(readConnection)
     .filter(isStale)
-    .map(({ family, back }) => netfilter.request(IPCTNL_MSG_CT_DELETE, 0, nfgenmsg(family), back));
-  return refusals.find((refusal) => refusal !== undefined && refusal.errno !== GONE);
+    .flatMap(({ family, back }) => netfilter.request(IPCTNL_MSG_CT_DELETE, 0, nfgenmsg(family), back) ?? [])
+    .filter(({ errno }) => errno !== GONE);
 }
 
 function readConnection({ body }: NetlinkMessage): Connection {

@@ -265,10 +265,18 @@ export class LinuxKernel implements Kernel {
 
   /** Connections that would still be translated the old way. */
   #forgetStale(now: ObservedNamespace, name: string, want: Namespace): void {
-    const netfilter = this.#namespaces.get(name)?.netfilter;
-    const refusal = netfilter && forgetConnections(netfilter, staleConnections(now, want));
-    if (refusal !== undefined)
-      this.#options.log.warn("stale connections not forgotten", { namespace: name, reason: refusal.text });
+    const handle = this.#namespaces.get(name);
+    if (handle === undefined) return;
+    const fast = want.tables.filter(({ flowtables }) => flowtables !== undefined);
+    const empty = () => handle.inside(() => fast.forEach((table) => void handle.tables.put(table)));
+    const warn = (reason: string) =>
+      this.#options.log.warn("stale connections not forgotten", { namespace: name, reason });
+    try {
+      const refusal = forgetConnections(handle.netfilter, staleConnections(now, want), empty);
+      if (refusal !== undefined) warn(refusal.text);
+    } catch (error) {
+      warn(messageOf(error));
+    }
   }
 
   async #observe(

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { forgetConnections } from "../../src/kernel/conntrack.ts";
 import type { NetlinkMessage } from "../../src/kernel/netlink/codec.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "../../src/kernel/netlink/socket.ts";
+import { NETLINK_NETFILTER, NetlinkSocket, type Refusal } from "../../src/kernel/netlink/socket.ts";
 import { makeTestHost, type TestHost } from "../support/netns.ts";
 
 let host: TestHost;
@@ -57,8 +57,49 @@ test("a connection that takes a forgotten one's port before it is forgotten stay
       conntrack("-I", ...connection(5001, "10.0.0.3"));
     });
     try {
-      expect(forgetConnections(kernel, { gone: ["10.0.0.2"], left: [], opened: [] })).toBeUndefined();
+      expect(
+        forgetConnections(kernel, { gone: ["10.0.0.2"], left: [], opened: [] }, () => undefined),
+      ).toBeUndefined();
       expect(backends()).toEqual(["5001 10.0.0.3", "5003 10.0.0.3"]);
+    } finally {
+      kernel.close();
+    }
+  });
+});
+
+/** A kernel that does not let go of connections while they are in a flow table: Linux before the stable updates of June 2023. */
+class OldKernel extends NetlinkSocket {
+  isFull = true;
+
+  constructor() {
+    super(NETLINK_NETFILTER);
+  }
+
+  override request(...words: Parameters<NetlinkSocket["request"]>): Refusal | undefined {
+    return this.isFull ? { errno: 16, text: "resource busy or locked" } : super.request(...words);
+  }
+}
+
+test("where connections in a flow table cannot be forgotten, the table is emptied first", () => {
+  host.inside(() => {
+    conntrack("-F");
+    for (const [port, backend] of [
+      [5001, "10.0.0.2"],
+      [5003, "10.0.0.3"],
+    ] as const)
+      conntrack("-I", ...connection(port, backend));
+    const kernel = new OldKernel();
+    const forget = (empty: () => void) =>
+      forgetConnections(kernel, { gone: ["10.0.0.2"], left: [], opened: [] }, empty);
+    try {
+      expect(forget(() => undefined)?.text).toBe("resource busy or locked");
+      expect(backends()).toEqual(["5001 10.0.0.2", "5003 10.0.0.3"]);
+      expect(
+        forget(() => {
+          kernel.isFull = false;
+        }),
+      ).toBeUndefined();
+      expect(backends()).toEqual(["5003 10.0.0.3"]);
     } finally {
       kernel.close();
     }
