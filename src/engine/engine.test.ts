@@ -282,6 +282,13 @@ describe("a daemon that comes back", () => {
 });
 
 describe("networks", () => {
+  test("hear of a running container's other name", async () => {
+    const id = await make({ script: POLITE });
+    await engine.start(id);
+    await engine.rename(id, "another");
+    expect(networks.names.get(id)).toBe("another");
+  });
+
   test("are joined and left while it runs, and remembered for its next start", async () => {
     const id = await make({ script: POLITE });
     await engine.connect(id, { ref: "extra", aliases: ["db"] });

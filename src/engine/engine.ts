@@ -165,6 +165,7 @@ export class Engine {
 
   async rename(id: string, name: string): Promise<void> {
     await this.#parts.containers.rename(id, checkName(name));
+    await this.#parts.networks.rename(id, name);
   }
 
   pause(id: string): Promise<void> {

@@ -4,6 +4,8 @@ import type { ContainerNetworks, NetworkWish, SandboxPlace, SandboxWish } from "
 /** One network, "bridge", in memory: addresses by turns, ports held by who has them. */
 export class FakeContainerNetworks implements ContainerNetworks {
   readonly places: Map<string, SandboxPlace> = new Map<string, SandboxPlace>();
+  /** Of running containers that were renamed. */
+  readonly names: Map<string, string> = new Map<string, string>();
   readonly known: Set<string> = new Set(["bridge", "extra"]);
   /** What an attachment waits for. */
   held: Promise<void> = Promise.resolve();
@@ -48,6 +50,10 @@ export class FakeContainerNetworks implements ContainerNetworks {
     return this.#change(containerId, (place) =>
       place.filter(({ networkName }) => networkName !== networkRef),
     );
+  }
+
+  async rename(containerId: string, name: string): Promise<void> {
+    if (this.places.has(containerId)) this.names.set(containerId, name);
   }
 
   async detach(containerId: string): Promise<void> {

@@ -65,6 +65,8 @@ export interface ContainerNetworks {
   /** One network more for a running container. */
   connect(containerId: string, wish: NetworkWish, signal: AbortSignal): Promise<SandboxPlace>;
   disconnect(containerId: string, networkRef: string): Promise<SandboxPlace>;
+  /** A running container is called otherwise on its networks from now on; of others nothing is known here. */
+  rename(containerId: string, name: string): Promise<void>;
   /** Takes all of it away, and gives addresses and ports free. */
   detach(containerId: string): Promise<void>;
   /** After a restart of the daemon: these run already, with these places, and keep them. Before anything is applied to the kernel. */

@@ -93,6 +93,13 @@ export class Bridges implements NetworkKind {
       .map((network) => factOf(network));
   }
 
+  rename(guest: Guest, known: Membership): Membership {
+    const network = this.#require(known.network.id);
+    const { aliases } = known.place;
+    const { address = "", address6 } = known.share.bridges?.[network.id] ?? {};
+    return membership(network, guest, { ref: network.id, aliases }, { address, address6 });
+  }
+
   #require(id: string): BridgeNetwork {
     const network = this.#networks.get(id);
     if (network === undefined) throw new Fault("not-found", `network ${id} not found`);

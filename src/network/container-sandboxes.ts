@@ -113,6 +113,21 @@ export class ContainerSandboxes implements ContainerNetworks {
     });
   }
 
+  rename(containerId: string, name: string): Promise<void> {
+    return this.#inTurn(containerId, async () => {
+      const box = this.#boxes.get(containerId);
+      if (box === undefined) return;
+      const guest = { ...box.guest, name };
+      const endpoints = box.endpoints.map((endpoint) => ({
+        ...endpoint,
+        ...endpoint.kind.rename(guest, endpoint),
+      }));
+      const renamed = { ...box, guest, endpoints };
+      this.#boxes.set(containerId, renamed);
+      await this.#parts.applier.engine.attach(rowOf(renamed));
+    });
+  }
+
   detach(containerId: string): Promise<void> {
     return this.#inTurn(containerId, async () => {
       const { engine } = this.#parts.applier;

@@ -116,6 +116,15 @@ export class GuestDesk {
     else this.#say([next]);
   }
 
+  /** The container is called otherwise from now on. */
+  rename({ id, name }: Pick<GuestWish, "id" | "name">): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.wish.name === name) return;
+    const next = this.#enter({ ...entry.wish, name });
+    settle(next, entry.places ?? []);
+    this.#say([next]);
+  }
+
   /** A container that has run since before this process began keeps its place on one more network, of this id. */
   adopt({ id, name }: Pick<GuestWish, "id" | "name">, on: AdoptedPlace): void {
     const before = this.#entries.get(id);

@@ -35,6 +35,8 @@ export interface NetworkKind {
   join(network: KnownNetwork, guest: Guest, wish: NetworkWish, signal: AbortSignal): Promise<Membership>;
   /** A container that runs there already; undefined when the network is not of this kind. */
   adopt(guest: Guest, place: EndpointPlace, wish: NetworkWish): Membership | undefined;
+  /** The container has another name: its place with that. */
+  rename(guest: Guest, known: Membership): Membership;
   /** The container is there no more, and the kernel knows: its addresses are free. */
   leave(networkId: string, containerId: string): void;
 }

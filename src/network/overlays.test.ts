@@ -83,6 +83,7 @@ let kernel: FakeKernel;
 let saved: string | undefined;
 /** What the agent keeps of the assignments over a restart. */
 let disk: readonly GuestFact[];
+let local: LocalNetworks;
 let desk: GuestDesk;
 let manager: PlayedManager;
 let applier: NetworkApplier;
@@ -97,7 +98,7 @@ function start(): void {
       saved = text;
     },
   };
-  const local = new LocalNetworks({
+  local = new LocalNetworks({
     ...{ file, taken: () => ({ networks: [GATEWAY], elsewhere: [] }), clock, random: seededRandom(7) },
   });
   applier = new NetworkApplier({
@@ -207,6 +208,19 @@ test("what a manager refuses is told in Docker's words, and nothing is left half
   expect(await refusalOf(sandboxes.connect(A, { ref: "front", aliases: [] }, never))).toBe(
     "endpoint with name alice already exists in network front",
   );
+});
+
+test("a container that is renamed has its new name on overlays and bridges, and its places", async () => {
+  const spec = { labels: {}, options: {}, internal: false, attachable: false, ipv6: false, ipam: [] };
+  local.create({ ...spec, name: "app" });
+  const place = await sandboxes.attach(wish(A, on("app", "front")), never);
+  await sandboxes.rename(A, "anna");
+  expect(manager.wishes.get(A)).toMatchObject({ name: "anna", networks: [{ ref: FRONT }] });
+  const [row] = applier.facts().tasks;
+  expect(Object.values(row?.bridges ?? {}).map(({ names }) => names[0])).toEqual(["anna"]);
+  expect(addresses(await sandboxes.attach(wish(A, []), never))).toEqual(addresses(place));
+  await sandboxes.rename(B, "nobody");
+  expect(manager.wishes.has(B)).toBe(false);
 });
 
 test("outside of a cluster a word that is no bridge's is nobody's", async () => {

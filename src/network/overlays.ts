@@ -80,6 +80,11 @@ export class Overlays implements NetworkKind {
     };
   }
 
+  rename(guest: Guest, known: Membership): Membership {
+    this.#parts.desk.rename(guest);
+    return known;
+  }
+
   leave(networkId: string, containerId: string): void {
     const left = this.#wanted.get(containerId)?.filter(({ ref }) => ref !== networkId) ?? [];
     if (left.length === 0) this.#wanted.delete(containerId);

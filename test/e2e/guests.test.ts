@@ -125,6 +125,17 @@ test("a network is connected while a container runs, on the worker by a name it 
   });
 });
 
+test("a container that is renamed is found by its new name", async () => {
+  await run("2", "grace", "--network", "front");
+  await swarm.docker("2", "rename", "grace", "hopper");
+  const hostname = await hostnameOf("2", "hopper");
+  await eventually(5_000, "the other node knows", async () =>
+    (await get("1", "alice", "hopper")).includes(hostname),
+  );
+  expect((await inside("1", "alice", "nslookup", "grace")).code).not.toBe(0);
+  await swarm.docker("2", "rm", "-f", "hopper");
+});
+
 test("what cannot be is refused in Docker's words", async () => {
   const refusal = async (host: string, ...args: string[]) => {
     const { code, stderr } = await swarm.try(host, "run", "-d", "--name", "nobody", ...args, "shoal/probe");
