@@ -53,7 +53,8 @@ export class LocalNetworks {
     const spec = parts.bip === undefined ? DEFAULT_SPEC : withBip(parts.bip);
     if (first !== undefined && (parts.bip === undefined || equalIpam(first.spec, spec))) return;
     this.#all = this.#all.filter((network) => !isDefault(network));
-    this.#add(spec);
+    // With other words it is still the same network.
+    this.#add(spec, first);
   }
 
   list(): readonly BridgeNetwork[] {
@@ -85,12 +86,13 @@ export class LocalNetworks {
     this.#keep(this.#all.filter((network) => network.id !== id));
   }
 
-  #add(spec: BridgeSpec): BridgeNetwork {
+  #add(spec: BridgeSpec, before?: BridgeNetwork): BridgeNetwork {
     const { clock, random } = this.#parts;
+    const { id, createdAt } = before ?? { id: randomHex(random, 32), createdAt: clock.now() };
     const { networks, elsewhere } = this.#parts.taken();
     const own = this.#all.flatMap(({ subnet, v6 }) => (v6 === undefined ? [subnet] : [subnet, v6.subnet]));
     const taken = { networks: [...networks, ...own], elsewhere };
-    const made = planBridge(spec, { id: randomHex(random, 32), createdAt: clock.now(), taken });
+    const made = planBridge(spec, { id, createdAt, taken });
     this.#keep([...this.#all, made]);
     return made;
   }
