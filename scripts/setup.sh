@@ -35,6 +35,7 @@ curl|curl"
 test_needs="$demo_needs
 skopeo|skopeo
 pgrep|procps
+script|bsdutils
 openssl|openssl
 ping|iputils-ping
 modinfo|kmod

@@ -17,6 +17,8 @@ import type {
   NetworkSpec,
   Node,
   NodeSpec,
+  ProgramInfo,
+  ProgramWords,
   PullProgress,
   PushedTag,
   RegistryLogin,
@@ -27,9 +29,11 @@ import type {
   Service,
   ServiceLogLine,
   ServiceSpec,
+  StreamIo,
   SwarmState,
   SystemInfo,
   Task,
+  TerminalSize,
   VolumeInfo,
 } from "../model/index.ts";
 
@@ -224,9 +228,24 @@ export interface ContainerBackend {
   rename(ref: string, name: string): Promise<void>;
   setRestart(ref: string, rule: RestartRule): Promise<void>;
   remove(ref: string, how: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
+  /** Process 1's streams, from now until it ends, be it not started yet; `endsInput`: its input ends with this one's. */
+  attach(id: string, io: StreamIo & { readonly endsInput: boolean }, signal: AbortSignal): Promise<void>;
+  resize(ref: string, size: TerminalSize): Promise<void>;
+  readonly programs: ProgramBackend;
   /** Begins to wait at once; its exit code. Rejects with the signal's reason. */
   wait(ref: string, condition: WaitCondition, signal: AbortSignal): Promise<number>;
   logs(id: string, options: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
+}
+
+/** Programs that people run in containers (`docker exec`). */
+export interface ProgramBackend {
+  /** Its id; `ref` is the container's. */
+  create(ref: string, words: ProgramWords): Promise<string>;
+  /** Fault "not-found" `No such exec instance: X`. */
+  require(id: string): ProgramInfo;
+  /** Resolves when it runs, with its end. Faults "invalid" in runc's words when it cannot. */
+  start(id: string, io: StreamIo, size?: TerminalSize): Promise<{ readonly ended: Promise<number> }>;
+  resize(id: string, size: TerminalSize): Promise<void>;
 }
 
 /** What a stop may say: the container's own words when absent. */

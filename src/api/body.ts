@@ -8,20 +8,24 @@ export const JSON_DEADLINE_MS = 30_000;
 export const BODY_IDLE_MS = 120_000;
 
 /** The whole body as JSON; undefined when there is none. Fault "invalid", in Docker's words where it has some. */
-export async function readJsonBody(request: IncomingMessage, clock: Clock): Promise<unknown> {
-  const type = request.headers["content-type"]?.split(";")[0]?.trim().toLowerCase();
+export async function readJsonBody(
+  { headers }: Pick<IncomingMessage, "headers">,
+  chunks: AsyncIterable<Buffer>,
+  clock: Clock,
+): Promise<unknown> {
+  const type = headers["content-type"]?.split(";")[0]?.trim().toLowerCase();
   if (type !== undefined && type !== "" && type !== "application/json") {
     throw new Fault("invalid", `unsupported Content-Type header (${type}): must be 'application/json'`);
   }
-  if (Number(request.headers["content-length"] ?? 0) > MAX_JSON_BYTES) throw tooLong();
+  if (Number(headers["content-length"] ?? 0) > MAX_JSON_BYTES) throw tooLong();
   const reason = `its body did not arrive in ${JSON_DEADLINE_MS / 1000} s`;
-  return parse(await within(clock, JSON_DEADLINE_MS, reason, gather(request)));
+  return parse(await within(clock, JSON_DEADLINE_MS, reason, gather(chunks)));
 }
 
-async function gather(request: IncomingMessage): Promise<string> {
+async function gather(body: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of chunksOf(request)) {
+  for await (const chunk of body) {
     bytes += chunk.length;
     if (bytes > MAX_JSON_BYTES) throw tooLong();
     chunks.push(chunk);
@@ -59,7 +63,7 @@ export async function* readBody(request: IncomingMessage, clock: Clock): AsyncGe
 }
 
 /** The request as chunks. Leaving early does not destroy it: the answer still has to go out on the same socket. */
-function chunksOf(request: IncomingMessage): AsyncIterable<Buffer> {
+export function chunksOf(request: IncomingMessage): AsyncIterable<Buffer> {
   return request.iterator({ destroyOnReturn: false });
 }
 

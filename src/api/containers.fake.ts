@@ -1,5 +1,5 @@
 import { Fault, Queue } from "../lib/index.ts";
-import type { RestartRule, RunSpec } from "../model/index.ts";
+import type { RestartRule, RunSpec, StreamIo, TerminalSize } from "../model/index.ts";
 import { aContainerInfo } from "./api-values.fake.ts";
 import type {
   ContainerBackend,
@@ -9,12 +9,45 @@ import type {
   StopWords,
   WaitCondition,
 } from "./backends.ts";
+import { FakePrograms } from "./programs.fake.ts";
 
 /** Containers in memory; `say` writes to a log, `exit` ends one. */
 export class FakeContainers implements ContainerBackend {
   readonly #all = new Map<string, ContainerInfo>();
   readonly #lines = new Map<string, LogLine[]>();
   readonly #followers = new Map<string, Set<Queue<LogLine>>>();
+
+  readonly #attached = new Map<string, Set<{ readonly io: StreamIo; end(): void }>>();
+  readonly sizes: TerminalSize[] = [];
+  readonly programs: FakePrograms = new FakePrograms((ref) => {
+    const { id, status } = this.#require(ref);
+    if (status !== "running") throw new Fault("conflict", `container ${id} is not running`);
+    return id;
+  });
+
+  /** Sees what is said, and says what it types; until the container ends. */
+  async attach(id: string, io: StreamIo, signal: AbortSignal): Promise<void> {
+    const all = this.#attached.get(id) ?? new Set();
+    this.#attached.set(id, all);
+    const typed = async (): Promise<void> => {
+      for await (const line of io.input ?? []) this.say(id, { at: 1n, stream: "stdout", line });
+    };
+    void typed();
+    await new Promise<void>((resolve) => {
+      all.add({ io, end: resolve });
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
+  /** How many are attached. */
+  attachedTo(id: string): number {
+    return this.#attached.get(id)?.size ?? 0;
+  }
+
+  async resize(ref: string, size: TerminalSize): Promise<void> {
+    this.#require(ref);
+    this.sizes.push(size);
+  }
 
   put(container: ContainerInfo): void {
     this.#all.set(container.id, container);
@@ -23,6 +56,7 @@ export class FakeContainers implements ContainerBackend {
   say(id: string, line: LogLine): void {
     this.#lines.set(id, [...(this.#lines.get(id) ?? []), line]);
     for (const follower of this.#followers.get(id) ?? []) follower.push(line);
+    for (const { io } of this.#attached.get(id) ?? []) void io.write(line.stream, line.line);
   }
 
   /** How many read the container's log just now. */
@@ -35,6 +69,8 @@ export class FakeContainers implements ContainerBackend {
     const { paused: _, ...container } = this.#require(id);
     this.put({ ...container, status: "stopped", exitCode });
     for (const follower of this.#followers.get(id) ?? []) follower.close();
+    for (const { end } of this.#attached.get(id) ?? []) end();
+    this.#attached.delete(id);
     this.#wake();
   }
 

@@ -179,7 +179,7 @@ describe.skipIf(major === undefined)("the docker CLI", () => {
         "events --since 10m --until 1s",
         "events --since 10m --until 1s --filter type=volume",
         "rm web.1.x",
-        "exec web.1.x ls",
+        "exec web.1.x fail 3",
         "system df",
         "service ls",
       );

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
+import { roomIn } from "./room.ts";
 import type { ApiResponse } from "./route.ts";
 
 /** Sends an answer. Rejects when a stream breaks in the middle; the connection is closed then. */
@@ -22,6 +23,28 @@ export async function respond(
       response.setHeader("content-type", answer.contentType);
       response.flushHeaders();
       return sendStream(response, answer.chunks, signal);
+    case "hijack":
+      return sendHijacked(response, answer);
+  }
+}
+
+/** Of a client that did not ask for the connection: it is to have no input, and reads to the end. */
+async function sendHijacked(
+  response: ServerResponse,
+  { contentType, serve }: Extract<ApiResponse, { kind: "hijack" }>,
+): Promise<void> {
+  response.setHeader("content-type", contentType);
+  response.setHeader("connection", "close");
+  response.useChunkedEncodingByDefault = false;
+  response.flushHeaders();
+  const write = (chunk: Uint8Array): Promise<void> | undefined => {
+    if (response.destroyed || response.write(Buffer.from(chunk))) return undefined;
+    return roomIn(response);
+  };
+  try {
+    await serve({ input: (async function* () {})(), write });
+  } finally {
+    response.end();
   }
 }
 

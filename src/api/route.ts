@@ -43,7 +43,21 @@ export type ApiResponse =
       readonly contentType: string;
       /** Read only as fast as the client takes it, each chunk sent at once; returned early when the client leaves. */
       readonly chunks: AsyncIterable<Uint8Array>;
+    })
+  | (Answer & {
+      readonly kind: "hijack";
+      readonly contentType: string;
+      /** Has the connection for itself once the head is sent; when it settles the connection ends. */
+      readonly serve: (connection: Hijacked) => Promise<void>;
     });
+
+/** A connection that is a stream in both directions (Docker's attach and exec). */
+export interface Hijacked {
+  /** What the client sends; ends when it closes its half. */
+  readonly input: AsyncIterable<Uint8Array>;
+  /** A promise when the client has to catch up first. */
+  write(chunk: Uint8Array): Promise<void> | undefined;
+}
 
 export function json(status: number, body: unknown): ApiResponse {
   return { kind: "json", status, body };
@@ -59,6 +73,10 @@ export function text(status: number, body: string, headers?: Readonly<Record<str
 
 export function stream(contentType: string, chunks: AsyncIterable<Uint8Array>): ApiResponse {
   return { kind: "stream", status: 200, contentType, chunks };
+}
+
+export function hijack(contentType: string, serve: (connection: Hijacked) => Promise<void>): ApiResponse {
+  return { kind: "hijack", status: 200, contentType, serve };
 }
 
 /** A part of the path that the route's pattern names. */

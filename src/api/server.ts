@@ -3,22 +3,24 @@ import {
   type IncomingMessage,
   type RequestListener,
   type Server,
-  type ServerResponse,
+  ServerResponse,
 } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { aborted, type Clock, Fault, type Log, messageOf, type Timer } from "../lib/index.ts";
 import type { Backends } from "./backends.ts";
-import { readBody, readJsonBody } from "./body.ts";
+import { chunksOf, readBody, readJsonBody } from "./body.ts";
 import { answerOf, PAGE_NOT_FOUND } from "./errors.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { checkLooksOnly } from "./look-only.ts";
 import { refuseGarbage } from "./refuse.ts";
 import { respond } from "./respond.ts";
-import type { ApiResponse, Route } from "./route.ts";
+import type { ApiRequest, ApiResponse, Route } from "./route.ts";
 import { RouteTable } from "./route-table.ts";
 import { allRoutes } from "./routes/index.ts";
 import { clearSocketPath, protectSocket } from "./socket-file.ts";
+import { UpgradedConnection } from "./upgraded.ts";
 import { MAX_API_VERSION, splitVersion } from "./versions.ts";
 
 export interface ApiServerOptions {
@@ -73,6 +75,7 @@ export class ApiServer {
     this.#options = options;
     this.#table = new RouteTable(options.routes ?? allRoutes);
     this.#server = makeServer(options, (request, response) => void this.#serve(request, response));
+    this.#server.on("upgrade", (request, socket, head) => void this.#serveUpgrade(request, socket, head));
     // A client that has sent all and closed its half still gets its answer; see #watch for streams.
     Object.assign(this.#server, { httpAllowHalfOpen: true });
     this.#server.on("clientError", (error, socket) => {
@@ -117,16 +120,23 @@ export class ApiServer {
     timer.cancel();
   }
 
+  /** Docker's headers of every answer. */
+  #headers(): Readonly<Record<string, string>> {
+    return {
+      ...{ "Api-Version": MAX_API_VERSION, "Docker-Experimental": "false", Ostype: "linux" },
+      Server: `Shoal/${this.#options.version} (linux)`,
+    };
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { log, version } = this.#options;
-    response.setHeader("Api-Version", MAX_API_VERSION);
-    response.setHeader("Docker-Experimental", "false");
-    response.setHeader("Ostype", "linux");
-    response.setHeader("Server", `Shoal/${version} (linux)`);
+    const { log } = this.#options;
+    for (const [name, value] of Object.entries(this.#headers())) response.setHeader(name, value);
     const signal = this.#watch(request, response);
     request.on("error", () => {});
     try {
-      const answer = await this.#answer(request, signal);
+      const { clock } = this.#options;
+      const json = () => readJsonBody(request, chunksOf(request), clock);
+      const answer = await this.#answer(request, { json, body: readBody(request, clock), signal });
       if (this.#isStopping) response.setHeader("Connection", "close");
       await respond(response, answer, signal);
     } catch (error) {
@@ -135,7 +145,57 @@ export class ApiServer {
     }
   }
 
-  async #answer(request: IncomingMessage, signal: AbortSignal): Promise<ApiResponse> {
+  /** A client that wants the connection for itself: it gets it where the route gives it, and elsewhere an ordinary answer. */
+  async #serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { log, clock } = this.#options;
+    const left = new AbortController();
+    const leave = () => left.abort(new Fault("unavailable", "the client has left"));
+    this.#open.add(left);
+    socket.on("error", leave);
+    socket.once("close", leave);
+    const connection = new UpgradedConnection(socket, head);
+    const body = connection.take(Number(request.headers["content-length"] ?? 0) || 0);
+    try {
+      const json = () => readJsonBody(request, body, clock);
+      const answer = await this.#answer(request, { json, body, signal: left.signal });
+      if (answer.kind !== "hijack") return await this.#refuseUpgrade(request, socket, answer);
+      socket.write(upgradeHead(answer.contentType, this.#headers()));
+      await answer.serve({ input: connection.input(), write: (chunk) => connection.write(chunk) });
+      this.#hangUp(socket as Socket);
+    } catch (error) {
+      socket.destroy();
+      if (!left.signal.aborted)
+        log.warn("stream broke off", { path: request.url?.split("?")[0], error: messageOf(error) });
+    } finally {
+      this.#open.delete(left);
+    }
+  }
+
+  /** What is sent arrives; a client that then keeps its half open is not waited for long, and at the daemon's end not at all. */
+  #hangUp(socket: Socket): void {
+    if (this.#isStopping) {
+      socket.destroySoon();
+      return;
+    }
+    const timer = this.#options.clock.after(LINGER_MS, () => socket.destroy());
+    socket.once("close", () => timer.cancel());
+    socket.end();
+    socket.resume();
+  }
+
+  async #refuseUpgrade(request: IncomingMessage, socket: Duplex, answer: ApiResponse): Promise<void> {
+    const response = new ServerResponse(request);
+    response.assignSocket(socket as Socket);
+    for (const [name, value] of Object.entries(this.#headers())) response.setHeader(name, value);
+    response.shouldKeepAlive = false;
+    response.once("finish", () => this.#hangUp(socket as Socket));
+    await respond(response, answer, new AbortController().signal);
+  }
+
+  async #answer(
+    request: IncomingMessage,
+    own: Pick<ApiRequest, "json" | "body" | "signal">,
+  ): Promise<ApiResponse> {
     try {
       const [pathname = "/", ...rest] = (request.url ?? "/").replace(/^https?:\/\/[^/?]*/, "").split("?");
       const { version, path } = splitVersion(pathname);
@@ -150,9 +210,7 @@ export class ApiServer {
           query,
           headers: request.headers,
           version,
-          json: () => readJsonBody(request, clock),
-          body: readBody(request, clock),
-          signal,
+          ...own,
           clock,
           looksOnly,
         },
@@ -193,6 +251,13 @@ export class ApiServer {
     request.socket.once("close", () => timer.cancel());
     request.resume();
   }
+}
+
+/** moby api/server/router/container/exec.go: the answer to `Upgrade: tcp`. */
+function upgradeHead(contentType: string, headers: Readonly<Record<string, string>>): string {
+  const all = { ...headers, "Content-Type": contentType, Connection: "Upgrade", Upgrade: "tcp" };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  return ["HTTP/1.1 101 UPGRADED", ...lines, "", ""].join("\r\n");
 }
 
 function makeServer(

@@ -1,6 +1,6 @@
 import type { ContainerBackend, ContainerInfo, EngineEvent } from "../api/index.ts";
 import { macOf, type NetworkFacts } from "../dataplane/index.ts";
-import type { Engine, RunRecord } from "../engine/index.ts";
+import type { Engine, Programs, RunRecord } from "../engine/index.ts";
 import { Fault, requireCidr, requireCidr6 } from "../lib/index.ts";
 import { HOST_NETWORK } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
@@ -21,12 +21,18 @@ export interface ContainerBackendParts {
   readonly containers: Containers;
   /** Those made by hand. */
   readonly engine: Engine;
+  readonly programs: Programs;
   /** What the node's network is built from now. */
   facts(): NetworkFacts | undefined;
 }
 
 /** runtime's containers as the API asks for them: found by any name, with their places on networks. */
-export function containerBackend({ containers, engine, facts }: ContainerBackendParts): ContainerBackend {
+export function containerBackend({
+  containers,
+  engine,
+  programs,
+  facts,
+}: ContainerBackendParts): ContainerBackend {
   const info = (state: ContainerState): ContainerInfo => {
     const known = facts();
     const sandbox = state.labels[TASK_ID_LABEL] ?? state.id;
@@ -53,6 +59,14 @@ export function containerBackend({ containers, engine, facts }: ContainerBackend
     rename: async (ref, name) => engine.rename(await idOf(ref), name),
     setRestart: async (ref, rule) => engine.setRestart(await idOf(ref), rule),
     remove: async (ref, how) => engine.remove(await idOf(ref), how),
+    attach: (id, io, signal) => containers.streams.attach(id, io, signal),
+    resize: async (ref, size) => containers.streams.resize(await idOf(ref), size),
+    programs: {
+      create: async (ref, words) => programs.create(await idOf(ref), words),
+      require: (id) => programs.require(id),
+      start: (id, io, size) => programs.start(id, io, size),
+      resize: (id, size) => programs.resize(id, size),
+    },
     wait: async (ref, condition, signal) => engine.wait(await idOf(ref), condition, signal),
   };
 }

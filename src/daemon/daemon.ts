@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import type { Backends } from "../api/index.ts";
-import { gatewayLayout } from "../dataplane/index.ts";
-import { Engine, RunFolder } from "../engine/index.ts";
+import { Engine, Programs, RunFolder } from "../engine/index.ts";
 import { ThreadKernel } from "../kernel/index.ts";
 import { type Log, runGroup } from "../lib/index.ts";
 import { RegistryClient } from "../registry/index.ts";
@@ -49,12 +48,13 @@ export async function runDaemon(
   const membership = new Membership(parts);
   const facts = () => membership.facts();
   const engine = makeEngine(parts);
+  const programs = new Programs({ containers, clock, random });
   const backends: Backends = {
     system: new SystemFacts(config, { id: engineId(config["data-root"], random), version }, clock),
     swarm: membership,
     manager: () => managerBackend(membership),
     networks: localNetworks({ config, network, engine, facts, events }),
-    containers: containerBackend({ containers, engine, facts: () => network.applier.facts() }),
+    containers: containerBackend({ containers, engine, programs, facts: () => network.applier.facts() }),
     images: imageBackend({ images, containers, registry, events }),
     volumes: volumeBackend({ volumes, containers, events }),
     events,
@@ -92,11 +92,7 @@ function makeEngine({ config, containers, images, network, log }: NodeParts): En
     ...{ containers, images, clock, random, log },
     networks: network.sandboxes,
     saved: new RunFolder(join(config["data-root"], "engine"), log),
-    host: {
-      name: config.hostname,
-      gateway: gatewayLayout(config["gateway-subnet"]).bridge,
-      dns: { nameservers, search },
-    },
+    host: { name: config.hostname, dns: { nameservers, search } },
   });
 }
 

@@ -1,19 +1,31 @@
-import { Fault, KeyedLocks, messageOf, randomHex } from "../lib/index.ts";
+import { type Clock, Fault, KeyedLocks, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
 import type { RunSpec } from "../model/index.ts";
-import type { ContainerEvent, ContainerState } from "../runtime/index.ts";
-import type { EngineParts } from "./engine-parts.ts";
+import type { ContainerEvent, ContainerState, Containers, Images } from "../runtime/index.ts";
 import { Exits, type WaitCondition } from "./exits.ts";
 import { checkName, randomName } from "./names.ts";
-import type { ContainerNetworks, NetworkWish, SandboxPlace } from "./networks.ts";
+import type { ContainerNetworks, NetworkWish } from "./networks.ts";
 import { planRestart, startsWithDaemon } from "./restart-rule.ts";
 import { RestartWaits } from "./restart-waits.ts";
 import { RunBook } from "./run-book.ts";
 import { exposedBy, firstConfigOf, namesAt } from "./run-config.ts";
-import { type RunRecord, wishOf } from "./run-record.ts";
-import { DEFAULT_GRACE_MS, isEnd, stillRuns } from "./stop-rule.ts";
+import { type RunRecord, type SavedRuns, wishOf } from "./run-record.ts";
 
-export type { EngineParts } from "./engine-parts.ts";
 export type { WaitCondition } from "./exits.ts";
+
+export interface EngineParts {
+  readonly containers: Containers;
+  readonly images: Pick<Images, "resolve">;
+  readonly networks: ContainerNetworks;
+  readonly saved: SavedRuns;
+  /** What a container on the host's network is told of it. */
+  readonly host: {
+    readonly name: string;
+    readonly dns: { readonly nameservers: readonly string[]; readonly search: readonly string[] };
+  };
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
 
 /** The containers made by hand on this node. Of all methods that take an id it is the full one; those of tasks are acted on, too. */
 export class Engine {
@@ -199,7 +211,8 @@ export class Engine {
       const wider = [...record.networks, wish];
       if (state.status === "running") {
         const place = await this.#parts.networks.connect(id, wish, this.#stop.signal);
-        await this.#placed(record, state, { networks: wider, place });
+        await this.#book.change(id, { networks: wider, place });
+        await this.#parts.containers.setNames(id, namesAt(record.spec, state.config, place));
       } else {
         await this.#parts.networks.check({ containerId: id, name: state.name, networks: [wish], ports: [] });
         await this.#book.change(id, { networks: wider });
@@ -214,21 +227,10 @@ export class Engine {
       const networks = record.networks.filter((wish) => !isMeant(wish));
       if (state.status === "running") {
         const place = await this.#parts.networks.disconnect(id, network.id);
-        await this.#placed(record, state, { networks, place });
+        await this.#book.change(id, { networks, place });
+        await this.#parts.containers.setNames(id, namesAt(record.spec, state.config, place));
       } else await this.#book.change(id, { networks });
     });
-  }
-
-  /** Its place is kept, and its files say it. The caller has the lock. */
-  async #placed(
-    { id, spec }: RunRecord,
-    { config }: ContainerState,
-    part: Partial<Pick<RunRecord, "networks">> & { readonly place: SandboxPlace },
-  ): Promise<void> {
-    const { containers, host } = this.#parts;
-    await this.#book.change(id, part);
-    const { gateway } = host;
-    await containers.setNames(id, namesAt(spec, config, { place: part.place, gateway }));
   }
 
   async #startLocked(id: string): Promise<void> {
@@ -239,7 +241,8 @@ export class Engine {
     if (record === undefined || wish === undefined) return void (await containers.start(id));
     const place = await networks.attach(wish, this.#stop.signal);
     try {
-      await this.#placed(record, state, { place });
+      await this.#book.change(id, { place });
+      await containers.setNames(id, namesAt(record.spec, state.config, place));
       await containers.start(id);
     } catch (error) {
       await this.#leave(id);
@@ -364,6 +367,22 @@ export class Engine {
     if (record !== undefined) return record;
     throw new Fault("forbidden", `cannot change the networks of container ${id}: it belongs to a task`);
   }
+}
+
+/** Docker's patience with a stop signal. */
+const DEFAULT_GRACE_MS = 10_000;
+
+/** Docker's `kill` of these keeps the restart rule from starting it anew. */
+function isEnd(signal: string): boolean {
+  return /^(SIG)?(KILL|TERM|INT|QUIT)$|^(9|15|2|3)$/i.test(signal);
+}
+
+function stillRuns({ name, paused }: ContainerState): Fault {
+  const what = paused === true ? "paused: unpause the container" : "running: stop the container";
+  return new Fault(
+    "conflict",
+    `cannot remove container "/${name}": container is ${what} before removing or force remove`,
+  );
 }
 
 function withoutPlace({ place: _, ...record }: RunRecord): RunRecord {

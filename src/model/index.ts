@@ -12,6 +12,7 @@ export * from "./network.ts";
 export type * from "./node.ts";
 export * from "./object.ts";
 export * from "./platform.ts";
+export type * from "./program.ts";
 export * from "./room.ts";
 export type * from "./run-spec.ts";
 export * from "./secret.ts";

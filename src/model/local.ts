@@ -164,11 +164,7 @@ export interface ContainerInfo {
     readonly resources: {
       readonly memoryBytes?: number;
       readonly memoryReservationBytes?: number;
-      readonly memorySwapBytes?: number;
       readonly nanoCpus?: number;
-      readonly cpuShares?: number;
-      readonly cpusetCpus?: string;
-      readonly cpusetMems?: string;
       readonly pids?: number;
     };
     readonly logDriver?: "json-file" | "none";

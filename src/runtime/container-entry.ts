@@ -3,7 +3,9 @@ import type { ContainerFolder } from "./container-folder.ts";
 import { type ContainerHistory, writeHistory } from "./container-history.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { Health } from "./health.ts";
+import type { InputFifo } from "./input-fifo.ts";
 import type { LogPump } from "./log.ts";
+import { Taps } from "./taps.ts";
 
 /** What is said of a container that ran when the machine or its shim died, as Docker says it. */
 export const UNKNOWN_EXIT = 255;
@@ -18,6 +20,9 @@ export class ContainerEntry {
   pid = 0;
   isPaused = false;
   pump: LogPump | undefined;
+  /** Who sees its output as it comes, and its input once somebody has written to it. */
+  readonly taps: Taps = new Taps();
+  input: InputFifo | undefined;
   isRemoved = false;
   #history: ContainerHistory;
   readonly #waiters = new Set<() => void>();

@@ -11,7 +11,7 @@ import {
   randomHex,
 } from "../lib/index.ts";
 import type { ContainerEntry } from "./container-entry.ts";
-import { EXEC_PREFIX, execFifo } from "./container-folder.ts";
+import { execFifos, execIdOf } from "./container-folder.ts";
 import type { ContainerKeeper } from "./container-keeper.ts";
 import { getSpec } from "./container-store.ts";
 import { ExecOutput } from "./exec-output.ts";
@@ -29,6 +29,7 @@ import {
 import type { ExecConfig, ExecResult } from "./health.ts";
 import { FifoReader } from "./log-pump.ts";
 import type { OciProcess } from "./oci.ts";
+import type { ProgramConfig } from "./program.ts";
 import { SIGKILL } from "./signals.ts";
 import { execProcessOf } from "./spec-process.ts";
 import { resolveUser } from "./user.ts";
@@ -98,10 +99,10 @@ export class ContainerExecs {
     signal: AbortSignal,
     onStart: () => void,
   ): Promise<ExecResult> {
-    const process = await this.#processOf(entry, config);
+    const process = await this.processOf(entry, config);
     const execId = randomHex(this.#parts.random, 32);
     const ref = { containerId: entry.id, execId };
-    const path = execFifo(entry.folder, execId);
+    const path = execFifos(entry.folder, execId).out;
     const output = new ExecOutput();
     this.#active.set(execId, entry);
     try {
@@ -110,7 +111,7 @@ export class ContainerExecs {
       return { exitCode, output: output.toString() };
     } catch (error) {
       // With containerd away it stays, until that is back or the next daemon comes.
-      await this.#discard(ref, path).catch(() => {});
+      await this.discard(ref, [path]).catch(() => {});
       if (entry.status === "running") throw error;
       return { exitCode: KILLED, output: output.toString() };
     } finally {
@@ -121,11 +122,11 @@ export class ContainerExecs {
   /** Ends what an earlier daemon, or this one when containerd went away, left in the container. */
   async sweep(entry: ContainerEntry): Promise<void> {
     const names = await readdir(entry.folder.runDir).catch(() => []);
-    const ids = names.filter((n) => n.startsWith(EXEC_PREFIX)).map((n) => n.slice(EXEC_PREFIX.length));
-    for (const execId of ids.filter((id) => !this.#active.has(id))) {
+    const ids = new Set(names.flatMap((name) => execIdOf(name) ?? []));
+    for (const execId of [...ids].filter((id) => !this.#active.has(id))) {
       try {
-        const path = execFifo(entry.folder, execId);
-        await this.#discard({ containerId: entry.id, execId }, path, () => this.#killUntold(entry));
+        const paths = Object.values(execFifos(entry.folder, execId));
+        await this.discard({ containerId: entry.id, execId }, paths, () => this.#killUntold(entry));
       } catch (error) {
         const { log } = this.#parts;
         log.warn("program left in a container", { container: entry.id, execId, error: messageOf(error) });
@@ -160,7 +161,8 @@ export class ContainerExecs {
   async #start({ ref, process, path }: Program, signal: AbortSignal): Promise<number | undefined> {
     const { client } = this.#parts;
     const make = async (): Promise<number> => {
-      await createExec(client, ref, { process, path });
+      const streams = { stdin: "", stdout: path, stderr: path };
+      await createExec(client, ref, { process, streams });
       return startExec(client, ref);
     };
     const { making } = await this.#making.run(async () => {
@@ -207,8 +209,24 @@ export class ContainerExecs {
     for (const pid of untold) await killSession(pid, list);
   }
 
+  /** A program of its own kind is on its way, until `release`: nobody else's sweep is to end it. */
+  claim(entry: ContainerEntry): { readonly ref: ExecRef; release(): void } {
+    const execId = randomHex(this.#parts.random, 32);
+    this.#active.set(execId, entry);
+    return { ref: { containerId: entry.id, execId }, release: () => void this.#active.delete(execId) };
+  }
+
+  /** Makes it when there is room: each costs a run of runc. */
+  make<T>(work: () => Promise<T>): Promise<T> {
+    return this.#making.run(work);
+  }
+
   /** Whatever state it is in; `ifUntold` when containerd knows of no process. */
-  async #discard(ref: ExecRef, path: string, ifUntold = async (): Promise<void> => {}): Promise<void> {
+  async discard(
+    ref: ExecRef,
+    paths: readonly string[],
+    ifUntold = async (): Promise<void> => {},
+  ): Promise<void> {
     const { client } = this.#parts;
     const pid = await execPid(client, ref);
     if (pid === undefined) await ifUntold();
@@ -217,10 +235,10 @@ export class ContainerExecs {
       await waitExec(client, ref, { deadlineMs: KILL_MS });
     }
     await deleteExec(client, ref);
-    await rm(path, { force: true });
+    for (const path of paths) await rm(path, { force: true });
   }
 
-  async #processOf(entry: ContainerEntry, config: ExecConfig): Promise<OciProcess> {
+  async processOf(entry: ContainerEntry, config: ExecConfig & Partial<ProgramConfig>): Promise<OciProcess> {
     const own = this.#processes.get(entry) ?? (await getSpec(this.#parts.client, entry.id)).process;
     this.#processes.set(entry, own);
     if (config.user === undefined) return execProcessOf(own, config, own.user);

@@ -21,6 +21,10 @@ export function alreadyPaused(id: string): Fault {
   return new Fault("conflict", `container ${id} is already paused`);
 }
 
+export function isPaused(id: string): Fault {
+  return new Fault("conflict", `container ${id} is paused, unpause the container before exec`);
+}
+
 export function notPaused(id: string): Fault {
   return new Fault("conflict", `container ${id} is not paused`);
 }

@@ -26,9 +26,18 @@ export function fileAt(files: string, index: number): string {
   return `${files}/${index}`;
 }
 
-/** The FIFO for the output of a program in the container. */
-export function execFifo({ runDir }: ContainerFolder, execId: string): string {
-  return `${runDir}/${EXEC_PREFIX}${execId}`;
+/** The FIFOs of a program in the container: for its output, for its errors when those go apart, for its input when it has one. */
+export function execFifos(
+  { runDir }: ContainerFolder,
+  execId: string,
+): Readonly<Record<"out" | "err" | "in", string>> {
+  const path = `${runDir}/${EXEC_PREFIX}${execId}`;
+  return { out: path, err: `${path}.err`, in: `${path}.in` };
+}
+
+/** The program whose FIFO this is, by the file's name; undefined for other files. */
+export function execIdOf(name: string): string | undefined {
+  return name.startsWith(EXEC_PREFIX) ? name.slice(EXEC_PREFIX.length).split(".")[0] : undefined;
 }
 
 /** `dataDir` and `runDir` are the node's folders of containers. */

@@ -108,6 +108,7 @@ export class ContainerKeeper {
   drop(entry: ContainerEntry): void {
     this.#entries.delete(entry.id);
     entry.isRemoved = true;
+    entry.taps.end();
     this.#tender?.ended(entry);
     entry.changed();
   }
@@ -153,6 +154,7 @@ export class ContainerKeeper {
       maxBytes: logMaxBytes,
       maxFiles: logMaxFiles,
       isDiscarded: logDriver === "none",
+      tap: (stream, chunk) => entry.taps.take(stream, chunk),
     });
   }
 
@@ -324,9 +326,12 @@ export class ContainerKeeper {
   }
 
   async #closePump(entry: ContainerEntry): Promise<void> {
-    const { pump } = entry;
+    const { pump, input } = entry;
     entry.pump = undefined;
+    entry.input = undefined;
+    input?.close();
     await pump?.close();
+    entry.taps.end();
   }
 }
 

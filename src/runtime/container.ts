@@ -1,6 +1,7 @@
 import type { Instant } from "../lib/index.ts";
 import type { Digest } from "../registry/index.ts";
 import type { ExecConfig, ExecResult, Health, HealthCheck, HealthStatus } from "./health.ts";
+import type { ContainerStreams } from "./program.ts";
 
 /** What a container is made of. Absent fields are the image's choice. */
 export interface ContainerConfig {
@@ -269,6 +270,8 @@ export interface Containers {
    * runc's words when it cannot run.
    */
   exec(id: string, config: ExecConfig, signal: AbortSignal): Promise<ExecResult>;
+  /** What people see and type. */
+  readonly streams: ContainerStreams;
   /**
    * Resolves when the health is neither "starting" nor `known`, at once when it is so already: call it with what it said last to
    * learn of the next change. Says nothing of a container that has ended: race it with `wait`, and abort the signal then.

@@ -5,6 +5,7 @@ import { type ContainersHarness, containersContract } from "./containers.contrac
 import { FakeContainers } from "./containers.fake.ts";
 import { containersLifeContract } from "./containers-life.contract.ts";
 import { FakeImages } from "./images.fake.ts";
+import { streamsContract } from "./streams.contract.ts";
 
 const random = seededRandom(1);
 
@@ -32,3 +33,4 @@ const make = async (): Promise<ContainersHarness> => {
 
 containersContract("FakeContainers", make);
 containersLifeContract("FakeContainers", make);
+streamsContract("FakeContainers", make);

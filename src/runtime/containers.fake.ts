@@ -20,38 +20,32 @@ import {
 } from "./container-faults.ts";
 import { checkFiles } from "./container-files.ts";
 import { allMounts } from "./container-mounts.ts";
+import type { FakeContainer } from "./fake-container.fake.ts";
 import { runFakeScript } from "./fake-script.fake.ts";
 import type { ExecConfig, ExecResult, Health, HealthStatus } from "./health.ts";
-import { mergeHealthCheck, type Probe, probeOf } from "./health-check.ts";
+import { mergeHealthCheck, probeOf } from "./health-check.ts";
 import { freshHealth, type RunProbe, watchHealth } from "./health-watch.ts";
 import type { Images } from "./image.ts";
 import { SIGKILL, signalNumber } from "./signals.ts";
 import { commandOf, imageProcessOf } from "./spec-process.ts";
+import { FakeStreams } from "./streams.fake.ts";
 
 const SIGNALLED = 128;
-
-interface FakeContainer {
-  state: ContainerState;
-  readonly stopSignal: number;
-  /** What the process does on its stop signal: undefined when it does not care. */
-  onStop: number | undefined;
-  readonly entries: LogEntry[];
-  /** Files that its scripts have made. */
-  readonly files: Set<string>;
-  /** What the files of its config hold. */
-  readonly contents: FileContents;
-  readonly probe: Probe | undefined;
-  names?: Pick<ContainerConfig, "hosts" | "dns">;
-  /** What its probes say, whatever they run. */
-  answer: ExecResult | undefined;
-  probing: AbortController | undefined;
-}
 
 /**
  * Containers in memory. Their processes are small scripts that it plays itself (`sh -c "echo a; exit 3"`, see fake-script.fake.ts);
  * any other program runs until it is told, or a test ends it with `exit`.
  */
 export class FakeContainers implements Containers {
+  readonly streams: FakeStreams = new FakeStreams({
+    requireRunning: (id) => {
+      if (this.#require(id).state.status !== "running") throw notRunning(id);
+    },
+    play: (id, args) => {
+      const { output, exitCode = 0 } = runFakeScript(args, this.#require(id).files, "exec");
+      return { output: output.map(({ stream, line }) => [stream, line] as const), exitCode };
+    },
+  });
   readonly #images: Pick<Images, "resolve">;
   readonly #clock: Clock;
   readonly #all = new Map<string, FakeContainer>();
@@ -80,6 +74,7 @@ export class FakeContainers implements Containers {
       ...(health !== undefined && { health: { ...health, status: "unhealthy" } }),
     };
     container.probing?.abort();
+    this.streams.ended(id);
     this.#changed();
     this.#emit("die", container);
   }
@@ -104,6 +99,7 @@ export class FakeContainers implements Containers {
     const now = BigInt(this.#clock.now()) * 1_000_000n;
     this.#lastAt = now > this.#lastAt ? now : this.#lastAt + 1n;
     this.#require(id).entries.push({ at: this.#lastAt, stream, line: Buffer.from(`${line}\n`) });
+    this.streams.said(id, stream, Buffer.from(`${line}\n`));
     this.#changed();
   }
 

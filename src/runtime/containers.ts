@@ -27,6 +27,7 @@ import { ContainerHealths } from "./container-health.ts";
 import { ContainerKeeper } from "./container-keeper.ts";
 import { type MakerParts, makeContainer, removeContainer, writeNames } from "./container-maker.ts";
 import { type SnapshotMounts, snapshotMounts, unlessGone, updateContainer } from "./container-store.ts";
+import { RunningStreams } from "./container-streams.ts";
 import { sweep } from "./container-sweep.ts";
 import { createTask, killTask, pauseTask, resumeTask, startTask } from "./container-task.ts";
 import { readLeftOutput } from "./exec-left.ts";
@@ -37,6 +38,7 @@ import { snapshotBytes } from "./image-unpack.ts";
 import type { Logs } from "./log.ts";
 import { LogStore } from "./log-store.ts";
 import { readMachine } from "./machine.ts";
+import type { ContainerStreams } from "./program.ts";
 import { SIGKILL, signalNumber } from "./signals.ts";
 import { UserFilesCache } from "./user-files.ts";
 
@@ -73,6 +75,7 @@ export class ContainerdContainers implements Containers {
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
+  readonly streams: ContainerStreams;
   readonly #execs: ContainerExecs;
   readonly #healths: ContainerHealths;
 
@@ -84,6 +87,14 @@ export class ContainerdContainers implements Containers {
     this.#logs = logs;
     this.#keeper = keeper;
     this.#execs = new ContainerExecs({ client, keeper, clock, random, log });
+    this.streams = new RunningStreams({
+      client,
+      keeper,
+      execs: this.#execs,
+      clock,
+      log,
+      stop: this.#stop.signal,
+    });
     this.#healths = new ContainerHealths({ keeper, execs: this.#execs, clock, random, log });
     keeper.attend({
       started: (entry) => this.#healths.running(entry, false),

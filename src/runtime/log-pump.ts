@@ -18,7 +18,8 @@ export interface FifoReaderParts {
    * closed it again in between.
    */
   readonly isHeldOpen?: boolean;
-  take(chunk: Buffer): void;
+  /** A promise holds up the reading, and with it the writer, until it settles. The chunk's memory is used again. */
+  take(chunk: Buffer): Promise<void> | undefined | void;
 }
 
 /**
@@ -38,8 +39,10 @@ export class FifoReader {
     this.#fd = openSync(parts.path, mode | constants.O_NONBLOCK);
     const buffer = Buffer.alloc(BLOCK_BYTES);
     const callback = (bytes: number) => {
-      this.#take(buffer.subarray(0, bytes));
-      setImmediate(() => this.#socket.resume());
+      const room = this.#take(buffer.subarray(0, bytes));
+      const goOn = (): void => void setImmediate(() => this.#socket.resume());
+      if (room === undefined) goOn();
+      else room.then(goOn, goOn);
       return false;
     };
     const onread = { buffer, callback };
@@ -86,19 +89,21 @@ export class FifoReader {
       const block = Buffer.alloc(BLOCK_BYTES);
       const bytes = readNow(this.#fd, block);
       if (bytes === undefined || bytes === 0) return bytes === 0;
-      this.#take(block.subarray(0, bytes));
+      // There is no more than fits a pipe: nobody is held up any more.
+      void this.#take(block.subarray(0, bytes));
       taken += bytes;
     }
     return false;
   }
 
   /** Output that cannot be written (a full disk) is lost rather than held: the container must not hang on its log. */
-  #take(chunk: Buffer): void {
+  #take(chunk: Buffer): Promise<void> | undefined {
     const { take, stream, log } = this.#parts;
     try {
-      take(chunk);
+      return take(chunk) ?? undefined;
     } catch (error) {
       log.error("log lines lost", { stream, bytes: chunk.length, error: messageOf(error) });
+      return undefined;
     }
   }
 }

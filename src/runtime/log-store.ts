@@ -85,6 +85,7 @@ export class LogStore implements Logs {
         const take = (chunk: Buffer) => {
           writer.write(stream, chunk);
           channel.changed();
+          return input.tap?.(stream, chunk);
         };
         readers.set(stream, new FifoReader({ path: fifo, stream, clock, log, take }));
       }

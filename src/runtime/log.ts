@@ -12,6 +12,8 @@ export interface LogInput {
   readonly maxFiles: number;
   /** Nothing is written anywhere: output is read so that its writer can go on. */
   readonly isDiscarded?: boolean;
+  /** Sees all of it as it comes; a promise holds up the container's output until it settles. The chunk's memory is used again. */
+  readonly tap?: (stream: LogEntry["stream"], chunk: Uint8Array) => Promise<void> | undefined;
 }
 
 /** Carries one container's output from its FIFOs to its log, from `open` on, by itself. */

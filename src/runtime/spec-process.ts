@@ -2,6 +2,7 @@ import { Fault } from "../lib/index.ts";
 import type { ContainerConfig } from "./container.ts";
 import type { ExecConfig } from "./health.ts";
 import type { OciCapabilities, OciProcess, OciUser } from "./oci.ts";
+import type { ProgramConfig } from "./program.ts";
 
 /** What an image says of the process it wants (OCI image spec config.md), of the types it should have. */
 export interface ImageProcess {
@@ -82,14 +83,20 @@ export function capabilitiesOfUser(user: OciUser, bounding: readonly string[]): 
   return { bounding, ...(user.uid === 0 && { effective: bounding, permitted: bounding }) };
 }
 
-/** A program beside process 1: confined and started as that is (moby daemon/exec_linux.go), without its terminal. */
-export function execProcessOf(own: OciProcess, config: ExecConfig, user: OciUser): OciProcess {
-  const { args, dir, env = [] } = config;
+/** A program beside process 1: confined and started as that is (moby daemon/exec_linux.go), with a terminal of its own or none. */
+export function execProcessOf(
+  own: OciProcess,
+  config: ExecConfig & Partial<Pick<ProgramConfig, "tty" | "size">>,
+  user: OciUser,
+): OciProcess {
+  const { args, dir, tty: terminal = false, size } = config;
+  const env = [...(terminal ? ["TERM=xterm"] : []), ...(config.env ?? [])];
   const nameOf = (line: string): string | undefined => line.split("=", 1)[0];
   const replaced = new Set(env.map(nameOf));
   return {
     ...own,
-    ...{ terminal: false, user, args },
+    ...{ terminal, user, args },
+    ...(terminal && size !== undefined && { consoleSize: { height: size.rows, width: size.columns } }),
     cwd: dir || own.cwd,
     env: [
       ...own.env.filter((line) => !replaced.has(nameOf(line))),

@@ -21,6 +21,7 @@ export { readLogin } from "./login.ts";
 export { networkSpecFromWire, networkToWire, wantedDriver } from "./network.ts";
 export * from "./network-details.ts";
 export * from "./node.ts";
+export { programStartFromWire, programToWire, programWordsFromWire } from "./program.ts";
 export { pruneTest } from "./prune.ts";
 export * from "./pull.ts";
 export { graceOf, runSpecFromWire } from "./run-spec.ts";

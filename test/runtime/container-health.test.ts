@@ -192,7 +192,8 @@ describe("a program beside process 1", () => {
     const path = `${node.dir}/run/${id}/exec-${ref.execId}`;
     execFileSync("mkfifo", [path]);
     const own = (await getSpec(client, id)).process;
-    await createExec(client, ref, { path, process: { ...own, args: ["sh", "-c", "echo x; sleep 669"] } });
+    const streams = { stdin: "", stdout: path, stderr: path };
+    await createExec(client, ref, { streams, process: { ...own, args: ["sh", "-c", "echo x; sleep 669"] } });
     // Nobody reads: the shim waits.
     const starting = startExec(client, ref).catch(() => undefined);
     const began = performance.now();

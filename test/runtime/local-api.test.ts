@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ApiServer, type Backends } from "../../src/api/index.ts";
@@ -7,7 +7,7 @@ import { containerBackend, tellContainerEvents } from "../../src/daemon/containe
 import { EventHub } from "../../src/daemon/event-hub.ts";
 import { imageBackend } from "../../src/daemon/image-backend.ts";
 import { volumeBackend } from "../../src/daemon/volume-backend.ts";
-import { Engine, RunFolder } from "../../src/engine/index.ts";
+import { Engine, Programs, RunFolder } from "../../src/engine/index.ts";
 import { FakeContainerNetworks } from "../../src/engine/networks.fake.ts";
 import { Fault, silentLog } from "../../src/lib/index.ts";
 import { RegistryClient } from "../../src/registry/index.ts";
@@ -84,7 +84,7 @@ beforeAll(async () => {
     ...{ containers, images, clock, random, log: silentLog },
     networks: new FakeContainerNetworks(),
     saved: new RunFolder(`${node.dir}/engine`, silentLog),
-    host: { name: "host", gateway: "172.18.0.1", dns: { nameservers: [], search: [] } },
+    host: { name: "host", dns: { nameservers: [], search: [] } },
   });
   await engine.adopt();
   const stopEngine = new AbortController();
@@ -111,7 +111,12 @@ beforeAll(async () => {
       throw new Fault("unavailable", "This node is not a swarm manager.");
     },
     networks: new FakeLocalNetworks(),
-    containers: containerBackend({ containers, engine, facts: () => undefined }),
+    containers: containerBackend({
+      containers,
+      engine,
+      programs: new Programs({ containers, clock, random }),
+      facts: () => undefined,
+    }),
     images: imageBackend({ images, containers, registry: client, events }),
     volumes: volumeBackend({ volumes, containers, events }),
     events,
@@ -386,6 +391,42 @@ test("containers by hand, on the host's network or on none: made, started, stopp
   expect(await refuses("run", "-d", "--network", "nowhere", image, "true")).toContain(
     "network nowhere not found",
   );
+});
+
+test("streams: run in the foreground, its input, exec with exit codes and with a terminal, attach", async () => {
+  const image = await node.put("busybox", await makeImage([busyboxFiles()]));
+  const run = ["run", "--rm", "--network", "none"];
+  expect(await docker([...run, image, "sh", "-c", "echo out; echo err >&2; exit 3"])).toEqual({
+    ...{ code: 3, out: "out", err: "err" },
+  });
+  const words = Buffer.alloc(3 << 20, "words ");
+  expect((await docker([...run, "-i", image, "cat"], words)).out).toBe(words.toString().trimEnd());
+  await says("run", "-d", "-i", "--network", "none", "--name", "stays", image, "cat");
+  expect(await docker(["exec", "stays", "sh", "-c", "echo in; exit 4"])).toEqual({
+    code: 4,
+    out: "in",
+    err: "",
+  });
+  expect(
+    (await docker(["exec", "-i", "-e", "A=b", "stays", "sh", "-c", "cat; echo $A"], Buffer.from("x"))).out,
+  ).toBe("xb");
+  const nothing = await docker(["exec", "stays", "nosuch"]);
+  expect([nothing.code, nothing.out]).toEqual([
+    127,
+    expect.stringContaining("executable file not found in $PATH"),
+  ]);
+  // script(1) gives the CLI the terminal that it insists on.
+  const line = `docker exec -it stays sh -c 'test -t 0 && test -t 1 && echo "a terminal, $TERM"'`;
+  const typed = await new Promise<string>((resolve) => {
+    const env = { ...process.env, DOCKER_HOST: `unix://${node.dir}/api.sock`, DOCKER_CONFIG: node.dir };
+    execFile("script", ["-qec", line, "/dev/null"], { env }, (_, stdout) => resolve(stdout));
+  });
+  expect(typed).toContain("a terminal, xterm");
+  const attached = docker(["attach", "--no-stdin", "stays"]);
+  await says("exec", "stays", "sh", "-c", ":");
+  await says("kill", "stays");
+  expect((await attached).code).toBe(137);
+  await says("rm", "stays");
 });
 
 test("volumes are real folders", async () => {

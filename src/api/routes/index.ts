@@ -9,6 +9,7 @@ import { networkRoutes } from "./networks.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { secretRoutes } from "./secrets.ts";
 import { serviceRoutes } from "./services.ts";
+import { streamRoutes } from "./streams.ts";
 import { swarmRoutes } from "./swarm.ts";
 import { systemRoutes } from "./system.ts";
 import { taskRoutes } from "./tasks.ts";
@@ -27,6 +28,7 @@ export const allRoutes: readonly Route[] = [
   ...secretRoutes,
   ...containerRoutes,
   ...containerLifeRoutes,
+  ...streamRoutes,
   ...imageRoutes,
   ...authRoutes,
   ...volumeRoutes,

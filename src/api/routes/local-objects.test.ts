@@ -67,8 +67,8 @@ describe("the daemon", () => {
 
   test("says what it does not do yet", async () => {
     for (const [method, path] of [
-      ["POST", `/containers/${ID}/exec`],
-      ["POST", `/containers/${ID}/attach?stream=1`],
+      ["POST", "/build"],
+      ["GET", "/plugins"],
       ["GET", "/images/search?term=x"],
     ] as const) {
       const upgrade = { connection: "Upgrade", upgrade: "tcp" };

@@ -3,10 +3,7 @@ import type { Route } from "../route.ts";
 
 /** What Docker has and Shoal has not yet: a clear 501 instead of a 404. */
 const ROWS: readonly (readonly [method: Route["method"], path: string, what: string, why?: string])[] = [
-  ["POST", "/containers/:id/resize", "resizing a container's terminal"],
-  ["POST", "/containers/:id/attach", "attaching to a container"],
   ["GET", "/containers/:id/attach/ws", "attaching to a container"],
-  ["POST", "/containers/:id/exec", "running a command in a container (docker exec)"],
   ["GET", "/containers/:id/top", "listing a container's processes"],
   ["GET", "/containers/:id/stats", "a container's statistics"],
   ["GET", "/containers/:id/changes", "a container's changed files"],
@@ -14,9 +11,6 @@ const ROWS: readonly (readonly [method: Route["method"], path: string, what: str
   ["GET", "/containers/:id/archive", "copying from a container"],
   ["HEAD", "/containers/:id/archive", "copying from a container"],
   ["PUT", "/containers/:id/archive", "copying to a container"],
-  ["POST", "/exec/:id/start", "running a command in a container (docker exec)"],
-  ["POST", "/exec/:id/resize", "running a command in a container (docker exec)"],
-  ["GET", "/exec/:id/json", "running a command in a container (docker exec)"],
   ["GET", "/images/search", "searching a registry"],
   ["POST", "/build", "building images"],
   ["POST", "/build/prune", "building images"],
