@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { EngineClient } from "../client/index.ts";
-import { formatProblem, type Problem, planStack, type Stack, type StackPlan } from "../compose/index.ts";
+import { formatProblem, type Problem, planStack, type StackPlan } from "../compose/index.ts";
 import { type Clock, Fault, messageOf } from "../lib/index.ts";
 import { Deployment } from "./stack-deploy.ts";
 import { type FileWords, readContents, readStackFiles } from "./stack-files.ts";
@@ -42,6 +42,7 @@ interface Words extends FileWords {
 }
 
 const FAILED = 1;
+const NO_IMAGES: ReadonlyMap<string, ImageFacts> = new Map();
 
 /** `shoal stack …`; the exit code. */
 export async function stackCommand(args: readonly string[], parts: StackParts): Promise<number> {
@@ -50,27 +51,19 @@ export async function stackCommand(args: readonly string[], parts: StackParts): 
   const { stack, problems } = readStackFiles(words, parts.env);
   tell(problems, parts);
   if (stack === undefined) return FAILED;
-  const images = words.resolve
-    ? await readImages(words.client, stack, (w) => parts.err(`warning: ${w}\n`))
-    : new Map();
-  const plan = await planOf(stack, images, words);
+  const contents = readContents(stack);
+  const objects = await readObjects(words.client, stack.name);
+  const warn = (sentence: string) => parts.err(`warning: ${sentence}\n`);
+  const images = words.resolve ? await readImages(words.client, stack, warn) : NO_IMAGES;
+  const digests = new Map([...images].map(([image, { digest }]) => [image, digest]));
+  const prune = words.prune || words.verb === "diff";
+  const plan = planStack(stack, objects, contents, { prune, digests });
   tell(plan.problems, parts);
   if (plan.problems.some(({ severity }) => severity === "error")) return FAILED;
   if (words.verb === "plan") parts.out(printPlan(plan));
   else if (words.verb === "diff") parts.out(printDrift(plan));
   else await deploy(plan, images, words, parts);
   return words.verb === "diff" && plan.steps.length > 0 ? FAILED : 0;
-}
-
-async function planOf(
-  stack: Stack,
-  images: ReadonlyMap<string, ImageFacts>,
-  words: Words,
-): Promise<StackPlan> {
-  const contents = readContents(stack);
-  const objects = await readObjects(words.client, stack.name);
-  const digests = new Map([...images].map(([image, { digest }]) => [image, digest]));
-  return planStack(stack, objects, contents, { prune: words.prune || words.verb === "diff", digests });
 }
 
 async function deploy(

@@ -1,4 +1,5 @@
 import { serviceSpecFromWire, serviceSpecToWire } from "../wire/index.ts";
+import { familiarImage } from "./image.ts";
 import { IMAGE, type Json } from "./stack.ts";
 
 /** Names and ids of what services refer to. */
@@ -59,10 +60,11 @@ function comparedImage(spec: Json, image: string, { digests, wanted = false }: N
   return wanted ? `${said}@${digest}` : image;
 }
 
-/** The image as the file says it: without the digest that was put to it. */
+/** The image as the file says it, in the CLI's form: without the digest that was put to it. */
 export function saidImage(spec: Json, image: string): string {
-  const said = (spec["Labels"] as Json | undefined)?.[IMAGE];
-  return typeof said === "string" && image.startsWith(`${said}@sha256:`) ? said : image;
+  const label = (spec["Labels"] as Json | undefined)?.[IMAGE];
+  const said = typeof label === "string" ? familiarImage(label) : undefined;
+  return said !== undefined && image.startsWith(`${said}@sha256:`) ? said : image;
 }
 
 function referring(field: string, id: string, container: Json): Json {

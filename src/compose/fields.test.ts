@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { containerOf, fieldOf, problemsOf, stackOf } from "./files.fake.ts";
+import { familiarImage } from "./image.ts";
 
 /** A service with these fields, in flow style. */
 const one = (fields: string, more = "") => ({
@@ -51,6 +52,16 @@ describe("a container's fields", () => {
   ])("%s", (fields, name, wanted) => {
     expect(containerOf(stackOf(one(fields)), "web", name)).toEqual(wanted);
   });
+});
+
+test.each([
+  ["nginx", "nginx:latest"],
+  ["docker.io/library/nginx:1", "nginx:1"],
+  ["docker.io/team/app", "team/app:latest"],
+  ["localhost:5000/app", "localhost:5000/app:latest"],
+  ["app@sha256:ab", "app@sha256:ab"],
+])("the image %s is sent as %s", (image, wanted) => {
+  expect(familiarImage(image)).toBe(wanted);
 });
 
 describe("mounts", () => {

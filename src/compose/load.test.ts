@@ -109,7 +109,7 @@ services:
 `,
   });
   for (const key of ["web", "twin"]) {
-    expect(containerOf(stack, key, "Image")).toBe("nginx");
+    expect(containerOf(stack, key, "Image")).toBe("nginx:latest");
     expect(containerOf(stack, key, "User")).toBe("7");
     expect(containerOf(stack, key, "Env")).toEqual(["A=own", "B=base"]);
     expect(containerOf(stack, key, "Mounts")).toMatchObject([{ Source: "/home/app/sub/data" }]);

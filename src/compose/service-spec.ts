@@ -1,5 +1,6 @@
 import { effectiveCapabilities } from "./capabilities.ts";
 import type { DeployWords, ResourceWords, UpdateWords } from "./deploy-words.ts";
+import { familiarImage } from "./image.ts";
 import type { Position, Problems } from "./problem.ts";
 import { securityOptions } from "./security.ts";
 import type { HealthWords, ServiceWords } from "./service-words.ts";
@@ -51,7 +52,7 @@ export function serviceSpec(given: Given): Json {
 function containerSpec({ stack, words, resolved, problems }: Given): Json {
   const { add, drop } = effectiveCapabilities(words.cap_add ?? [], words.cap_drop ?? []);
   return pruned({
-    Image: words.image,
+    Image: words.image && familiarImage(words.image),
     Command: words.entrypoint,
     Args: words.command,
     Hostname: words.hostname,
