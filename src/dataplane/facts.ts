@@ -154,7 +154,10 @@ export interface GuestFact {
   readonly names: Readonly<Record<string, readonly string[]>>;
 }
 
-/** A task of this node that has, or must get, a sandbox of its own. */
+/**
+ * A task of this node that has, or must get, a sandbox of its own; or a container made by hand, which is to the network what a task is:
+ * its id is the container's, and it is of no service.
+ */
 export interface TaskFact {
   readonly taskId: string;
   readonly serviceId: string;

@@ -22,15 +22,19 @@ What Shoal puts into the kernel, by example: each page shows all namespaces of o
   await expect(`${head}\n\n${lines.join("\n")}\n`).toMatchFileSnapshot(`${folder}/README.md`);
 });
 
-function pageOf({ title, prose }: Scenario, network: NodeNetwork): string {
+function pageOf({ title, prose, facts }: Scenario, network: NodeNetwork): string {
+  const byHand = new Set(
+    facts.tasks.flatMap(({ taskId, devices }) => (devices === undefined ? [] : [taskId])),
+  );
   const sections = Object.entries(network.namespaces).map(
-    ([name, namespace]) => `## ${headingOf(name)}\n\n\`\`\`\n${printNamespace(namespace)}\`\`\`\n`,
+    ([name, namespace]) => `## ${headingOf(name, byHand)}\n\n\`\`\`\n${printNamespace(namespace)}\`\`\`\n`,
   );
   return `# ${title}\n\n${prose}\n\n${sections.join("\n")}`;
 }
 
-function headingOf(name: string): string {
+function headingOf(name: string, byHand: ReadonlySet<string>): string {
   if (name === HOST) return "The host";
   const [kind, id] = [name.slice(0, name.indexOf("-")), name.slice(name.indexOf("-") + 1)];
-  return kind === "net" ? `The sandbox of network ${id}` : `Task ${id}`;
+  if (kind === "net") return `The sandbox of network ${id}`;
+  return `${byHand.has(id) ? "Container" : "Task"} ${id}`;
 }
