@@ -3,7 +3,7 @@ import type { SandboxPlace, SandboxWish } from "../../src/engine/index.ts";
 import type { LinuxKernel } from "../../src/kernel/linux-kernel.ts";
 import { seededRandom, silentLog } from "../../src/lib/index.ts";
 import { Manager } from "../../src/manager/index.ts";
-import { put } from "../../src/model/index.ts";
+import { DEFAULT_CLUSTER_SPEC, put } from "../../src/model/index.ts";
 import { aCluster, aNetwork, aNode } from "../../src/model/objects.fake.ts";
 import {
   Bridges,
@@ -43,31 +43,31 @@ export class PlayedCluster {
     this.#unplug = rest.unplug;
   }
 
-  /** Two nodes, n1 and n2, on a switch; "front" is attachable, "shut" is not. */
+  /** Two nodes, n1 and n2, on a switch; "front" is attachable, "shut" is not, "dark" is and is encrypted. */
   static async open(): Promise<PlayedCluster> {
     const stop = new AbortController();
     const store = await Store.open({ backend: new MemoryBackend(), seal: openSeal, clock, log });
     const running = [store.run(stop.signal)];
     await store.update([
-      put("cluster", unsaved(aCluster())),
+      // No node has a heart here.
+      put("cluster", unsaved(aCluster({ spec: { ...DEFAULT_CLUSTER_SPEC, heartbeatMs: 600_000 } }))),
       put("network", unsaved(aNetwork("ingress", { name: "ingress", ingress: true }))),
       ...["n1", "n2"].map((id, i) => put("node", unsaved(aNode(id, { dataPathAddress: addressOf(i + 1) })))),
     ]);
     const manager = new Manager({ store, clock, random: seededRandom(1), log });
     running.push(manager.run(stop.signal));
-    await until(() => [...store.view.all("network")].every(({ state }) => state !== undefined));
-    for (const [name, attachable] of [
-      ["front", true],
-      ["shut", false],
+    await until(() => [...store.view.all("network")].every(({ state }) => state !== undefined), 60_000);
+    for (const [name, subnet, more] of [
+      ["front", "10.0.1.0/24", { attachable: true }],
+      ["shut", "10.0.2.0/24", {}],
+      ["dark", "10.0.3.0/24", { attachable: true, driverOptions: { encrypted: "" } }],
     ] as const)
-      await manager.networks.create(
-        aNetwork(name, { attachable, ipam: [{ subnet: attachable ? "10.0.1.0/24" : "10.0.2.0/24" }] }).spec,
-      );
+      await manager.networks.create(aNetwork(name, { ...more, ipam: [{ subnet }] }).spec);
     const hosts = [await makeTestHost(), await makeTestHost()];
     const unplug = await joinHosts(hosts);
     const nodes = hosts.map((host, i) => new PlayedNode(`n${i + 1}`, addressOf(i + 1), host, manager));
     for (const node of nodes) node.start([]);
-    await until(() => [...store.view.all("node")].every(({ status }) => status.state === "ready"));
+    await until(() => [...store.view.all("node")].every(({ status }) => status.state === "ready"), 60_000);
     return new PlayedCluster(manager, nodes, { stop, running, unplug });
   }
 
