@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Backends } from "../api/index.ts";
+import { gatewayLayout } from "../dataplane/index.ts";
 import { Engine, Programs, RunFolder } from "../engine/index.ts";
 import { ThreadKernel } from "../kernel/index.ts";
 import { type Log, runGroup } from "../lib/index.ts";
@@ -92,7 +93,11 @@ function makeEngine({ config, containers, images, network, log }: NodeParts): En
     ...{ containers, images, clock, random, log },
     networks: network.sandboxes,
     saved: new RunFolder(join(config["data-root"], "engine"), log),
-    host: { name: config.hostname, dns: { nameservers, search } },
+    host: {
+      name: config.hostname,
+      gateway: gatewayLayout(config["gateway-subnet"]).bridge,
+      dns: { nameservers, search },
+    },
   });
 }
 

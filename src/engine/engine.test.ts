@@ -31,7 +31,7 @@ let running: Promise<void>;
 /** A daemon over what is there. */
 async function boot(): Promise<void> {
   networks = new FakeContainerNetworks();
-  const host = { name: "host-1", dns: { nameservers: ["192.0.2.53"], search: [] } };
+  const host = { name: "host-1", gateway: "172.18.0.1", dns: { nameservers: ["192.0.2.53"], search: [] } };
   engine = new Engine({
     ...{ containers, images, networks, saved: disk, host, clock },
     ...{ random: seededRandom(disk.records.size + 1), log: silentLog },
@@ -130,6 +130,19 @@ describe("a container", () => {
     expect((await containers.get(host))?.config).toMatchObject({ hostname: "host-1" });
     expect((await containers.get(host))?.config.netns).toBeUndefined();
     expect((await containers.get(none))?.config.netns).toBe("");
+  });
+
+  test("reaches its host by a name, and is let into its machine as far as it asks", async () => {
+    const limits = { memorySwapBytes: -1, cpuShares: 512, cpusetCpus: "0", cpusetMems: "" };
+    const share = { isPrivileged: true, hostNamespaces: ["pid"], devices: [] } as const;
+    const hosts = ["host-gateway up"];
+    const id = await make({ script: POLITE, machine: { ...share, shmBytes: 4096, limits }, hosts });
+    expect((await containers.get(id))?.config).toMatchObject({
+      ...{ machine: share, shmBytes: 4096 },
+      resources: { memorySwapBytes: -1, cpuShares: 512, cpusetCpus: "0" },
+    });
+    await engine.start(id);
+    expect(containers.namesOf(id).hosts.at(-1)).toEqual({ address: "172.18.0.1", names: ["up"] });
   });
 
   test("that runs is removed by force only, and goes by itself when it was asked to", async () => {

@@ -3,7 +3,7 @@ import type { RunSpec } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers, Images } from "../runtime/index.ts";
 import { Exits, type WaitCondition } from "./exits.ts";
 import { checkName, randomName } from "./names.ts";
-import type { ContainerNetworks, NetworkWish } from "./networks.ts";
+import type { ContainerNetworks, NetworkWish, SandboxPlace } from "./networks.ts";
 import { planRestart, startsWithDaemon } from "./restart-rule.ts";
 import { RestartWaits } from "./restart-waits.ts";
 import { RunBook } from "./run-book.ts";
@@ -20,6 +20,8 @@ export interface EngineParts {
   /** What a container on the host's network is told of it. */
   readonly host: {
     readonly name: string;
+    /** Where containers reach it. */
+    readonly gateway: string;
     readonly dns: { readonly nameservers: readonly string[]; readonly search: readonly string[] };
   };
   readonly clock: Clock;
@@ -211,8 +213,7 @@ export class Engine {
       const wider = [...record.networks, wish];
       if (state.status === "running") {
         const place = await this.#parts.networks.connect(id, wish, this.#stop.signal);
-        await this.#book.change(id, { networks: wider, place });
-        await this.#parts.containers.setNames(id, namesAt(record.spec, state.config, place));
+        await this.#placed(record, state, { networks: wider, place });
       } else {
         await this.#parts.networks.check({ containerId: id, name: state.name, networks: [wish], ports: [] });
         await this.#book.change(id, { networks: wider });
@@ -227,10 +228,21 @@ export class Engine {
       const networks = record.networks.filter((wish) => !isMeant(wish));
       if (state.status === "running") {
         const place = await this.#parts.networks.disconnect(id, network.id);
-        await this.#book.change(id, { networks, place });
-        await this.#parts.containers.setNames(id, namesAt(record.spec, state.config, place));
+        await this.#placed(record, state, { networks, place });
       } else await this.#book.change(id, { networks });
     });
+  }
+
+  /** Its place is kept, and its files say it. The caller has the lock. */
+  async #placed(
+    { id, spec }: RunRecord,
+    { config }: ContainerState,
+    part: Partial<Pick<RunRecord, "networks">> & { readonly place: SandboxPlace },
+  ): Promise<void> {
+    const { containers, host } = this.#parts;
+    await this.#book.change(id, part);
+    const { gateway } = host;
+    await containers.setNames(id, namesAt(spec, config, { place: part.place, gateway }));
   }
 
   async #startLocked(id: string): Promise<void> {
@@ -241,8 +253,7 @@ export class Engine {
     if (record === undefined || wish === undefined) return void (await containers.start(id));
     const place = await networks.attach(wish, this.#stop.signal);
     try {
-      await this.#book.change(id, { place });
-      await containers.setNames(id, namesAt(record.spec, state.config, place));
+      await this.#placed(record, state, { place });
       await containers.start(id);
     } catch (error) {
       await this.#leave(id);

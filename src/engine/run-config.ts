@@ -1,4 +1,4 @@
-import type { RunSpec } from "../model/index.ts";
+import { HOST_GATEWAY, type RunSpec } from "../model/index.ts";
 import type { ContainerConfig, ResolvedImage } from "../runtime/index.ts";
 import { hostOf, runtimeConfigOf } from "./container-config.ts";
 import type { SandboxPlace } from "./networks.ts";
@@ -11,6 +11,8 @@ export interface FirstFacts {
   readonly netns: string | undefined;
   readonly host: {
     readonly name: string;
+    /** Where containers reach it. */
+    readonly gateway: string;
     readonly dns: { readonly nameservers: readonly string[]; readonly search: readonly string[] };
   };
 }
@@ -24,23 +26,47 @@ export function firstConfigOf({ id, spec }: RunRecord, { name, netns, host }: Fi
     domainname === "" || isOnHost
       ? container.sysctls
       : { ...container.sysctls, "kernel.domainname": domainname };
-  return runtimeConfigOf(
+  const config = runtimeConfigOf(
     { ...spec, container: { ...container, sysctls } },
     {
       ...{ id, name, hostname, image: container.image, labels: container.labels },
-      hosts: container.hosts.map(hostOf),
+      hosts: extraHosts(spec, host.gateway),
       dns: dnsOf(spec, { ...host.dns, options: [] }),
       // None at all is the host's; one without a path is its own, with nothing in it.
       netns: isOnHost ? undefined : (netns ?? ""),
     },
   );
+  return { ...config, ...machineOf(spec), resources: { ...config.resources, ...limitsOf(spec.machine) } };
+}
+
+function machineOf({ machine }: RunSpec): Pick<ContainerConfig, "machine" | "shmBytes"> {
+  if (machine === undefined) return {};
+  const { isPrivileged, hostNamespaces, devices, shmBytes } = machine;
+  return { machine: { isPrivileged, hostNamespaces, devices }, ...(shmBytes > 0 && { shmBytes }) };
+}
+
+function limitsOf(machine: RunSpec["machine"]): ContainerConfig["resources"] {
+  const { memorySwapBytes = 0, cpuShares = 0, cpusetCpus = "", cpusetMems = "" } = machine?.limits ?? {};
+  return {
+    ...(memorySwapBytes !== 0 && { memorySwapBytes }),
+    ...(cpuShares > 0 && { cpuShares }),
+    ...(cpusetCpus !== "" && { cpusetCpus }),
+    ...(cpusetMems !== "" && { cpusetMems }),
+  };
+}
+
+/** What its user adds to /etc/hosts. */
+function extraHosts({ container }: RunSpec, gateway: string): ContainerConfig["hosts"] {
+  return container.hosts
+    .map(hostOf)
+    .map(({ address, names }) => ({ address: address === HOST_GATEWAY ? gateway : address, names }));
 }
 
 /** What it finds in its files once it is on its networks. */
 export function namesAt(
   spec: RunSpec,
   { hostname }: Pick<ContainerConfig, "hostname">,
-  place: SandboxPlace,
+  { place, gateway }: { readonly place: SandboxPlace; readonly gateway: string },
 ): Pick<ContainerConfig, "hosts" | "dns"> {
   const full = spec.domainname === "" ? [hostname] : [`${hostname}.${spec.domainname}`, hostname];
   const addresses = place.endpoints.flatMap(({ address, v6 }) => [
@@ -48,7 +74,7 @@ export function namesAt(
     ...(v6 === undefined ? [] : [v6.address]),
   ]);
   const own = addresses.map((address) => ({ address: address.split("/")[0] ?? "", names: full }));
-  return { hosts: [...own, ...spec.container.hosts.map(hostOf)], dns: dnsOf(spec, place.dns) };
+  return { hosts: [...own, ...extraHosts(spec, gateway)], dns: dnsOf(spec, place.dns) };
 }
 
 /** The user's words before the node's. At its own resolver a container stays: that asks whom the user named. */

@@ -4,13 +4,18 @@ import type { RunSpec } from "../model/index.ts";
 export function aRunSpec({
   image = "app:1",
   script,
+  hosts = [],
   ...over
-}: Partial<RunSpec> & { readonly image?: string; readonly script?: string } = {}): RunSpec {
+}: Partial<RunSpec> & {
+  readonly image?: string;
+  readonly script?: string;
+  readonly hosts?: readonly string[];
+} = {}): RunSpec {
   return {
     container: {
       ...{ image, labels: {}, command: [], hostname: "", env: [], dir: "", user: "", groups: [] },
       args: script === undefined ? [] : ["sh", "-c", script],
-      ...{ tty: false, openStdin: false, readOnly: false, stopSignal: "", mounts: [], hosts: [] },
+      ...{ tty: false, openStdin: false, readOnly: false, stopSignal: "", mounts: [], hosts },
       dns: { nameservers: [], search: [], options: [] },
       ...{ capabilityAdd: [], capabilityDrop: [], sysctls: {}, ulimits: [], oomScoreAdj: 0, stopGraceMs: 0 },
     },

@@ -164,7 +164,11 @@ export interface ContainerInfo {
     readonly resources: {
       readonly memoryBytes?: number;
       readonly memoryReservationBytes?: number;
+      readonly memorySwapBytes?: number;
       readonly nanoCpus?: number;
+      readonly cpuShares?: number;
+      readonly cpusetCpus?: string;
+      readonly cpusetMems?: string;
       readonly pids?: number;
     };
     readonly logDriver?: "json-file" | "none";

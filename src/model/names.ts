@@ -14,3 +14,6 @@ export function randomName(random: Random): string {
   const word = (words: readonly string[]) => words[randomInt(random, words.length)] ?? "";
   return `${word(MANNERS)}_${word(FISH)}${randomInt(random, 10_000)}`;
 }
+
+/** In place of an address in a container's hosts: where it reaches its host. */
+export const HOST_GATEWAY = "host-gateway";

@@ -5,6 +5,8 @@ import type { LogDriver, Protocol } from "./service.ts";
 export interface RunSpec {
   readonly container: ContainerSpec;
   readonly domainname: string;
+  /** Absent: it is shut off from its machine as every container. */
+  readonly machine?: MachineWords;
   readonly resources: Resources;
   readonly log: LogDriver;
   /** As it was said: "default", "bridge", "host", "none", or a network's name. */
@@ -22,6 +24,31 @@ export interface RunSpec {
   /** Its input ends with the first client that was attached to it. */
   readonly stdinOnce: boolean;
   readonly attach: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean };
+}
+
+/** How far one container is let into its machine, and what it gets of it beside what a service can say. */
+export interface MachineWords {
+  /** All capabilities and devices, no filter of system calls, nothing hidden. */
+  readonly isPrivileged: boolean;
+  /** Those that are the host's and not its own. */
+  readonly hostNamespaces: readonly ("pid" | "ipc" | "uts")[];
+  /** Devices of the host, or folders of them; `access` is of "rwm". */
+  readonly devices: readonly {
+    readonly source: string;
+    readonly target: string;
+    readonly access: string;
+  }[];
+  /** Of /dev/shm; 0: 64 MB. */
+  readonly shmBytes: number;
+  /** 0 and empty: none. */
+  readonly limits: {
+    /** Memory and swap together; -1: no limit. */
+    readonly memorySwapBytes: number;
+    readonly cpuShares: number;
+    /** "0-2,7". */
+    readonly cpusetCpus: string;
+    readonly cpusetMems: string;
+  };
 }
 
 /** A network that the container is to be on, by name, id, or the beginning of one. */

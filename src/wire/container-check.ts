@@ -4,6 +4,7 @@ import {
   type ContainerSpec,
   checkTemplate,
   type HealthCheck,
+  HOST_GATEWAY,
   type Mount,
   type Privileges,
 } from "../model/index.ts";
@@ -82,8 +83,6 @@ function nameProblem({ hosts, dns }: ContainerSpec): string | undefined {
   return undefined;
 }
 
-/** Stands for the address at which containers reach their host. */
-const HOST_GATEWAY = "host-gateway";
 const address = z.union([z.ipv4(), z.ipv6()]);
 
 function isAddress(text: string): boolean {

@@ -1,5 +1,6 @@
 import type { ContainerInfo, ImageInfo, RunSpec } from "../model/index.ts";
 import { healthToWire } from "./health-check.ts";
+import { machineToWire } from "./run-machine.ts";
 import { portsToWire } from "./run-ports.ts";
 
 /** A field of an image's config that is a list of texts, as JSON brought it. */
@@ -101,6 +102,9 @@ function mergeEnv(fromImage: readonly string[], fromUser: readonly string[]): st
   return [...fromUser, ...fromImage.filter((pair) => !taken.has(keyOf(pair)))];
 }
 
+/** Docker's, of /dev/shm. */
+const SHM_BYTES = 2 ** 26;
+
 /** The HostConfig of a container's inspect, as far as Shoal's containers have one. */
 export function hostConfigToWire(container: ContainerInfo): Record<string, unknown> {
   const { config, run } = container;
@@ -119,6 +123,8 @@ export function hostConfigToWire(container: ContainerInfo): Record<string, unkno
     GroupAdd: config.groups.length > 0 ? config.groups : null,
     OomScoreAdj: config.oomScoreAdj ?? 0,
     Privileged: false,
+    ShmSize: SHM_BYTES,
+    IpcMode: "private",
     PublishAllPorts: run?.spec.publishAll ?? false,
     ReadonlyRootfs: config.readOnly,
     Memory: resources.memoryBytes ?? 0,
@@ -130,6 +136,7 @@ export function hostConfigToWire(container: ContainerInfo): Record<string, unkno
     Sysctls: config.sysctls,
     Runtime: "io.containerd.runc.v2",
     ...(config.init !== undefined && { Init: config.init }),
+    ...(run?.spec.machine !== undefined && machineToWire(run.spec.machine)),
   };
 }
 

@@ -5,6 +5,7 @@ import { bindFromWire, tmpfsFromWire } from "./bind.ts";
 import { dict, flag, goStruct, listOf, maybe, natural, oneOf, text, texts, unserved, whole } from "./json.ts";
 import { logDriverSchema } from "./log-driver.ts";
 import { mountsSchema } from "./mount.ts";
+import { machineFields, machineFromWire } from "./run-machine.ts";
 import { portsFromWire } from "./run-ports.ts";
 import { privilegesFromOptions } from "./security-options.ts";
 
@@ -36,16 +37,11 @@ const log = z.pipe(
   logDriverSchema,
 );
 
-/** As much as memory, which is the default, is what a container gets. */
-const memorySwap = whole.refine((value) => value === 0, {
-  error: "cannot use --memory-swap: it is not supported yet",
-  params: { unsupported: true },
-});
-
 const WINDOWS = "it is for Windows, and nodes run Linux";
 const binding = goStruct({ HostIp: text, HostPort: text });
 
 const schema = goStruct({
+  ...machineFields,
   Binds: texts,
   ContainerIDFile: text,
   LogConfig: log,
@@ -65,24 +61,15 @@ const schema = goStruct({
   DnsSearch: texts,
   ExtraHosts: texts,
   GroupAdd: texts,
-  IpcMode: oneOf(
-    (word) => `cannot use --ipc ${word}: private is the one that is served`,
-    ["private", "shareable"],
-    "private",
-  ),
   Cgroup: refused("HostConfig.Cgroup"),
   Links: refused("--link", "networks give names"),
   OomScoreAdj: whole,
-  PidMode: refused("--pid"),
-  Privileged: refused("--privileged"),
   PublishAllPorts: flag,
   ReadonlyRootfs: flag,
   SecurityOpt: texts,
   StorageOpt: refused("--storage-opt"),
   Tmpfs: dict,
-  UTSMode: refused("--uts"),
   UsernsMode: refused("--userns"),
-  ShmSize: refused("--shm-size"),
   Sysctls: dict,
   Runtime: oneOf(
     (word) => `unknown or invalid runtime name: ${word}`,
@@ -90,7 +77,6 @@ const schema = goStruct({
     "runc",
   ),
   Isolation: oneOf((word) => `invalid isolation '${word}' on linux`, ["default"], "default"),
-  CpuShares: refused("--cpu-shares"),
   Memory: natural,
   NanoCpus: natural,
   CgroupParent: refused("--cgroup-parent"),
@@ -104,15 +90,11 @@ const schema = goStruct({
   CpuQuota: refused("--cpu-quota", "use --cpus"),
   CpuRealtimePeriod: refused("--cpu-rt-period"),
   CpuRealtimeRuntime: refused("--cpu-rt-runtime"),
-  CpusetCpus: refused("--cpuset-cpus"),
-  CpusetMems: refused("--cpuset-mems"),
-  Devices: refused("--device"),
   DeviceCgroupRules: refused("--device-cgroup-rule"),
   DeviceRequests: refused("--gpus"),
   KernelMemory: refused("--kernel-memory"),
   KernelMemoryTCP: refused("HostConfig.KernelMemoryTCP"),
   MemoryReservation: natural,
-  MemorySwap: memorySwap,
   MemorySwappiness: swappiness,
   OomKillDisable: refused("--oom-kill-disable"),
   PidsLimit: whole,
@@ -131,7 +113,7 @@ const schema = goStruct({
 export interface HostWords
   extends Pick<
       RunSpec,
-      "log" | "networkMode" | "ports" | "publishAll" | "restart" | "autoRemove" | "resources"
+      "log" | "machine" | "networkMode" | "ports" | "publishAll" | "restart" | "autoRemove" | "resources"
     >,
     Pick<
       ContainerSpec,
@@ -152,6 +134,7 @@ export interface HostWords
 /** `HostConfig` of POST /containers/create: every field of Docker's, served or refused with its flag's name. */
 export const hostConfigSchema: z.ZodType<HostWords> = schema.transform((wire): HostWords => {
   const privileges = privilegesFromOptions(wire.SecurityOpt);
+  const machine = machineFromWire(wire, wire.Memory);
   const limits = {
     nanoCpus: wire.NanoCpus,
     memoryBytes: wire.Memory,
@@ -159,6 +142,7 @@ export const hostConfigSchema: z.ZodType<HostWords> = schema.transform((wire): H
   };
   return {
     log: wire.LogConfig,
+    ...(machine !== undefined && { machine }),
     networkMode: wire.NetworkMode === "" ? "default" : wire.NetworkMode,
     ports: portsFromWire(wire.PortBindings ?? {}),
     publishAll: wire.PublishAllPorts,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Fault } from "../lib/index.ts";
-import type { ContainerSpec, RunNetwork, RunSpec } from "../model/index.ts";
+import { type ContainerSpec, HOST_GATEWAY, type RunNetwork, type RunSpec } from "../model/index.ts";
 import { volume } from "./bind.ts";
 import { checkContainer } from "./container-check.ts";
 import { healthSchema } from "./health-check.ts";
@@ -83,11 +83,16 @@ export function runSpecFromWire(body: unknown): RunSpec {
   if (host.autoRemove && host.restart.name !== "no") {
     throw new Fault("invalid", "can't create 'AutoRemove' container with restart policy");
   }
-  const { log, ports, publishAll, restart, autoRemove, resources } = host;
+  const { log, machine, ports, publishAll, restart, autoRemove, resources } = host;
   const container = containerOf(wire, host);
-  checkContainer(container);
+  // The host's gateway is one that its node knows.
+  checkContainer({ ...container, hosts: container.hosts.filter((line) => !line.startsWith(HOST_GATEWAY)) });
+  if (wire.Hostname !== "" && machine?.hostNamespaces.includes("uts")) {
+    throw new Fault("invalid", "conflicting options: hostname and the UTS mode");
+  }
   return {
     ...{ container, domainname: wire.Domainname, resources, log, ports, publishAll },
+    ...(machine !== undefined && { machine }),
     ...networksOf(wire, host.networkMode),
     exposed: exposedOf(wire),
     ...{ restart, autoRemove, stdinOnce: wire.StdinOnce },

@@ -133,3 +133,36 @@ test("files go with it or stay: anonymous volumes, named ones, binds, tmpfs", as
   await docker("rm", "-v", "reader");
   await docker("volume", "rm", own, "named");
 });
+
+test("a container is let into its machine as far as it is asked for, and inspect says so", async () => {
+  const flags = [
+    "--privileged",
+    "--pid",
+    "host",
+    "--shm-size",
+    "2m",
+    "--cpu-shares",
+    "512",
+    "--cpuset-cpus",
+    "0",
+  ];
+  const script =
+    "df -k /dev/shm | tail -1; ls /proc | grep -c '^[0-9]'; mount -t tmpfs none /mnt && echo mounted";
+  await docker("run", "-d", "--name", "deep", ...flags, "busybox", "sh", "-c", `mkdir -p /mnt; ${script}`);
+  expect(await docker("wait", "deep")).toBe("0");
+  const [shm = "", processes, mounted] = (await docker("logs", "deep")).split("\n");
+  expect(shm).toMatch(/\b2048\b/);
+  expect(Number(processes)).toBeGreaterThan(10);
+  expect(mounted).toBe("mounted");
+  const words = "Privileged PidMode ShmSize CpuShares CpusetCpus".split(" ");
+  expect(await show("deep", words.map((word) => `{{.HostConfig.${word}}}`).join(" "))).toBe(
+    "true host 2097152 512 0",
+  );
+  const device = ["--device", "/dev/loop-control:/dev/looper:r", "--add-host", "up:host-gateway"];
+  const look = "ls /dev/looper; (: > /dev/looper) 2>&1; grep -w up /etc/hosts";
+  await docker("run", "-d", "--name", "device", ...device, "busybox", "sh", "-c", look);
+  await docker("wait", "device");
+  expect(await docker("logs", "device")).toMatch(/^\/dev\/looper\n.*not permitted\n[\d.]+\s+up$/);
+  const refused = await node.try("1", "run", "-d", "--link", "deep", "busybox", "true");
+  expect(refused.stderr).toContain("cannot use --link: networks give names");
+});

@@ -84,7 +84,7 @@ beforeAll(async () => {
     ...{ containers, images, clock, random, log: silentLog },
     networks: new FakeContainerNetworks(),
     saved: new RunFolder(`${node.dir}/engine`, silentLog),
-    host: { name: "host", dns: { nameservers: [], search: [] } },
+    host: { name: "host", gateway: "172.18.0.1", dns: { nameservers: [], search: [] } },
   });
   await engine.adopt();
   const stopEngine = new AbortController();
