@@ -1,6 +1,7 @@
-import { type Clock, Fault, KeyedLocks, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
+import { Fault, KeyedLocks, messageOf, randomHex } from "../lib/index.ts";
 import type { RunSpec } from "../model/index.ts";
-import type { ContainerEvent, ContainerState, Containers, Images } from "../runtime/index.ts";
+import type { ContainerEvent, ContainerState } from "../runtime/index.ts";
+import type { EngineParts } from "./engine-parts.ts";
 import { Exits, type WaitCondition } from "./exits.ts";
 import { checkName, randomName } from "./names.ts";
 import type { ContainerNetworks, NetworkWish, SandboxPlace } from "./networks.ts";
@@ -8,26 +9,11 @@ import { planRestart, startsWithDaemon } from "./restart-rule.ts";
 import { RestartWaits } from "./restart-waits.ts";
 import { RunBook } from "./run-book.ts";
 import { exposedBy, firstConfigOf, namesAt } from "./run-config.ts";
-import { type RunRecord, type SavedRuns, wishOf } from "./run-record.ts";
+import { type RunRecord, wishOf } from "./run-record.ts";
+import { DEFAULT_GRACE_MS, isEnd, stillRuns } from "./stop-rule.ts";
 
+export type { EngineParts } from "./engine-parts.ts";
 export type { WaitCondition } from "./exits.ts";
-
-export interface EngineParts {
-  readonly containers: Containers;
-  readonly images: Pick<Images, "resolve">;
-  readonly networks: ContainerNetworks;
-  readonly saved: SavedRuns;
-  /** What a container on the host's network is told of it. */
-  readonly host: {
-    readonly name: string;
-    /** Where containers reach it. */
-    readonly gateway: string;
-    readonly dns: { readonly nameservers: readonly string[]; readonly search: readonly string[] };
-  };
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-}
 
 /** The containers made by hand on this node. Of all methods that take an id it is the full one; those of tasks are acted on, too. */
 export class Engine {
@@ -378,22 +364,6 @@ export class Engine {
     if (record !== undefined) return record;
     throw new Fault("forbidden", `cannot change the networks of container ${id}: it belongs to a task`);
   }
-}
-
-/** Docker's patience with a stop signal. */
-const DEFAULT_GRACE_MS = 10_000;
-
-/** Docker's `kill` of these keeps the restart rule from starting it anew. */
-function isEnd(signal: string): boolean {
-  return /^(SIG)?(KILL|TERM|INT|QUIT)$|^(9|15|2|3)$/i.test(signal);
-}
-
-function stillRuns({ name, paused }: ContainerState): Fault {
-  const what = paused === true ? "paused: unpause the container" : "running: stop the container";
-  return new Fault(
-    "conflict",
-    `cannot remove container "/${name}": container is ${what} before removing or force remove`,
-  );
 }
 
 function withoutPlace({ place: _, ...record }: RunRecord): RunRecord {
