@@ -43,16 +43,23 @@ function withoutCredentials(json: string): string {
   return JSON.stringify({ ...row, spec: { ...row.spec, container }, lacksCredentials: true });
 }
 
+interface Item {
+  readonly json: string;
+  /** Read once, when it is asked for: most of a set stays as it is from one message to the next. */
+  value?: unknown;
+}
+
 /** Everything this node has been told, by key. Differences apply only to the set they were made for. */
 export class AssignmentBook {
-  #items = new Map<string, string>();
-  /** The items' values, as far as they were asked for. */
-  #values = new Map<string, unknown>();
+  /** By kind, and there by key: "task" and "task/…". */
+  #items = new Map<string, Map<string, Item>>();
+  /** The values of a kind, the same list until one of them changes. */
+  readonly #lists = new Map<string, readonly unknown[]>();
   #sequence = 0;
 
   /** Takes a message in. Fault "conflict" when it does not fit: ask for the whole set again. */
   apply(message: Omit<AssignmentsMessage, "kind">): void {
-    if (message.complete) [this.#items, this.#values] = [new Map(), new Map()];
+    if (message.complete) this.#clear();
     else if (message.appliesTo !== this.#sequence) {
       throw new Fault(
         "conflict",
@@ -64,7 +71,7 @@ export class AssignmentBook {
     this.#sequence = message.resultsIn;
   }
 
-  tasks(): AssignedTask[] {
+  tasks(): readonly AssignedTask[] {
     return this.#all<AssignedTask>("task");
   }
 
@@ -97,8 +104,9 @@ export class AssignmentBook {
       files.map((file) => {
         const { id, name } = file.reference;
         const key = `${file.kind}/${id}`;
-        if (!this.#items.has(key)) throw new Fault("not-found", `${file.kind} ${name} not found`);
-        const { data } = this.#value(key) as { readonly data: string };
+        if (this.#kindOf(key).get(key) === undefined)
+          throw new Fault("not-found", `${file.kind} ${name} not found`);
+        const { data } = readItem(this.#kindOf(key).get(key)) as { readonly data: string };
         return [placeOfFile(file), Buffer.from(data, "base64")];
       }),
     );
@@ -106,37 +114,51 @@ export class AssignmentBook {
 
   /** For the disk: what a restarted agent starts from until a manager speaks. No secret, config, credential or key is in it. */
   save(): string {
-    const kept = [...this.#items].filter(([key]) => !/^(secret|config|keys)\//.test(key));
-    return JSON.stringify(kept.map(([key, json]) => [key, withoutCredentials(json)]));
+    const kept = [...this.#items].filter(([kind]) => !/^(secret|config|keys)$/.test(kind));
+    const rows = kept.flatMap(([, items]) => [...items]);
+    return JSON.stringify(rows.map(([key, { json }]) => [key, withoutCredentials(json)]));
   }
 
   /** A book from what `save` wrote. The next differences will not fit it, so a whole set must come first. */
   static load(text: string): AssignmentBook {
     const book = new AssignmentBook();
-    book.#items = new Map(JSON.parse(text) as [string, string][]);
+    for (const [key, json] of JSON.parse(text) as [string, string][]) book.#set(key, json);
     book.#sequence = FROM_DISK;
     return book;
   }
 
-  #all<T>(kind: string): T[] {
-    const prefix = `${kind}/`;
-    return [...this.#items.keys()]
-      .filter((key) => key.startsWith(prefix))
-      .map((key) => this.#value(key) as T);
+  #all<T>(kind: string): readonly T[] {
+    const known = this.#lists.get(kind);
+    if (known !== undefined) return known as readonly T[];
+    const list = [...(this.#items.get(kind)?.values() ?? [])].map((item) => readItem(item) as T);
+    this.#lists.set(kind, list);
+    return list;
   }
 
   #set(key: string, json: string | undefined): void {
-    this.#values.delete(key);
-    if (json === undefined) this.#items.delete(key);
-    else this.#items.set(key, json);
+    const items = this.#kindOf(key);
+    if (json === undefined) items.delete(key);
+    else items.set(key, { json });
+    this.#lists.delete(kindOf(key));
   }
 
-  /** Read once: most of a set stays as it is from one message to the next. */
-  #value(key: string): unknown {
-    const known = this.#values.get(key);
+  #kindOf(key: string): Map<string, Item> {
+    const known = this.#items.get(kindOf(key));
     if (known !== undefined) return known;
-    const value: unknown = JSON.parse(this.#items.get(key) ?? "null");
-    this.#values.set(key, value);
-    return value;
+    const items = new Map<string, Item>();
+    this.#items.set(kindOf(key), items);
+    return items;
   }
+
+  #clear(): void {
+    this.#items = new Map();
+    this.#lists.clear();
+  }
+}
+
+const kindOf = (key: string): string => key.slice(0, key.indexOf("/"));
+
+function readItem(item: Item | undefined): unknown {
+  if (item !== undefined) item.value ??= JSON.parse(item.json);
+  return item?.value;
 }

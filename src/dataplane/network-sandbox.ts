@@ -1,10 +1,10 @@
 import type { Address, FdbEntry, Link, Namespace, Neighbour, Route } from "../netstate/index.ts";
 import { macOf } from "./addresses.ts";
 import type { BalancerPart } from "./balancer.ts";
+import { Derived } from "./derived.ts";
 import { encryptedPort } from "./encryption.ts";
 import type { NodeSettings } from "./facts.ts";
 import { type Names, netnsNameOf } from "./names.ts";
-import { Remembered } from "./remembered.ts";
 import type { Remote, Survey } from "./survey.ts";
 
 /**
@@ -68,21 +68,12 @@ function legRoutes(names: Names, { address, legs }: Survey): Route[] {
 
 function peerRoutes({ address, peers, remotes }: Survey, link: string): Route[] {
   const nodes = peers.map((peer) => ({ destination: `${peer.address}/32`, link, source: address }));
-  return [...nodes, ...remotes.map((remote) => remoteRoute(remote, link, address))];
+  return [...nodes, ...ROUTES.of(remotes, link, address)];
 }
 
-const ROUTES = new Remembered<Remote, Route>();
-
-function remoteRoute(remote: Remote, link: string, source: string): Route {
-  const fits = (route: Route) => route.link === link && route.source === source;
-  return ROUTES.get(remote, fits, () => ({
-    destination: `${remote.address}/32`,
-    link,
-    via: remote.via,
-    source,
-    onlink: true,
-  }));
-}
+const ROUTES = new Derived(({ address, via }: Remote, link = "", source = ""): Route[] => [
+  { destination: `${address}/32`, link, via, source, onlink: true },
+]);
 
 function legNeighbours(names: Names, { legs }: Survey): Neighbour[] {
   return legs

@@ -2,8 +2,8 @@ import { EMPTY_NAMESPACE, type Namespace, type NftTable, type Route } from "../n
 import { macOf } from "./addresses.ts";
 import { embed, linkSysctls6 } from "./addresses6.ts";
 import type { BalancerPart } from "./balancer.ts";
+import { Derived } from "./derived.ts";
 import type { Names } from "./names.ts";
-import { Remembered } from "./remembered.ts";
 import type { Remote, Survey } from "./survey.ts";
 
 /**
@@ -31,7 +31,7 @@ export function networkSandbox6(
           source: six.gateway,
         }),
       ),
-      ...six.remotes.map((remote) => remoteRoute6(remote, vxlan, six.gateway)),
+      ...ROUTES.of(six.remotes, vxlan, six.gateway),
     ],
     neighbours: [
       ...routed.map(({ taskId, address, mac }) => ({ link: names.taskLeg(taskId), address, mac })),
@@ -46,17 +46,9 @@ export function networkSandbox6(
   };
 }
 
-const ROUTES = new Remembered<Remote, Route>();
-
-function remoteRoute6(remote: Remote, link: string, source: string): Route {
-  const fits = (route: Route) => route.link === link && route.source === source;
-  return ROUTES.get(remote, fits, () => ({
-    destination: `${remote.address}/128`,
-    link,
-    via: remote.via,
-    source,
-  }));
-}
+const ROUTES = new Derived(({ address, via }: Remote, link = "", source = ""): Route[] => [
+  { destination: `${address}/128`, link, via, source },
+]);
 
 /** No task speaks in another's name; for IPv4 that is `rp_filter`, which IPv6 does not have. */
 function guardTable(names: Names): NftTable {

@@ -1,6 +1,7 @@
 import { remembered } from "../lib/index.ts";
 import type { Address, NftChain, NftMap, NftSet } from "../netstate/index.ts";
 import type { Balancer, Balancing, PublishedService, VirtualService } from "./balancer.ts";
+import { Derived } from "./derived.ts";
 
 /**
  * Balances with nftables: a verdict map from VIP (or published port) to the service's own chain, which draws a backend
@@ -12,17 +13,17 @@ import type { Balancer, Balancing, PublishedService, VirtualService } from "./ba
 export const nftBalancer: Balancer = (wanted) => {
   const family = FAMILIES[wanted.family ?? "ip"];
   return {
-    addresses: wanted.virtual.map(family.loopback),
+    addresses: family.loopbacks.of(wanted.virtual),
     sysctls: {},
     tables: [
       {
         family: family.word,
         name: wanted.table,
         sets: [selfPairs(family.type, wanted.tasks)],
-        maps: [vipMap(family, wanted.virtual), ...portMap(wanted.published)],
+        maps: [family.vipMap(VIPS.of(wanted.virtual)), ...portMap(wanted.published)],
         chains: [
-          ...wanted.virtual.map(vipChain),
-          ...wanted.published.map(family.portChain),
+          ...VIP_CHAINS.of(wanted.virtual),
+          ...family.portChains.of(wanted.published),
           prerouting(family, wanted),
           postrouting(family.word, wanted.address),
         ],
@@ -37,8 +38,9 @@ interface Family {
   readonly type: string;
   readonly bits: number;
   at(address: string, port: number): string;
-  readonly loopback: (service: VirtualService) => Address;
-  readonly portChain: (service: PublishedService) => NftChain;
+  readonly loopbacks: Derived<VirtualService, Address>;
+  readonly portChains: Derived<PublishedService, NftChain>;
+  readonly vipMap: (elements: readonly Element[]) => NftMap;
 }
 
 const FAMILIES: Readonly<Record<"ip" | "ip6", Family>> = {
@@ -49,8 +51,11 @@ const FAMILIES: Readonly<Record<"ip" | "ip6", Family>> = {
 function familyOf(word: Family["word"], type: string, bits: number, at: Family["at"]): Family {
   return {
     ...{ word, type, bits, at },
-    loopback: remembered(({ vip }) => ({ link: "lo", address: `${vip}/${bits}` })),
-    portChain: remembered((service) => portChain({ word, at }, service)),
+    loopbacks: new Derived(({ vip }) => [{ link: "lo", address: `${vip}/${bits}` }]),
+    portChains: new Derived((service) => [portChain({ word, at }, service)]),
+    vipMap: remembered((elements) => ({
+      ...{ name: "vips", key: type, value: "verdict", elements: Object.fromEntries(elements) },
+    })),
   };
 }
 
@@ -78,22 +83,29 @@ export function selfPairs(type: string, tasks: readonly string[]): NftSet {
   return { name: "self", type: `${type} . ${type}`, elements: tasks.map((task) => `${task} . ${task}`) };
 }
 
-function vipMap({ type }: Family, services: readonly VirtualService[]): NftMap {
-  const elements = Object.fromEntries(services.map((s) => [s.vip, `goto ${vipName(s)}`]));
-  return { name: "vips", key: type, value: "verdict", elements };
+type Element = readonly [key: string, verdict: string];
+
+const VIPS = new Derived((service: VirtualService): Element[] => [[service.vip, `goto ${vipName(service)}`]]);
+
+const PORTS = new Derived((service: PublishedService): Element[] => {
+  const { protocol, published } = service.port;
+  return [[`${protocol} . ${published}`, `goto ${portName(service)}`]];
+});
+
+const portMapOf = remembered((elements: readonly Element[]): NftMap[] => [
+  {
+    ...{ name: "ports", key: "inet_proto . inet_service", value: "verdict" },
+    elements: Object.fromEntries(elements),
+  },
+]);
+
+function portMap(services: readonly PublishedService[]): readonly NftMap[] {
+  return services.length === 0 ? [] : portMapOf(PORTS.of(services));
 }
 
-function portMap(services: readonly PublishedService[]): NftMap[] {
-  if (services.length === 0) return [];
-  const elements = Object.fromEntries(
-    services.map((s) => [`${s.port.protocol} . ${s.port.published}`, `goto ${portName(s)}`]),
-  );
-  return [{ name: "ports", key: "inet_proto . inet_service", value: "verdict", elements }];
-}
-
-const vipChain = remembered((service: VirtualService): NftChain => {
+const VIP_CHAINS = new Derived((service: VirtualService): NftChain[] => {
   const target = draw(service.backends);
-  return { name: vipName(service), rules: target === undefined ? [] : [`dnat to ${target}`] };
+  return [{ name: vipName(service), rules: target === undefined ? [] : [`dnat to ${target}`] }];
 });
 
 function portChain(family: Pick<Family, "word" | "at">, service: PublishedService): NftChain {

@@ -180,6 +180,36 @@ test("what was planned before has no meaning", () => {
   );
 });
 
+/** The same nodes and tasks of this node; of the others' some, and some moved to where others are. */
+function movedIn(of: NetworkFacts): fc.Arbitrary<NetworkFacts> {
+  const move = <T extends EndpointFact | NetworkFacts["attachments"][number]>(rows: readonly T[]) =>
+    fc
+      .array(fc.record({ kind: fc.nat(5), other: fc.nat(99) }), {
+        minLength: rows.length,
+        maxLength: rows.length,
+      })
+      .map((moves) =>
+        rows.flatMap((row, i): T[] => {
+          const { kind = 0, other = 0 } = moves[i] ?? {};
+          const { addresses, nodeId } = rows[other % rows.length] ?? row;
+          return [[row], [row], [row], [], [{ ...row, addresses }], [{ ...row, nodeId }]][kind] ?? [];
+        }),
+      );
+  const services = fc.shuffledSubarray([...of.services]);
+  return fc
+    .tuple(move(of.endpoints), move(of.attachments), services)
+    .map(([endpoints, attachments, some]) => ({ ...of, endpoints, attachments, services: some }));
+}
+
+test("nor has what others were before", () => {
+  const steps = facts.chain((all) => fc.array(movedIn(all), { minLength: 2, maxLength: 6 }));
+  fc.assert(
+    fc.property(steps, (some) => {
+      for (const each of some) expect(plan(each)).toEqual(plan(structuredClone(each)));
+    }),
+  );
+});
+
 test("one endpoint more leaves what it does not concern as the same objects", () => {
   const seed = {
     nodes: 3,

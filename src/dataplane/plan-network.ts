@@ -1,11 +1,11 @@
-import { remembered } from "../lib/index.ts";
 import { EMPTY_NAMESPACE, HOST, type Namespace, type NodeNetwork } from "../netstate/index.ts";
 import { type GatewayLayout, gatewayLayout } from "./addresses.ts";
 import { embed } from "./addresses6.ts";
 import type { Balancer, Balancing, PublishedService, VirtualService } from "./balancer.ts";
 import { bridgePart, containerBridges } from "./bridges.ts";
+import { Derived } from "./derived.ts";
 import { encryption, withEncryptedMtu } from "./encryption.ts";
-import type { NetworkFacts, PortFact } from "./facts.ts";
+import type { NetworkFacts } from "./facts.ts";
 import { flowTable } from "./flow-tables.ts";
 import { hostPart } from "./host.ts";
 import { hostPart6 } from "./host6.ts";
@@ -15,7 +15,6 @@ import { type Names, namesFor, netnsNameOf, sandboxNameOf } from "./names.ts";
 import { networkSandbox } from "./network-sandbox.ts";
 import { networkSandbox6 } from "./network-sandbox6.ts";
 import { nftBalancer } from "./nft-balancer.ts";
-import { Remembered } from "./remembered.ts";
 import { type Service, type Side, type Survey, surveyNetworks } from "./survey.ts";
 import { planTasks } from "./task-plan.ts";
 import { type TaskPlan, taskSandbox } from "./task-sandbox.ts";
@@ -119,45 +118,39 @@ function balancingOf(
     table: names.table("lb"),
     ...(family !== undefined && { family }),
     address,
-    virtual: side.services.flatMap(virtualOf),
-    published: side.services.flatMap((service) =>
-      service.ports.map((port) => publishedOf(service, port, { link: names.hostLeg, address: inside })),
-    ),
+    virtual: VIRTUAL.of(side.services),
+    published: PUBLISHED.of(side.services, names.hostLeg, inside),
     tasks: side.legs.filter((leg) => leg.routed).map((leg) => leg.address),
   };
 }
 
-const virtualOf = remembered(({ id: serviceId, vip, backends }: Service): readonly VirtualService[] =>
+const VIRTUAL = new Derived(({ id: serviceId, vip, backends }: Service): VirtualService[] =>
   vip === undefined ? [] : [{ serviceId, vip, backends }],
 );
 
-const PUBLISHED = new Remembered<Service, PublishedService>();
-
-function publishedOf(
-  service: Service,
-  port: PortFact,
-  at: { readonly link: string; readonly address: string },
-): PublishedService {
-  const fits = (known: PublishedService) =>
-    known.port === port && known.link === at.link && known.address === at.address;
-  return PUBLISHED.get(service, fits, () => ({
-    ...{ serviceId: service.id, port, backends: service.backends },
-    ...at,
-  }));
-}
+const PUBLISHED = new Derived(
+  ({ id: serviceId, ports, backends }: Service, link = "", address = ""): PublishedService[] =>
+    ports.map((port) => ({ serviceId, port, backends, link, address })),
+);
 
 /** Two shares of one namespace as one. */
 function merge(parts: readonly Namespace[]): Namespace {
   const ipvs = parts.find((part) => part.ipvs !== undefined)?.ipvs;
   return {
-    links: parts.flatMap((part) => part.links),
-    addresses: parts.flatMap((part) => part.addresses),
-    routes: parts.flatMap((part) => part.routes),
-    rules: parts.flatMap((part) => part.rules),
-    neighbours: parts.flatMap((part) => part.neighbours),
-    fdb: parts.flatMap((part) => part.fdb),
+    links: joined(parts.map((part) => part.links)),
+    addresses: joined(parts.map((part) => part.addresses)),
+    routes: joined(parts.map((part) => part.routes)),
+    rules: joined(parts.map((part) => part.rules)),
+    neighbours: joined(parts.map((part) => part.neighbours)),
+    fdb: joined(parts.map((part) => part.fdb)),
     sysctls: Object.assign({}, ...parts.map((part) => part.sysctls)),
     tables: parts.flatMap((part) => part.tables),
     ...(ipvs !== undefined && { ipvs }),
   };
+}
+
+/** Lists as one, which is the same list when there is only one with something in it. */
+function joined<T>(lists: readonly (readonly T[])[]): readonly T[] {
+  const [first = [], ...more] = lists.filter((list) => list.length > 0);
+  return more.length === 0 ? first : [first, ...more].flat();
 }

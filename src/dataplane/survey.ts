@@ -3,6 +3,7 @@ import { address6Of, embed, sideOf } from "./addresses6.ts";
 import type { EndpointFact, NetworkFact, NetworkFacts, PortFact, ServiceFact, TaskFact } from "./facts.ts";
 import { OrderedList, sortBy } from "./ordered-list.ts";
 import { Remembered, sameItems } from "./remembered.ts";
+import { type AddressOf, differing, type Owner, Roster } from "./roster.ts";
 import type { TaskPlan } from "./task-sandbox.ts";
 
 /** One network as this node sees it: what its sandbox there is built from. Lists are in a stable order. */
@@ -55,81 +56,144 @@ export interface Service {
 
 /** Surveys every network on which this node has an address; the rest is left out until a manager gives it one. */
 export function surveyNetworks(facts: NetworkFacts, tasks: readonly TaskPlan[]): Survey[] {
-  const endpoints = groupBy(facts.endpoints, (endpoint) => endpoint.serviceId);
+  const own = facts.nodes.find((node) => node.id === facts.self.nodeId);
   return sortBy(facts.networks, (network) => network.id).flatMap((network) => {
-    const address = facts.nodes.find((node) => node.id === facts.self.nodeId)?.addresses[network.id];
-    return address === undefined ? [] : [survey({ facts, tasks, endpoints }, network, address)];
+    const address = own?.addresses[network.id];
+    return address === undefined ? [] : [survey(facts, tasks, network, address)];
   });
 }
 
-interface Ground {
-  readonly facts: NetworkFacts;
-  readonly tasks: readonly TaskPlan[];
-  /** By service. */
-  readonly endpoints: ReadonlyMap<string, readonly EndpointFact[]>;
-}
-
-function survey(ground: Ground, network: NetworkFact, address: string): Survey {
-  const peers = peersOf(ground.facts, network.id);
-  const four: Family = {
-    lists: listsOf(network, "ip"),
-    addressOf: ({ addresses }) => addresses[network.id],
-    viaOf: (peer) => peer.address,
-    vipOf: ({ vips }) => vips[network.id],
-  };
-  const six: Family = {
-    lists: listsOf(network, "ip6"),
-    addressOf: (row) => address6Of(row, network),
-    viaOf: (peer) => embed("node", peer.address),
-    vipOf: ({ vips6 }) => vips6?.[network.id],
-  };
-  const words = sideOf(ground.facts.self, network);
+function survey(
+  facts: NetworkFacts,
+  tasks: readonly TaskPlan[],
+  network: NetworkFact,
+  address: string,
+): Survey {
+  const peers = peersOf(facts, network.id);
+  const words = sideOf(facts.self, network);
   return {
     network,
     address,
     peers: sortBy([...peers.values()], (peer) => peer.address),
-    ...sideIn(four, ground, network, peers),
-    ...(words !== undefined && { six: { ...words, ...sideIn(six, ground, network, peers) } }),
+    ...sideIn("ip", facts, tasks, network, peers),
+    ...(words !== undefined && { six: { ...words, ...sideIn("ip6", facts, tasks, network, peers) } }),
   };
 }
 
-type Row = Pick<TaskFact, "taskId" | "addresses" | "addresses6">;
+function sideIn(
+  family: "ip" | "ip6",
+  facts: NetworkFacts,
+  tasks: readonly TaskPlan[],
+  network: NetworkFact,
+  peers: ReadonlyMap<string, Peer>,
+): Side {
+  const known = NEIGHBOURHOODS.get(network)?.[family];
+  const here = known?.isOf(facts) ? known : new Neighbourhood(family, network, facts, peers);
+  if (here !== known) NEIGHBOURHOODS.set(network, { ...NEIGHBOURHOODS.get(network), [family]: here });
+  return here.follow(facts, tasks);
+}
 
 /** Where the addresses of one family are found. */
 interface Family {
-  /** How its lists were ordered the last time. */
-  readonly lists: Lists;
-  addressOf(row: Row): string | undefined;
+  readonly addressOf: AddressOf;
   viaOf(peer: Peer): string;
   vipOf(service: ServiceFact): string | undefined;
 }
 
-function sideIn(
-  family: Family,
-  { facts, tasks, endpoints }: Ground,
-  network: NetworkFact,
-  peers: ReadonlyMap<string, Peer>,
-): Side {
-  const owners = ownersOf(facts, family);
-  const legs = legsOf(tasks, network.id, owners, family);
-  const local = new Set(legs.map((leg) => leg.taskId));
-  const remotes: Remote[] = [];
-  const reachable = new Set(legs.filter((leg) => leg.routed).map((leg) => leg.address));
-  for (const [taken, owner] of owners) {
-    const peer = peers.get(owner.nodeId);
-    if (peer === undefined || local.has(owner.taskId)) continue;
-    remotes.push(remoteOf(owner, taken, family.viaOf(peer)));
-    reachable.add(taken);
+const FAMILIES: Readonly<Record<"ip" | "ip6", (network: NetworkFact) => Family>> = {
+  ip: (network) => ({
+    addressOf: ({ addresses }) => addresses[network.id],
+    viaOf: (peer) => peer.address,
+    vipOf: ({ vips }) => vips[network.id],
+  }),
+  ip6: (network) => ({
+    addressOf: (row) => address6Of(row, network),
+    viaOf: (peer) => embed("node", peer.address),
+    vipOf: ({ vips6 }) => vips6?.[network.id],
+  }),
+};
+
+/**
+ * One side of a network, kept up while its nodes and this node's own tasks stay: then only what is said of other tasks and of services
+ * changes, and of that it looks at what differs. What it says depends on the last facts alone.
+ */
+class Neighbourhood {
+  readonly #network: NetworkFact;
+  readonly #words: Family;
+  readonly #from: Pick<NetworkFacts, "self" | "nodes" | "tasks" | "networks">;
+  readonly #peers: ReadonlyMap<string, Peer>;
+  readonly #own: readonly (TaskFact & Owner)[];
+  readonly #roster: Roster;
+  #legs: readonly Leg[] | undefined;
+  #facts: readonly ServiceFact[] = [];
+  readonly #remotes = new OrderedList<Remote>((remote) => remote.address);
+  readonly #services = new OrderedList<Service>((service) => service.id);
+  /** Services by their id. */
+  readonly #known = new Map<string, ServiceFact>();
+
+  constructor(
+    family: "ip" | "ip6",
+    network: NetworkFact,
+    from: NetworkFacts,
+    peers: ReadonlyMap<string, Peer>,
+  ) {
+    this.#network = network;
+    this.#words = FAMILIES[family](network);
+    const { self, nodes, tasks, networks } = from;
+    this.#from = { self, nodes, tasks, networks };
+    this.#peers = peers;
+    this.#own = from.tasks.map((task) => ({ ...task, nodeId: from.self.nodeId }));
+    this.#roster = new Roster(this.#words.addressOf);
   }
-  const services = facts.services.flatMap((service) =>
-    serviceOn(family, network, service, endpoints.get(service.id) ?? [], reachable),
-  );
-  return {
-    legs,
-    remotes: family.lists.remotes.sort(remotes),
-    services: family.lists.services.sort(services),
-  };
+
+  isOf({ self, nodes, tasks, networks }: NetworkFacts): boolean {
+    const from = this.#from;
+    return (
+      from.self.nodeId === self.nodeId &&
+      sameItems(from.nodes, nodes) &&
+      sameItems(from.tasks, tasks) &&
+      sameItems(from.networks, networks)
+    );
+  }
+
+  follow({ endpoints, attachments, services }: NetworkFacts, tasks: readonly TaskPlan[]): Side {
+    const changed = this.#roster.follow([this.#own, endpoints, attachments]);
+    const legs = this.#legs === undefined || changed.addresses.size > 0 ? this.#legsOf(tasks) : this.#legs;
+    this.#legs = legs;
+    const local = new Set(legs.map((leg) => leg.taskId));
+    for (const address of changed.addresses) this.#remotes.set(address, this.#remoteAt(address, local));
+    const stale = new Set(changed.services);
+    const { gone, fresh } = differing(this.#facts, services);
+    this.#facts = services;
+    for (const { id } of gone) this.#known.delete(id);
+    for (const service of fresh) this.#known.set(service.id, service);
+    for (const { id } of [...gone, ...fresh]) stale.add(id);
+    const routed = new Set(legs.filter((leg) => leg.routed).map((leg) => leg.address));
+    for (const id of stale) this.#services.set(id, this.#serviceOf(id, routed));
+    return { legs, remotes: this.#remotes.rows(), services: this.#services.rows() };
+  }
+
+  #legsOf(tasks: readonly TaskPlan[]): Leg[] {
+    return legsOf(tasks, this.#network.id, (address) => this.#roster.ownerOf(address), this.#words);
+  }
+
+  /** The task of another node that has the address. */
+  #remoteAt(address: string, local: ReadonlySet<string>): Remote | undefined {
+    const owner = this.#roster.ownerOf(address);
+    const peer = owner && this.#peers.get(owner.nodeId);
+    if (owner === undefined || peer === undefined || local.has(owner.taskId)) return undefined;
+    return remoteOf(owner, address, this.#words.viaOf(peer));
+  }
+
+  #serviceOf(id: string, routed: ReadonlySet<string>): Service | undefined {
+    const service = this.#known.get(id);
+    const endpoints = this.#roster.endpointsOf(id);
+    const isReachable = (address: string) => routed.has(address) || this.#remotes.has(address);
+    return service && serviceOn(this.#words, this.#network, service, endpoints, isReachable);
+  }
 }
+
+const NEIGHBOURHOODS = new WeakMap<NetworkFact, { readonly [F in "ip" | "ip6"]?: Neighbourhood }>();
 
 /** Other nodes on the network, by node id. */
 function peersOf(facts: NetworkFacts, networkId: string): Map<string, Peer> {
@@ -142,50 +206,6 @@ function peersOf(facts: NetworkFacts, networkId: string): Map<string, Peer> {
   return peers;
 }
 
-interface Owner {
-  readonly taskId: string;
-  readonly nodeId: string;
-}
-
-/**
- * Address -> the one task that has it. A manager's word counts more than the agent's: a task that it lists no
- * more may linger here for a moment beside the next owner of its address.
- */
-function ownersOf(facts: NetworkFacts, { addressOf }: Family): Map<string, Owner> {
-  const owners = new Map<string, Owner>();
-  const own = facts.tasks.map((task) => ({ ...task, nodeId: facts.self.nodeId }));
-  const lists: readonly (readonly (Owner & Row)[])[] = [own, facts.endpoints, facts.attachments];
-  const contested = new Set<string>();
-  for (const rows of lists) {
-    for (const row of rows) {
-      const address = addressOf(row);
-      if (address === undefined) continue;
-      const other = owners.get(address);
-      if (other === undefined) owners.set(address, row);
-      else if (other.taskId !== row.taskId || other.nodeId !== row.nodeId) contested.add(address);
-    }
-  }
-  if (contested.size > 0) for (const rows of lists) settle(owners, contested, rows, addressOf);
-  return owners;
-}
-
-/** Of several in one list the one with the greatest id has the address, whatever was said before. */
-function settle(
-  owners: Map<string, Owner>,
-  contested: ReadonlySet<string>,
-  rows: readonly (Owner & Row)[],
-  addressOf: Family["addressOf"],
-): void {
-  const here = new Map<string, Owner>();
-  for (const row of rows) {
-    const address = addressOf(row);
-    if (address === undefined || !contested.has(address)) continue;
-    const other = here.get(address);
-    if (other === undefined || other.taskId < row.taskId) here.set(address, row);
-  }
-  for (const [address, owner] of here) owners.set(address, owner);
-}
-
 const REMOTES = new Remembered<Owner, Remote>();
 
 function remoteOf(owner: Owner, address: string, via: string): Remote {
@@ -196,7 +216,7 @@ function remoteOf(owner: Owner, address: string, via: string): Remote {
 function legsOf(
   tasks: readonly TaskPlan[],
   networkId: string,
-  owners: ReadonlyMap<string, Owner>,
+  ownerOf: (address: string) => Owner | undefined,
   { addressOf }: Family,
 ): Leg[] {
   return tasks.flatMap(({ task, legs }) => {
@@ -210,7 +230,7 @@ function legsOf(
         ethernet: leg.ethernet,
         address,
         mac: macOf(leg.address),
-        routed: owners.get(address)?.taskId === taskId,
+        routed: ownerOf(address)?.taskId === taskId,
       }));
   });
 }
@@ -220,16 +240,16 @@ function serviceOn(
   { addressOf, vipOf }: Family,
   network: NetworkFact,
   service: ServiceFact,
-  endpoints: readonly EndpointFact[],
-  reachable: ReadonlySet<string>,
-): Service[] {
+  endpoints: Iterable<EndpointFact>,
+  isReachable: (address: string) => boolean,
+): Service | undefined {
   const vip = network.ingress ? undefined : vipOf(service);
   const ports = network.ingress ? service.ports : NO_PORTS;
-  if (vip === undefined && ports.length === 0) return [];
+  if (vip === undefined && ports.length === 0) return undefined;
   const backends: string[] = [];
   for (const endpoint of endpoints) {
     const address = addressOf(endpoint);
-    if (address !== undefined && reachable.has(address)) backends.push(address);
+    if (address !== undefined && isReachable(address)) backends.push(address);
   }
   const fits = ({ from, made }: KnownService) =>
     made.vip === vip && from.ports === ports && sameItems(from.backends, backends);
@@ -242,7 +262,7 @@ function serviceOn(
       backends: [...new Set(backends)].sort(),
     },
   }));
-  return [made];
+  return made;
 }
 
 /** What a service on a network was made from: the same object again when it has changed in nothing. */
@@ -254,35 +274,5 @@ interface KnownService {
 const SERVICES = new Remembered<ServiceFact, KnownService>();
 const NO_PORTS: readonly PortFact[] = [];
 
-interface Lists {
-  readonly remotes: OrderedList<Remote>;
-  readonly services: OrderedList<Service>;
-}
-
-/** By network, and in it by family. */
-const LISTS = new Remembered<NetworkFact, Lists & { readonly family: "ip" | "ip6" }>();
-
-function listsOf(network: NetworkFact, family: "ip" | "ip6"): Lists {
-  return LISTS.get(
-    network,
-    (lists) => lists.family === family,
-    () => ({
-      family,
-      remotes: new OrderedList((remote) => remote.address),
-      services: new OrderedList((service) => service.id),
-    }),
-  );
-}
-
 /** Key of a published port, unique in a cluster. */
 export const byPort = (port: PortFact): string => `${port.protocol}/${port.published}`;
-
-export function groupBy<T>(rows: readonly T[], key: (row: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const row of rows) {
-    const group = groups.get(key(row));
-    if (group === undefined) groups.set(key(row), [row]);
-    else group.push(row);
-  }
-  return groups;
-}

@@ -1,4 +1,4 @@
-import { equal } from "../lib/index.ts";
+import { equal, remembered } from "../lib/index.ts";
 import type { NftChain, NftTable } from "./node-network.ts";
 
 /** The whole of a chain that draws a backend by turns: where a balancer's work changes with each endpoint that comes or goes. */
@@ -35,22 +35,24 @@ export function changedDraws(from: NftTable, to: NftTable): Draw[] | undefined {
 }
 
 /** A chain with one rule and that a draw; undefined for any other. */
-function readDraw({ name: chain, rules }: NftChain): Draw | undefined {
-  const [rule = "", ...more] = rules;
-  if (more.length > 0) return undefined;
-  const elements = TO_ADDRESS.exec(rule)?.[1];
-  if (elements !== undefined) return { chain, backends: valuesOf(elements) };
-  const [, protocol, pairs] = TO_PORT.exec(rule) ?? [];
-  if (protocol === undefined || pairs === undefined) return undefined;
-  const places = valuesOf(pairs).map((place) => place.split(" . "));
-  const target = places[0]?.[1];
-  if (target === undefined || places.some(([, port]) => port !== target)) return undefined;
-  return {
-    chain,
-    port: { protocol, target: Number(target) },
-    backends: places.map(([address = ""]) => address),
-  };
-}
+export const readDraw: (chain: NftChain) => Draw | undefined = remembered(
+  ({ name: chain, rules }: NftChain): Draw | undefined => {
+    const [rule = "", ...more] = rules;
+    if (more.length > 0) return undefined;
+    const elements = TO_ADDRESS.exec(rule)?.[1];
+    if (elements !== undefined) return { chain, backends: valuesOf(elements) };
+    const [, protocol, pairs] = TO_PORT.exec(rule) ?? [];
+    if (protocol === undefined || pairs === undefined) return undefined;
+    const places = valuesOf(pairs).map((place) => place.split(" . "));
+    const target = places[0]?.[1];
+    if (target === undefined || places.some(([, port]) => port !== target)) return undefined;
+    return {
+      chain,
+      port: { protocol, target: Number(target) },
+      backends: places.map(([address = ""]) => address),
+    };
+  },
+);
 
 /** What stands behind "0 : ", "1 : " and so on. */
 function valuesOf(elements: string): string[] {

@@ -1,5 +1,6 @@
-import { remembered, sharedEnds } from "../lib/index.ts";
+import { equal, remembered, sharedEnds } from "../lib/index.ts";
 import { hostRoutes, type Ipvs } from "./ipvs.ts";
+import { changedDraws, readDraw } from "./nft-draw.ts";
 import type { Namespace, NftTable, Route } from "./node-network.ts";
 import type { ObservedNamespace } from "./operations.ts";
 
@@ -19,6 +20,9 @@ const ONE_ADDRESS_REGEXP = new RegExp(`^(?:${ADDRESS_REGEXP.source})$`);
 
 /** What to forget of the connections of a namespace when it goes from `now` to `want`. */
 export function staleConnections(now: ObservedNamespace, want: Namespace): StaleConnections {
+  const gone = lostAddresses(now.routes, want.routes);
+  const drawn = leftByDraws(now, want);
+  if (drawn !== undefined) return { gone, left: drawn, opened: [] };
   const before = destinations(now);
   const after = destinations(want);
   const left = [...before].flatMap(([from, to]) => {
@@ -32,7 +36,7 @@ export function staleConnections(now: ObservedNamespace, want: Namespace): Stale
     return known && to.size > 0 && (before.get(from)?.size ?? 0) === 0 ? doorOf(from) : [];
   });
   return {
-    gone: lostAddresses(now.routes, want.routes),
+    gone,
     left: [...new Set(left)],
     opened: [...new Set(opened)],
   };
@@ -45,8 +49,31 @@ function lostAddresses(now: readonly Route[], want: readonly Route[]): string[] 
   const has = hostRoutes({ routes: want.slice(head, want.length - tail) });
   const lost = [...had].filter((address) => !has.has(address));
   if (lost.length === 0) return [];
-  const all = hostRoutes({ routes: want });
-  return lost.filter((address) => !all.has(address));
+  const all = new Set(want.map(({ destination }) => destination));
+  return lost.filter((address) => !all.has(`${address}/32`) && !all.has(`${address}/128`));
+}
+
+/**
+ * What no draw gives anything to any more, when the tables differ in nothing else: then nothing was opened, and there is no need to look at
+ * all that leads anywhere. Undefined when they do, or a chain had nobody before.
+ */
+function leftByDraws(now: ObservedNamespace, want: Namespace): string[] | undefined {
+  if (now.tables.length !== want.tables.length || !equal(now.ipvs, want.ipvs)) return undefined;
+  const left = new Set<string>();
+  for (const [i, to] of want.tables.entries()) {
+    const from = now.tables[i];
+    if (from === to) continue;
+    const draws = from && changedDraws(from, to);
+    if (draws === undefined) return undefined;
+    for (const { chain: name, backends } of draws) {
+      const chain = from?.chains.find((each) => each.name === name);
+      const before = chain && (readDraw(chain)?.backends ?? [...targetsOf(chain.rules)]);
+      if (before === undefined || before.length === 0) return undefined;
+      const still = new Set(backends);
+      for (const address of before) if (!still.has(address)) left.add(address);
+    }
+  }
+  return [...left];
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Draw, TableName } from "../../netstate/index.ts";
 import { attribute, be32, nested, u8, u32, zeroEnded } from "./codec.ts";
-import { ipBytes } from "./formats.ts";
+import { writeIp } from "./formats.ts";
 import { AF_INET, AF_INET6, NLM_F_APPEND, NLM_F_CREATE } from "./marks.ts";
 import type { Request } from "./socket.ts";
 
@@ -94,7 +94,7 @@ function elementLists({ bytes }: Family, { port, backends }: Draw): Buffer[] {
   const all = Buffer.alloc(model.length * backends.length, model);
   for (const [i, backend] of backends.entries()) {
     all.writeUInt32LE(i, i * model.length + keyAt);
-    ipBytes(backend).copy(all, i * model.length + dataAt);
+    writeIp(all, i * model.length + dataAt, backend);
   }
   const step = ELEMENTS_A_MESSAGE * model.length;
   return Array.from({ length: Math.ceil(all.length / step) }, (_, i) =>

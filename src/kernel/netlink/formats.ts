@@ -29,6 +29,13 @@ export function ipBytes(text: string): Buffer {
   return Buffer.from(value.toString(16).padStart(2 * IPV6_BYTES, "0"), "hex");
 }
 
+/** The same into a place of a buffer: for many. */
+export function writeIp(buffer: Buffer, at: number, text: string): void {
+  const value = parseIpv4(text);
+  if (value === undefined) ipBytes(text).copy(buffer, at);
+  else buffer.writeUInt32BE(value, at);
+}
+
 /** An address of either family; IPv6 as RFC 5952 has it. */
 export function readIp(value: Buffer | undefined): string | undefined {
   if (value?.length !== IPV6_BYTES) return readIpv4(value);
