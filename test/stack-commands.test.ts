@@ -192,6 +192,31 @@ test("a port of another service is an error with its place", async () => {
   expect(plain(refused.err)).toBe("stack.yml:4:5: error: port 80/tcp is published by the service other\n");
 });
 
+test("what a cluster cannot change is an error before anything is touched: a mode, content under a fixed name", async () => {
+  const file = (mode: string) => `services:
+  web:
+    image: nginx
+    secrets: [key]
+    deploy:
+      mode: ${mode}
+secrets:
+  key: { file: ./password.txt, name: fixed }
+`;
+  write("stack.yml", file("replicated"));
+  write("password.txt", "first");
+  expect(await tell("deploy")).toMatchObject({ code: 0 });
+  expect(await names("/secrets")).toEqual(["fixed"]);
+  write("stack.yml", file("global"));
+  write("password.txt", "second");
+  const refused = await tell("deploy");
+  expect(refused).toMatchObject({ code: 1, out: "" });
+  expect(plain(refused.err).split("\n")).toEqual([
+    "stack.yml:6:7: error: a service's mode cannot change from replicated to global: remove blog_web first",
+    "stack.yml:8:3: error: the content of key changed, but its name is fixed: leave out `name` and each content gets one",
+    "",
+  ]);
+});
+
 test("rm takes all of the stack away, and says so when there is nothing", async () => {
   write("stack.yml", BLOG);
   write("password.txt", "first");

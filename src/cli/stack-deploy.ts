@@ -27,6 +27,7 @@ export class Deployment {
   readonly #parts: DeployParts;
   readonly #old = new Set<string>();
   readonly #said = new Map<string, string>();
+  readonly #lost = new AbortController();
 
   constructor(plan: StackPlan, parts: DeployParts) {
     this.#plan = plan;
@@ -40,10 +41,21 @@ export class Deployment {
     const isService = (step: StackStep) => step.kind === "service" && step.verb !== "remove";
     for (const step of steps) if (step.verb === "create" && !isService(step)) await this.#create(step);
     const ids = await this.#fileIds();
-    await Promise.all(steps.filter(isService).map((step) => this.#service(step, ids)));
+    await this.#together(steps.filter(isService).map((step) => this.#service(step, ids)));
     for (const step of steps) if (step.verb === "remove" && step.kind === "service") await this.#remove(step);
     if (wait) await this.#settled();
     for (const step of steps) if (step.verb === "remove" && step.kind !== "service") await this.#remove(step);
+  }
+
+  /** The first that fails ends the others' waiting. */
+  async #together(all: readonly Promise<void>[]): Promise<void> {
+    try {
+      await Promise.all(all);
+    } catch (error) {
+      this.#lost.abort();
+      await Promise.allSettled(all);
+      throw error;
+    }
   }
 
   async #create({ kind, name, body }: StackStep): Promise<void> {
@@ -107,7 +119,8 @@ export class Deployment {
 
   /** Looks at the stack again and again until `done`. Fault "deadline" when the signal ends it, with what was last seen. */
   async #until(done: (states: readonly ServiceState[]) => boolean): Promise<void> {
-    const { clock, signal } = this.#parts;
+    const { clock } = this.#parts;
+    const signal = AbortSignal.any([this.#parts.signal, this.#lost.signal]);
     for (;;) {
       const states = await this.#states();
       if (done(states)) return;

@@ -2,7 +2,6 @@ import { request } from "node:http";
 import { Fault, type FaultKind } from "../lib/index.ts";
 
 const DEFAULT_SOCKET = "unix:///run/shoal/docker.sock";
-const API = "/v1.44";
 /** An answer of the API comes in far less; a registry that is asked for a digest may take a while. */
 const TIMEOUT_MS = 60_000;
 
@@ -54,7 +53,7 @@ export class EngineClient {
       const options = {
         ...this.#door,
         method,
-        path: `${API}${path}`,
+        path,
         timeout: TIMEOUT_MS,
         ...(headers && { headers }),
       };

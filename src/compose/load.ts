@@ -26,6 +26,8 @@ export interface StackSource {
 export interface Loaded {
   readonly tree: MapTree;
   readonly lookup: Lookup;
+  /** False when a file could not be read at all: what the rest lacks is then no news. */
+  readonly complete: boolean;
   /** The folder that paths said in a file begin at. */
   folderOf(file: string): string;
 }
@@ -36,7 +38,13 @@ export function loadTree(source: StackSource, problems: Problems): Loaded {
   const loader = new Loader(source, problems, folders);
   const lookup = loader.lookupOf(source.folder, source.envFiles, source.env);
   const tree = loader.project(source.files, source.folder, lookup, []);
-  return { tree: asMap(withoutResets(tree)), lookup, folderOf: (file) => folders.get(file) ?? source.folder };
+  const complete = !loader.lost;
+  return {
+    tree: asMap(withoutResets(tree)),
+    lookup,
+    complete,
+    folderOf: (file) => folders.get(file) ?? source.folder,
+  };
 }
 
 const SECTIONS = ["services", "networks", "volumes", "secrets", "configs"] as const;
@@ -58,6 +66,8 @@ class Loader {
   readonly #source: StackSource;
   readonly #problems: Problems;
   readonly #folders: Map<string, string>;
+  /** A file was not there, or was no YAML. */
+  lost = false;
 
   constructor(source: StackSource, problems: Problems, folders: Map<string, string>) {
     this.#source = source;
@@ -94,6 +104,12 @@ class Loader {
   }
 
   #file(file: string, folder: string, lookup: Lookup): Tree | undefined {
+    const tree = this.#parsed(file, folder);
+    this.lost ||= tree === undefined;
+    return tree && interpolate(tree, lookup, this.#problems);
+  }
+
+  #parsed(file: string, folder: string): Tree | undefined {
     const content = this.#source.read(file);
     if (content === undefined) return this.#problems.error({ ...nowhere, file }, "cannot read this file");
     this.#folders.set(file, folder);
@@ -106,7 +122,7 @@ class Loader {
     }
     if (tree.kind !== "map")
       return this.#problems.error(tree.at, `a stack file is a mapping, not ${kindOf(tree)}`);
-    return interpolate(tree, lookup, this.#problems);
+    return tree;
   }
 
   #included(tree: Tree, at: { folder: string; lookup: Lookup; from: readonly string[] }): Tree[] {

@@ -27,7 +27,7 @@ export function planStack(
   const secrets = planFiles({ ...common, kind: "secret", files: stack.secrets, present: objects.secrets });
   const configs = planFiles({ ...common, kind: "config", files: stack.configs, present: objects.configs });
   const services = stack.services.map((one) =>
-    planService(stack, named(one, secrets, configs), objects, digests),
+    planService(stack, named(one, secrets, configs), objects, { digests, problems }),
   );
   tellTakenPorts(stack, objects, problems);
   const orphans = orphansOf(stack, objects);
@@ -114,7 +114,7 @@ function planService(
   stack: Stack,
   wanted: WantedService,
   objects: StackObjects,
-  digests: ReadonlyMap<string, string>,
+  { digests, problems }: { digests: ReadonlyMap<string, string>; problems: Problems },
 ): StackStep | undefined {
   const there = objects.services.find((one) => specOf(one)["Name"] === wanted.name);
   const after = wanted.dependsOn.map((one) => ({ ...one, on: scoped(stack.name, one.on) }));
@@ -126,6 +126,12 @@ function planService(
     canonicalSpec(wanted.spec, { ...names, wanted: true }),
   ];
   if (equal(is, shall)) return undefined;
+  const [had, mode] = [modeOf(is), modeOf(shall)];
+  if (had !== mode)
+    problems.error(
+      wanted.fields.get("mode") ?? wanted.at,
+      `a service's mode cannot change from ${had} to ${mode}: remove ${wanted.name} first`,
+    );
   const changes = fieldChanges(is, shall);
   if (changes.length === 0) return undefined;
   const { Version: version, ID: id } = there as { Version?: { Index?: number }; ID?: string };
@@ -161,6 +167,12 @@ function continued(spec: Json, before: Json): Json {
         }),
     },
   };
+}
+
+/** "replicated-job". */
+function modeOf(spec: Json): string {
+  const [name = "Replicated"] = Object.keys((spec["Mode"] ?? {}) as Json);
+  return name.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
 }
 
 function networkName(networks: readonly Json[], id: string): string {

@@ -98,6 +98,20 @@ test.each([
   ).toBeDefined();
 });
 
+test("one run tells what is wrong with variables, fields and references, in all files", () => {
+  const files = {
+    "a.yml": "services:\n  web:\n    image: ${TAG:?which}\n    tty: maybe\n    networks: [gone]",
+    "b.yml": "services:\n  web:\n    init: perhaps",
+  };
+  const told = problemsOf(files, { merged: ["a.yml", "b.yml"] });
+  expect(told.map((one) => one.split(" error")[0])).toEqual([
+    "a.yml:3:12:",
+    "a.yml:4:10:",
+    "a.yml:5:16:",
+    "b.yml:3:11:",
+  ]);
+});
+
 test("one run tells all errors, in the order of the file", () => {
   const text = service("    tty: maybe\n    init: perhaps\n    ports: [x]");
   expect(problemsOf({ "a.yml": text }).map((one) => one.split(":")[1])).toEqual(["4", "5", "6"]);

@@ -49,7 +49,7 @@ export interface StackReading {
 export function readStack(source: StackSource, options: ReadOptions): StackReading {
   const problems = new Problems();
   const loaded = loadTree(source, problems);
-  const stack = problems.failed ? undefined : new StackReader(source, loaded, problems).stack(options);
+  const stack = !loaded.complete ? undefined : new StackReader(source, loaded, problems).stack(options);
   return { stack: problems.failed ? undefined : stack, problems: problems.list() };
 }
 

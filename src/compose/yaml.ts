@@ -76,11 +76,13 @@ class YamlReader {
       const what = code === "MULTIPLE_DOCS" ? "a stack file has one document" : sentenceOf(message);
       this.#problems.error(this.#at(pos[0]), `cannot read YAML: ${what}`);
     }
+    const before = this.#problems.list().length;
     for (const { pos, message, code } of document.warnings) {
       if (code !== "TAG_RESOLVE_FAILED" || !Object.keys(TAGS).some((tag) => message.endsWith(` ${tag}`)))
         this.#problems.error(this.#at(pos[0]), `cannot read YAML: ${sentenceOf(message)}`);
     }
-    if (this.#problems.failed || document.contents === null) return undefined;
+    const isWrong = document.errors.length > 0 || this.#problems.list().length > before;
+    if (isWrong || document.contents === null) return undefined;
     return this.#tree(document.contents, 0);
   }
 
