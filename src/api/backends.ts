@@ -22,7 +22,7 @@ import type {
   PullProgress,
   PushedTag,
   RegistryLogin,
-  RestartRule,
+  RunChange,
   RunSpec,
   Secret,
   SecretSpec,
@@ -226,7 +226,7 @@ export interface ContainerBackend {
   pause(ref: string): Promise<void>;
   unpause(ref: string): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
-  setRestart(ref: string, rule: RestartRule): Promise<void>;
+  update(ref: string, change: RunChange): Promise<void>;
   remove(ref: string, how: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
   /** Process 1's streams, from now until it ends, be it not started yet; `endsInput`: its input ends with this one's. */
   attach(id: string, io: StreamIo & { readonly endsInput: boolean }, signal: AbortSignal): Promise<void>;

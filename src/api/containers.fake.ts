@@ -1,5 +1,5 @@
 import { Fault, Queue } from "../lib/index.ts";
-import type { RestartRule, RunSpec, StreamIo, TerminalSize } from "../model/index.ts";
+import type { RunChange, RunSpec, StreamIo, TerminalSize } from "../model/index.ts";
 import { aContainerInfo } from "./api-values.fake.ts";
 import type {
   ContainerBackend,
@@ -161,10 +161,11 @@ export class FakeContainers implements ContainerBackend {
     this.put({ ...this.#require(ref), name });
   }
 
-  async setRestart(ref: string, restart: RestartRule): Promise<void> {
+  async update(ref: string, { restart }: RunChange): Promise<void> {
     const container = this.#require(ref);
     const { run } = container;
-    if (run !== undefined) this.put({ ...container, run: { ...run, spec: { ...run.spec, restart } } });
+    if (run !== undefined && restart !== undefined)
+      this.put({ ...container, run: { ...run, spec: { ...run.spec, restart } } });
   }
 
   async remove(ref: string, { force }: { readonly force: boolean }): Promise<void> {

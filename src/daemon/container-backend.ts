@@ -57,7 +57,7 @@ export function containerBackend({
     pause: async (ref) => engine.pause(await idOf(ref)),
     unpause: async (ref) => engine.unpause(await idOf(ref)),
     rename: async (ref, name) => engine.rename(await idOf(ref), name),
-    setRestart: async (ref, rule) => engine.setRestart(await idOf(ref), rule),
+    update: async (ref, change) => engine.update(await idOf(ref), change),
     remove: async (ref, how) => engine.remove(await idOf(ref), how),
     attach: (id, io, signal) => containers.streams.attach(id, io, signal),
     resize: async (ref, size) => containers.streams.resize(await idOf(ref), size),
@@ -147,7 +147,7 @@ export function tellContainerEvents(containers: Containers, events: EventHub): (
 }
 
 function eventOf(event: ContainerEvent): Omit<EngineEvent, "at"> {
-  const { action, container, exec } = event;
+  const { action, container, exec, details } = event;
   const { id, image, name, labels } = container;
   const exitCode = action === "die" ? container.exitCode : exec?.exitCode;
   return {
@@ -158,6 +158,7 @@ function eventOf(event: ContainerEvent): Omit<EngineEvent, "at"> {
     attributes: {
       ...labels,
       ...(exec !== undefined && { execID: exec.id }),
+      ...details,
       ...(exitCode !== undefined && { exitCode: String(exitCode) }),
       ...{ image, name },
     },

@@ -132,6 +132,24 @@ describe("a container", () => {
     expect((await containers.get(none))?.config.netns).toBe("");
   });
 
+  test("gets other limits and another rule; memory stays below what is set with swap", async () => {
+    const id = await make({ script: POLITE });
+    const limits = { memoryBytes: 8 << 20, memorySwapBytes: 16 << 20 };
+    await engine.update(id, { restart: { name: "always", most: 0 }, limits });
+    expect((await containers.get(id))?.config.resources).toMatchObject(limits);
+    expect(engine.recordOf(id)?.spec.restart.name).toBe("always");
+    await expect(engine.update(id, { limits: { memoryBytes: 32 << 20 } })).rejects.toThrow(
+      "Memory limit should be smaller than already set memoryswap limit",
+    );
+    await engine.update(id, { limits: { memoryBytes: 32 << 20, memorySwapBytes: -1 } });
+    const ofTask = "f".repeat(64);
+    await containers.create({ ...(await containers.get(id))!.config, id: ofTask, name: "task" });
+    await engine.update(ofTask, { limits: { pids: 7 } });
+    await expect(engine.update(ofTask, { restart: { name: "no", most: 0 }, limits: {} })).rejects.toThrow(
+      "it belongs to a task",
+    );
+  });
+
   test("reaches its host by a name, and is let into its machine as far as it asks", async () => {
     const limits = { memorySwapBytes: -1, cpuShares: 512, cpusetCpus: "0", cpusetMems: "" };
     const share = { isPrivileged: true, hostNamespaces: ["pid"], devices: [] } as const;
@@ -239,7 +257,8 @@ describe("a restart rule", () => {
 
   test("is not for one that goes by itself", async () => {
     const id = await make({ script: POLITE, autoRemove: true });
-    await expect(engine.setRestart(id, { name: "always", most: 0 })).rejects.toThrow("AutoRemove is enabled");
+    const change = { restart: { name: "always", most: 0 }, limits: {} } as const;
+    await expect(engine.update(id, change)).rejects.toThrow("AutoRemove is enabled");
   });
 });
 

@@ -1,6 +1,7 @@
 import { Fault, KeyedLocks, messageOf, randomHex } from "../lib/index.ts";
-import type { RunSpec } from "../model/index.ts";
+import type { RunChange, RunSpec } from "../model/index.ts";
 import type { ContainerEvent, ContainerState } from "../runtime/index.ts";
+import { checkChange } from "./change-rule.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { Exits, type WaitCondition } from "./exits.ts";
 import { checkName, randomName } from "./names.ts";
@@ -176,19 +177,15 @@ export class Engine {
     return this.#parts.containers.unpause(id);
   }
 
-  /** Another restart rule. Fault "invalid" for a container that goes when it ends. */
-  setRestart(id: string, restart: RunSpec["restart"]): Promise<void> {
+  /** Other limits, at once when it runs, and another restart rule. Faults: "invalid", "conflict". */
+  update(id: string, { restart, limits }: RunChange): Promise<void> {
+    const { containers } = this.#parts;
     return this.#locks.with(id, async () => {
-      const record = this.#book.get(id);
-      if (record === undefined)
-        throw new Fault("conflict", `cannot update container ${id}: it belongs to a task`);
-      if (record.spec.autoRemove && restart.name !== "no") {
-        throw new Fault(
-          "invalid",
-          "Restart policy cannot be updated because AutoRemove is enabled for the container",
-        );
-      }
-      await this.#book.change(id, { spec: { ...record.spec, restart } });
+      const [record, state] = [this.#book.get(id), await this.#require(id)];
+      checkChange({ restart, limits }, record, state);
+      if (Object.keys(limits).length > 0) await containers.update(id, limits);
+      if (restart !== undefined && record !== undefined)
+        await this.#book.change(id, { spec: { ...record.spec, restart } });
     });
   }
 

@@ -51,6 +51,21 @@ export interface MachineWords {
   };
 }
 
+/** What `docker update` changes of a container that is there. */
+export interface RunChange {
+  readonly restart?: RestartRule;
+  readonly limits: {
+    readonly memoryBytes?: number;
+    readonly memoryReservationBytes?: number;
+    readonly memorySwapBytes?: number;
+    readonly nanoCpus?: number;
+    readonly pids?: number;
+    readonly cpuShares?: number;
+    readonly cpusetCpus?: string;
+    readonly cpusetMems?: string;
+  };
+}
+
 /** A network that the container is to be on, by name, id, or the beginning of one. */
 export interface RunNetwork {
   readonly ref: string;

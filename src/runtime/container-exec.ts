@@ -142,15 +142,15 @@ export class ContainerExecs {
     const take = (chunk: Buffer): void => output.take(chunk);
     const reader = new FifoReader({ path, stream: "stdout", isHeldOpen: true, clock, log, take });
     try {
-      keeper.emit("exec_create", entry, exec);
+      keeper.emit("exec_create", entry, { exec });
       const pid = await this.#start(program, signal);
       if (pid === undefined) return KILLED;
-      keeper.emit("exec_start", entry, exec);
+      keeper.emit("exec_start", entry, { exec });
       program.onStart();
       const exitCode = await this.#ended(ref, pid, signal);
       await deleteExec(client, ref);
       reader.finish();
-      keeper.emit("exec_die", entry, { ...exec, exitCode });
+      keeper.emit("exec_die", entry, { exec: { ...exec, exitCode } });
       return exitCode;
     } finally {
       reader.close();

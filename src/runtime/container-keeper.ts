@@ -118,10 +118,13 @@ export class ContainerKeeper {
     return () => this.#listeners.delete(fn);
   }
 
-  emit(action: ContainerEvent["action"], entry: ContainerEntry, exec?: ContainerEvent["exec"]): void {
+  emit(
+    action: ContainerEvent["action"],
+    entry: ContainerEntry,
+    more: Pick<ContainerEvent, "exec" | "details"> = {},
+  ): void {
     const { clock, log } = this.#parts;
-    const container = this.stateOf(entry);
-    const event = { action, at: clock.now(), container, ...(exec !== undefined && { exec }) };
+    const event = { action, at: clock.now(), container: this.stateOf(entry), ...more };
     for (const listener of this.#listeners) {
       try {
         listener(event);

@@ -78,6 +78,17 @@ export async function updateContainer(client: GrpcClient, record: ContainerRecor
   await client.unary(Containers.method.update, request, DEADLINE);
 }
 
+/** Keeps a changed record, and the process's spec as `change` makes it. */
+export async function replaceSpec(
+  client: GrpcClient,
+  record: ContainerRecord,
+  change: (spec: OciSpec) => OciSpec,
+): Promise<void> {
+  const spec = change(await getSpec(client, record.config.id));
+  const request = { container: encodeRecord(record, spec), updateMask: { paths: ["extensions", "spec"] } };
+  await client.unary(Containers.method.update, request, DEADLINE);
+}
+
 /** No error when it is gone. */
 export async function deleteContainer(client: GrpcClient, id: string): Promise<void> {
   await client.unary(Containers.method.delete, { id }, DEADLINE).catch(unlessGone);

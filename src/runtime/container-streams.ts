@@ -60,12 +60,12 @@ export class RunningStreams implements ContainerStreams {
       const paths = pathsOf(streams);
       await keeper.fifos.put(paths);
       readers.push(...this.#readersOf(streams, io));
-      keeper.emit("exec_create", entry, exec);
+      keeper.emit("exec_create", entry, { exec });
       const pid = await execs.make(async () => {
         await createExec(client, ref, { process, streams });
         return startExec(client, ref);
       });
-      keeper.emit("exec_start", entry, exec);
+      keeper.emit("exec_start", entry, { exec });
       const input = this.#input(ref, streams, io);
       const followed = this.#follow(entry, exec, { ref, readers });
       const ended = after(followed, async () => {
@@ -156,7 +156,7 @@ export class RunningStreams implements ContainerStreams {
       const exitCode = await waitExec(client, ref);
       await deleteExec(client, ref, {});
       for (const reader of readers) reader.finish();
-      keeper.emit("exec_die", entry, { ...exec, exitCode });
+      keeper.emit("exec_die", entry, { exec: { ...exec, exitCode } });
       return exitCode;
     } finally {
       for (const reader of readers) reader.close();

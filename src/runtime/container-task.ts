@@ -6,6 +6,7 @@ import type { ContainerConfig } from "./container.ts";
 import type { ContainerFolder } from "./container-folder.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { type SnapshotMounts, unlessGone } from "./container-store.ts";
+import type { OciResources } from "./oci.ts";
 
 /** A container's process as containerd has it. */
 export interface TaskState {
@@ -81,6 +82,15 @@ export async function resumeTask(client: GrpcClient, id: string): Promise<void> 
   await client.unary(Tasks.method.resume, { containerId: id }, DEADLINE).catch((error: unknown) => {
     if (!(error instanceof Fault) || !/not paused|not found/.test(error.message)) ofRunc(error);
   });
+}
+
+const RESOURCES_TYPE = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources";
+
+/** Gives a running container other limits. */
+export async function updateTask(client: GrpcClient, id: string, resources: OciResources): Promise<void> {
+  const value = Buffer.from(JSON.stringify(resources));
+  const request = { containerId: id, resources: { typeUrl: RESOURCES_TYPE, value } };
+  await client.unary(Tasks.method.update, request, DEADLINE).catch(ofRunc);
 }
 
 /** Takes an ended or never started process away, with its shim and mount. No error when there is none. */

@@ -212,6 +212,8 @@ export interface ContainerEvent {
   readonly container: ContainerState;
   /** With exec_create, exec_start and exec_die (which has the exit code). */
   readonly exec?: { readonly id: string; readonly args: readonly string[]; readonly exitCode?: number };
+  /** What else Docker says of it: a kill's `signal`, a rename's `oldName`. */
+  readonly details?: Readonly<Record<string, string>>;
 }
 
 type ContainerAction =
@@ -220,6 +222,7 @@ type ContainerAction =
   | "pause"
   | "unpause"
   | "rename"
+  | "update"
   | "die"
   | "oom"
   | "kill"
@@ -260,6 +263,8 @@ export interface Containers {
   /** All its processes stand still, or go on. Faults: "conflict" in Docker's words when it does not run, or does so already. */
   pause(id: string): Promise<void>;
   unpause(id: string): Promise<void>;
+  /** Lays these limits over its own, at once when it runs. Fault "invalid" in runc's words for what the kernel does not take. */
+  update(id: string, resources: Resources): Promise<void>;
   /** Stops it by SIGKILL if need be; takes file system, log and, unless told otherwise, anonymous volumes away. No error when it is gone. */
   remove(id: string, options?: { readonly keepVolumes?: boolean }): Promise<void>;
   /** Fault "unsupported" in Docker's words for a container whose log is not kept. */

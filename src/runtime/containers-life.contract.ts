@@ -60,6 +60,36 @@ export function containersLifeContract(name: string, make: () => Promise<Contain
       });
     });
 
+    test("limits can be changed, while it runs and before", async () => {
+      const { containers } = it;
+      const id = await polite();
+      await containers.update(id, { memoryBytes: 64 << 20, pids: 50 });
+      await containers.update(id, { pids: 60 });
+      const resources = { memoryBytes: 64 << 20, pids: 60 };
+      expect((await containers.get(id))?.config.resources).toMatchObject(resources);
+      const late = it.config("exit 4");
+      await containers.create(late, undefined, { deferred: true });
+      await containers.update(late.id, { memoryBytes: 32 << 20 });
+      await containers.start(late.id);
+      expect(await containers.wait(late.id, never)).toEqual({ exitCode: 4 });
+    });
+
+    test("events say which signal it was, and the name before", async () => {
+      const { containers } = it;
+      const id = await polite();
+      const { name = "" } = (await containers.get(id)) ?? {};
+      const told: unknown[] = [];
+      const quiet = containers.subscribe(({ action, details }) => told.push([action, details]));
+      await containers.rename(id, "renamed");
+      await containers.kill(id, "CONT");
+      await containers.stop(id, { graceMs: 1, signal: "WINCH" });
+      quiet();
+      expect(told.slice(0, 4)).toEqual([
+        ["rename", { oldName: `/${name}` }],
+        ...["18", "28", "9"].map((signal) => ["kill", { signal }]),
+      ]);
+    });
+
     test("what is paused stands still, goes on, and can be killed all the same", async () => {
       const { containers } = it;
       const id = await polite();

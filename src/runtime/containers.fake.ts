@@ -7,7 +7,7 @@ import type {
   FileContents,
   LogEntry,
   LogOptions,
-  ResolvedMount,
+  Resources,
 } from "./container.ts";
 import {
   alreadyPaused,
@@ -19,15 +19,12 @@ import {
   notRunning,
 } from "./container-faults.ts";
 import { checkFiles } from "./container-files.ts";
-import { allMounts } from "./container-mounts.ts";
-import type { FakeContainer } from "./fake-container.fake.ts";
+import { type FakeContainer, freshContainer } from "./fake-container.fake.ts";
 import { runFakeScript } from "./fake-script.fake.ts";
 import type { ExecConfig, ExecResult, Health, HealthStatus } from "./health.ts";
-import { mergeHealthCheck, probeOf } from "./health-check.ts";
 import { freshHealth, type RunProbe, watchHealth } from "./health-watch.ts";
 import type { Images } from "./image.ts";
 import { SIGKILL, signalNumber } from "./signals.ts";
-import { commandOf, imageProcessOf } from "./spec-process.ts";
 import { FakeStreams } from "./streams.fake.ts";
 
 const SIGNALLED = 128;
@@ -141,8 +138,17 @@ export class FakeContainers implements Containers {
   async rename(id: string, name: string): Promise<void> {
     const container = this.#require(id);
     this.#claimName({ id, name });
+    const oldName = container.state.name;
     container.state = { ...container.state, name, config: { ...container.state.config, name } };
-    this.#emit("rename", container);
+    this.#emit("rename", container, { details: { oldName: `/${oldName}` } });
+  }
+
+  async update(id: string, resources: Resources): Promise<void> {
+    const container = this.#require(id);
+    const { config } = container.state;
+    const wanted = { ...config, resources: { ...config.resources, ...resources } };
+    container.state = { ...container.state, config: wanted };
+    this.#emit("update", container);
   }
 
   async create(config: ContainerConfig, contents: FileContents = new Map()): Promise<void> {
@@ -150,32 +156,11 @@ export class FakeContainers implements Containers {
     const known = this.#all.get(config.id);
     if (known?.state.status === "created" && equal(known.state.config, config)) return;
     const { id: imageId, config: imageConfig } = await this.#images.resolve(config.image);
-    const image = imageProcessOf(imageConfig);
     checkFiles(config, contents);
     this.#claimName(config);
-    const { id, name, labels } = config;
-    const mounts = allMounts(config.mounts, image.volumes).map(
-      ({ type, source, target, readOnly }): ResolvedMount => ({ type, source, target, readOnly }),
-    );
-    const healthCheck = mergeHealthCheck(config.health, imageConfig);
-    const container: FakeContainer = {
-      state: {
-        ...{ id, name, labels, config, imageId, mounts },
-        status: "created",
-        createdAt: this.#clock.now(),
-        image: config.image,
-        command: commandOf(config, image),
-        logPath: config.logDriver === "none" ? "" : `/fake/${id}-json.log`,
-        ...(healthCheck !== undefined && { healthCheck }),
-      },
-      probe: probeOf(healthCheck, imageConfig),
-      stopSignal: signalNumber(config.stopSignal || image.stopSignal),
-      onStop: undefined,
-      entries: [],
-      ...{ files: new Set(), contents },
-      ...{ answer: undefined, probing: undefined },
-    };
-    this.#all.set(id, container);
+    const of = { contents, imageId, imageConfig, createdAt: this.#clock.now() };
+    const container = freshContainer(config, of);
+    this.#all.set(config.id, container);
     this.#emit("create", container);
   }
 
@@ -209,23 +194,23 @@ export class FakeContainers implements Containers {
     return { exitCode: container.state.exitCode ?? 0 };
   }
 
-  async stop(id: string, { graceMs }: { readonly graceMs: number }): Promise<void> {
+  async stop(
+    id: string,
+    { graceMs, signal }: { readonly graceMs: number; readonly signal?: string },
+  ): Promise<void> {
     const container = this.#require(id);
+    const number = signal === undefined ? container.stopSignal : signalNumber(signal);
     if (container.state.status !== "running") return;
-    this.#emit("kill", container);
-    if (container.onStop !== undefined) return this.exit(id, container.onStop);
-    await new Promise<void>((resolve) => this.#clock.after(graceMs, resolve));
-    this.exit(id, SIGNALLED + SIGKILL);
+    this.#signal(container, number);
+    this.#clock.after(graceMs, () => this.#killLate(id));
+    await this.wait(id, new AbortController().signal);
   }
 
   async kill(id: string, signal: string): Promise<void> {
     const container = this.#require(id);
     const number = signalNumber(signal);
     if (container.state.status !== "running") throw notRunning(id);
-    this.#emit("kill", container);
-    if (number === SIGKILL) this.exit(id, SIGNALLED + SIGKILL);
-    else if (number === container.stopSignal && container.onStop !== undefined)
-      this.exit(id, container.onStop);
+    this.#signal(container, number);
   }
 
   async pause(id: string): Promise<void> {
@@ -341,16 +326,30 @@ export class FakeContainers implements Containers {
     onStart: () => void,
   ): Promise<ExecResult> {
     const exec = { id: (this.#execs++).toString(16).padStart(64, "0"), args };
-    this.#emit("exec_create", container, exec);
+    this.#emit("exec_create", container, { exec });
     const { output, exitCode } = runFakeScript(args, container.files, "exec");
     onStart();
-    this.#emit("exec_start", container, exec);
+    this.#emit("exec_start", container, { exec });
     while (exitCode === undefined && !signal.aborted && container.state.status === "running") {
       await this.#change(signal).catch(() => {});
     }
     const code = exitCode ?? SIGNALLED + SIGKILL;
-    this.#emit("exec_die", container, { ...exec, exitCode: code });
+    this.#emit("exec_die", container, { exec: { ...exec, exitCode: code } });
     return { exitCode: code, output: output.map(({ line }) => `${line}\n`).join("") };
+  }
+
+  #killLate(id: string): void {
+    const container = this.#all.get(id);
+    if (container?.state.status === "running") this.#signal(container, SIGKILL);
+  }
+
+  /** Scripts listen to their stop signal alone. */
+  #signal(container: FakeContainer, number: number): void {
+    const { id } = container.state;
+    this.#emit("kill", container, { details: { signal: String(number) } });
+    if (number === SIGKILL) this.exit(id, SIGNALLED + SIGKILL);
+    else if (number === container.stopSignal && container.onStop !== undefined)
+      this.exit(id, container.onStop);
   }
 
   #require(id: string): FakeContainer {
@@ -370,8 +369,12 @@ export class FakeContainers implements Containers {
     if (fault !== undefined) throw fault;
   }
 
-  #emit(action: ContainerEvent["action"], { state }: FakeContainer, exec?: ContainerEvent["exec"]): void {
-    const event = { action, at: this.#clock.now(), container: state, ...(exec !== undefined && { exec }) };
+  #emit(
+    action: ContainerEvent["action"],
+    { state }: FakeContainer,
+    more: Pick<ContainerEvent, "exec" | "details"> = {},
+  ): void {
+    const event = { action, at: this.#clock.now(), container: state, ...more };
     for (const listener of this.#listeners) listener(event);
   }
 

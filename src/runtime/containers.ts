@@ -9,27 +9,21 @@ import type {
   FileContents,
   LogEntry,
   LogOptions,
+  Resources,
   Volumes,
 } from "./container.ts";
+import { ContainerControl } from "./container-control.ts";
 import type { ContainerEntry } from "./container-entry.ts";
 import { UNKNOWN_EXIT } from "./container-entry.ts";
 import { ContainerExecs } from "./container-exec.ts";
-import {
-  alreadyPaused,
-  logNotKept,
-  nameTaken,
-  noHealthCheck,
-  noSuchContainer,
-  notPaused,
-  notRunning,
-} from "./container-faults.ts";
+import { logNotKept, nameTaken, noHealthCheck, noSuchContainer, notRunning } from "./container-faults.ts";
 import { ContainerHealths } from "./container-health.ts";
 import { ContainerKeeper } from "./container-keeper.ts";
 import { type MakerParts, makeContainer, removeContainer, writeNames } from "./container-maker.ts";
-import { type SnapshotMounts, snapshotMounts, unlessGone, updateContainer } from "./container-store.ts";
+import { type SnapshotMounts, snapshotMounts, unlessGone } from "./container-store.ts";
 import { RunningStreams } from "./container-streams.ts";
 import { sweep } from "./container-sweep.ts";
-import { createTask, killTask, pauseTask, resumeTask, startTask } from "./container-task.ts";
+import { createTask, startTask } from "./container-task.ts";
 import { readLeftOutput } from "./exec-left.ts";
 import type { ExecConfig, ExecResult, HealthStatus } from "./health.ts";
 import type { Images } from "./image.ts";
@@ -78,6 +72,7 @@ export class ContainerdContainers implements Containers {
   readonly streams: ContainerStreams;
   readonly #execs: ContainerExecs;
   readonly #healths: ContainerHealths;
+  readonly #control: ContainerControl;
 
   private constructor(client: GrpcClient, maker: MakerParts, logs: Logs, keeper: ContainerKeeper) {
     const { clock, random, log } = maker;
@@ -95,6 +90,7 @@ export class ContainerdContainers implements Containers {
       log,
       stop: this.#stop.signal,
     });
+    this.#control = new ContainerControl({ client, keeper, machine: maker.machine });
     this.#healths = new ContainerHealths({ keeper, execs: this.#execs, clock, random, log });
     keeper.attend({
       started: (entry) => this.#healths.running(entry, false),
@@ -180,14 +176,7 @@ export class ContainerdContainers implements Containers {
   }
 
   rename(id: string, name: string): Promise<void> {
-    return this.#keeper.locked(id, async () => {
-      const entry = this.#keeper.require(id);
-      this.#claimName({ id, name });
-      const record = { ...entry.record, config: { ...entry.record.config, name } };
-      await updateContainer(this.#client, record);
-      entry.record = record;
-      this.#keeper.emit("rename", entry);
-    });
+    return this.#control.rename(id, name, () => this.#claimName({ id, name }));
   }
 
   start(id: string): Promise<number> {
@@ -208,39 +197,26 @@ export class ContainerdContainers implements Containers {
     const entry = this.#keeper.require(id);
     const number = signal === undefined ? entry.record.stopSignal : signalNumber(signal);
     if (entry.status !== "running") return;
-    await this.#kill(entry, number);
-    await this.#thaw(entry);
+    await this.#control.signal(entry, number);
+    await this.#control.thaw(entry);
     if (await this.#endsWithin(entry, graceMs)) return;
     await this.#killForGood(entry);
   }
 
-  async kill(id: string, signal: string): Promise<void> {
-    const entry = this.#keeper.require(id);
-    const number = signalNumber(signal);
-    if (entry.status !== "running") throw notRunning(id);
-    await this.#kill(entry, number);
-    if (number === SIGKILL) await this.#thaw(entry);
+  kill(id: string, signal: string): Promise<void> {
+    return this.#control.kill(id, signal);
   }
 
   pause(id: string): Promise<void> {
-    return this.#keeper.locked(id, async () => {
-      const entry = this.#keeper.require(id);
-      if (entry.status !== "running") throw notRunning(id);
-      if (entry.isPaused) throw alreadyPaused(id);
-      await pauseTask(this.#client, id);
-      entry.isPaused = true;
-      this.#keeper.emit("pause", entry);
-    });
+    return this.#control.pause(id);
   }
 
   unpause(id: string): Promise<void> {
-    return this.#keeper.locked(id, async () => {
-      const entry = this.#keeper.require(id);
-      if (entry.status !== "running") throw notRunning(id);
-      if (!entry.isPaused) throw notPaused(id);
-      await this.#thaw(entry);
-      this.#keeper.emit("unpause", entry);
-    });
+    return this.#control.unpause(id);
+  }
+
+  update(id: string, resources: Resources): Promise<void> {
+    return this.#control.update(id, resources);
   }
 
   async remove(id: string, { keepVolumes = false }: { readonly keepVolumes?: boolean } = {}): Promise<void> {
@@ -356,20 +332,8 @@ export class ContainerdContainers implements Containers {
     }
   }
 
-  async #kill(entry: ContainerEntry, signal: number): Promise<void> {
-    if (await killTask(this.#client, entry.id, signal)) this.#keeper.emit("kill", entry);
-  }
-
-  /** Processes that stand still do not die either. */
-  async #thaw(entry: ContainerEntry): Promise<void> {
-    if (!entry.isPaused) return;
-    await resumeTask(this.#client, entry.id);
-    entry.isPaused = false;
-  }
-
   async #killForGood(entry: ContainerEntry): Promise<void> {
-    await this.#kill(entry, SIGKILL);
-    await this.#thaw(entry);
+    await this.#control.signal(entry, SIGKILL);
     if (await this.#endsWithin(entry, KILL_MS)) return;
     throw new Fault("timeout", `cannot stop container ${entry.id}: it does not die of SIGKILL`);
   }

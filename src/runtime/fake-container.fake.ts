@@ -1,8 +1,13 @@
-import type { ContainerConfig, ContainerState, FileContents, LogEntry } from "./container.ts";
+import type { Instant } from "../lib/index.ts";
+import type { Digest } from "../registry/index.ts";
+import type { ContainerConfig, ContainerState, FileContents, LogEntry, ResolvedMount } from "./container.ts";
+import { allMounts } from "./container-mounts.ts";
 import type { ExecResult } from "./health.ts";
-import type { Probe } from "./health-check.ts";
+import { mergeHealthCheck, type Probe, probeOf } from "./health-check.ts";
+import { signalNumber } from "./signals.ts";
+import { commandOf, imageProcessOf } from "./spec-process.ts";
 
-/** One of FakeContainers', with what is to be known of it beside its state. */
+/** One container of FakeContainers. */
 export interface FakeContainer {
   state: ContainerState;
   readonly stopSignal: number;
@@ -18,4 +23,38 @@ export interface FakeContainer {
   /** What its probes say, whatever they run. */
   answer: ExecResult | undefined;
   probing: AbortController | undefined;
+}
+
+/** One that was made just now. Faults "invalid" as a real one. */
+export function freshContainer(
+  config: ContainerConfig,
+  of: {
+    readonly contents: FileContents;
+    readonly imageId: Digest;
+    readonly imageConfig: Readonly<Record<string, unknown>>;
+    readonly createdAt: Instant;
+  },
+): FakeContainer {
+  const { id, name, labels } = config;
+  const image = imageProcessOf(of.imageConfig);
+  const mounts = allMounts(config.mounts, image.volumes).map(
+    ({ type, source, target, readOnly }): ResolvedMount => ({ type, source, target, readOnly }),
+  );
+  const healthCheck = mergeHealthCheck(config.health, of.imageConfig);
+  return {
+    state: {
+      ...{ id, name, labels, config, imageId: of.imageId, mounts, createdAt: of.createdAt },
+      status: "created",
+      image: config.image,
+      command: commandOf(config, image),
+      logPath: config.logDriver === "none" ? "" : `/fake/${id}-json.log`,
+      ...(healthCheck !== undefined && { healthCheck }),
+    },
+    probe: probeOf(healthCheck, of.imageConfig),
+    stopSignal: signalNumber(config.stopSignal || image.stopSignal),
+    onStop: undefined,
+    entries: [],
+    ...{ files: new Set(), contents: of.contents },
+    ...{ answer: undefined, probing: undefined },
+  };
 }

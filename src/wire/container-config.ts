@@ -137,6 +137,11 @@ export function hostConfigToWire(container: ContainerInfo): Record<string, unkno
     Runtime: "io.containerd.runc.v2",
     ...(config.init !== undefined && { Init: config.init }),
     ...(run?.spec.machine !== undefined && machineToWire(run.spec.machine)),
+    CpuShares: resources.cpuShares ?? 0,
+    CpusetCpus: resources.cpusetCpus ?? "",
+    CpusetMems: resources.cpusetMems ?? "",
+    // As with Docker, as much swap as memory unless it was said.
+    MemorySwap: resources.memorySwapBytes ?? (resources.memoryBytes ?? 0) * 2,
   };
 }
 

@@ -25,7 +25,7 @@ export { programStartFromWire, programToWire, programWordsFromWire } from "./pro
 export { pruneTest } from "./prune.ts";
 export * from "./pull.ts";
 export { graceOf, runSpecFromWire } from "./run-spec.ts";
-export { restartFromWire } from "./run-update.ts";
+export { runChangeFromWire } from "./run-update.ts";
 export * from "./secret.ts";
 export * from "./service.ts";
 export { serviceSpecFromWire, serviceSpecToWire } from "./service-spec.ts";

@@ -1,27 +1,46 @@
 import { z } from "zod";
-import type { RestartRule } from "../model/index.ts";
-import { goStruct, maybe, readJson, text, unserved } from "./json.ts";
+import type { RunChange } from "../model/index.ts";
+import { goStruct, maybe, natural, readJson, text, unserved, whole } from "./json.ts";
 import { restartSchema } from "./run-host-config.ts";
+import { checkLimits, machineFields } from "./run-machine.ts";
 
-/** Limits of a container (moby api/types/container Resources): `docker update` sends them all, empty where nothing was said. */
-const LIMITS =
-  "CpuShares Memory NanoCpus CgroupParent BlkioWeight BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps BlkioDeviceReadIOps BlkioDeviceWriteIOps CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime CpusetCpus CpusetMems Devices DeviceCgroupRules DeviceRequests KernelMemory KernelMemoryTCP MemoryReservation MemorySwap MemorySwappiness OomKillDisable PidsLimit Ulimits CpuCount CpuPercent IOMaximumIOps IOMaximumBandwidth";
+/** Limits that are not changed here (moby api/types/container Resources): `docker update` sends them all, empty where nothing was said. */
+const UNSERVED =
+  "CgroupParent BlkioWeight BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps BlkioDeviceReadIOps BlkioDeviceWriteIOps CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime Devices DeviceCgroupRules DeviceRequests KernelMemory KernelMemoryTCP MemorySwappiness OomKillDisable Ulimits CpuCount CpuPercent IOMaximumIOps IOMaximumBandwidth";
+
+const { CpuShares, CpusetCpus, CpusetMems, MemorySwap } = machineFields;
 
 const schema = goStruct({
   RestartPolicy: z.unknown().optional(),
-  ...Object.fromEntries(
-    LIMITS.split(" ").map((name) => [
+  ...{ CpuShares, CpusetCpus, CpusetMems, MemorySwap },
+  ...{ Memory: natural, MemoryReservation: natural, NanoCpus: natural, PidsLimit: whole },
+  ...(Object.fromEntries(
+    UNSERVED.split(" ").map((name) => [
       name,
       unserved(`cannot change ${name} of a container: it is not supported yet`),
     ]),
-  ),
+  ) as Record<never, z.ZodType<undefined>>),
 });
 
 const said = maybe(z.looseObject({ Name: text }));
 
-/** The restart rule in the body of POST /containers/{id}/update; undefined when it says none. */
-export function restartFromWire(body: unknown): RestartRule | undefined {
-  const policy = readJson(schema, body, "update")["RestartPolicy"];
-  if ((readJson(said, policy, "update")?.Name ?? "") === "") return undefined;
-  return readJson(restartSchema, policy, "update");
+/** Reads the body of POST /containers/{id}/update: zeros and empty words change nothing. Faults as those of a new container. */
+export function runChangeFromWire(body: unknown): RunChange {
+  const wire = readJson(schema, body, "update");
+  const { Memory, MemoryReservation, NanoCpus, PidsLimit } = wire;
+  checkLimits({ ...wire, MemorySwap: Memory === 0 ? 0 : wire.MemorySwap }, Memory);
+  const hasRule = (readJson(said, wire.RestartPolicy, "update")?.Name ?? "") !== "";
+  return {
+    ...(hasRule && { restart: readJson(restartSchema, wire.RestartPolicy, "update") }),
+    limits: {
+      ...(Memory > 0 && { memoryBytes: Memory }),
+      ...(MemoryReservation > 0 && { memoryReservationBytes: MemoryReservation }),
+      ...(wire.MemorySwap !== 0 && { memorySwapBytes: wire.MemorySwap }),
+      ...(NanoCpus > 0 && { nanoCpus: NanoCpus }),
+      ...(PidsLimit > 0 && { pids: PidsLimit }),
+      ...(wire.CpuShares > 0 && { cpuShares: wire.CpuShares }),
+      ...(wire.CpusetCpus !== "" && { cpusetCpus: wire.CpusetCpus }),
+      ...(wire.CpusetMems !== "" && { cpusetMems: wire.CpusetMems }),
+    },
+  };
 }

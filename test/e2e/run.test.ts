@@ -166,3 +166,38 @@ test("a container is let into its machine as far as it is asked for, and inspect
   const refused = await node.try("1", "run", "-d", "--link", "deep", "busybox", "true");
   expect(refused.stderr).toContain("cannot use --link: networks give names");
 });
+
+test("limits and the restart rule are changed while it runs; events tell what was done", async () => {
+  const since = String(Math.floor(Date.now() / 1000) - 1);
+  await docker("run", "-d", "--name", "small", "-m", "32m", "busybox", "sh", "-c", POLITE);
+  await docker(
+    "update",
+    "-m",
+    "64m",
+    "--memory-swap",
+    "128m",
+    "--pids-limit",
+    "40",
+    "--restart",
+    "always",
+    "small",
+  );
+  expect(
+    await show(
+      "small",
+      "{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.Name}}",
+    ),
+  ).toBe("67108864 40 always");
+  const refused = await node.try("1", "update", "-m", "256m", "small");
+  expect(refused.stderr).toContain("Memory limit should be smaller than already set memoryswap limit");
+  await docker("rename", "small", "tiny");
+  await docker("kill", "-s", "TERM", "tiny");
+  await docker("wait", "tiny");
+  const format = "{{.Action}} {{.Actor.Attributes.signal}} {{.Actor.Attributes.oldName}}";
+  const until = String(Math.ceil(Date.now() / 1000) + 1);
+  const filter = ["--filter", "type=container", "--filter", "container=tiny"];
+  const told = await docker("events", "--since", since, "--until", until, ...filter, "--format", format);
+  const lines = told.split("\n").map((line) => line.replaceAll("<no value>", "").trim());
+  expect(lines).toContain("rename  /small");
+  expect(lines).toContain("kill 15");
+});

@@ -1,5 +1,5 @@
 import { Fault } from "../../lib/index.ts";
-import { graceOf, parseFilters, pruneTest, restartFromWire, runSpecFromWire } from "../../wire/index.ts";
+import { graceOf, parseFilters, pruneTest, runChangeFromWire, runSpecFromWire } from "../../wire/index.ts";
 import type { Backends, StopWords, WaitCondition } from "../backends.ts";
 import { type ApiRequest, type ApiResponse, empty, flag, json, param, type Route, stream } from "../route.ts";
 import { checkAttachable } from "./network-connect.ts";
@@ -66,9 +66,7 @@ async function rename(request: ApiRequest, { containers }: Backends): Promise<Ap
 }
 
 async function update(request: ApiRequest, { containers }: Backends): Promise<ApiResponse> {
-  const rule = restartFromWire(await request.json());
-  if (rule !== undefined) await containers.setRestart(param(request, "id"), rule);
-  else await containers.get(param(request, "id"));
+  await containers.update(param(request, "id"), runChangeFromWire(await request.json()));
   return json(200, { Warnings: null });
 }
 
