@@ -243,6 +243,30 @@ test("an image that has moved in its registry is an update", async () => {
   );
 });
 
+test("logins go along only when told to, and an update keeps those a service has", async () => {
+  const login = { username: "ann", password: "a:b", serveraddress: "reg.test:5000" };
+  const auth = Buffer.from(`${login.username}:${login.password}`).toString("base64");
+  write("config.json", JSON.stringify({ auths: { "reg.test:5000": { auth } } }));
+  write("stack.yml", "services: { web: { image: 'reg.test:5000/app:1' }, pub: { image: 'nginx:1' } }");
+  cluster.env["DOCKER_CONFIG"] = folder;
+  const held = () => {
+    const services = [...(cluster.cluster.store?.view.all("service") ?? [])];
+    const auths = services.map(({ spec }) => [spec.name, spec.task.container.registryAuth] as const);
+    return Object.fromEntries(
+      auths.map(([name, one]) => [name, one && JSON.parse(Buffer.from(one, "base64url").toString())]),
+    );
+  };
+  await tell("deploy");
+  expect(held()).toEqual({ blog_web: undefined, blog_pub: undefined });
+  write("stack.yml", "services: { web: { image: 'reg.test:5000/app:2' }, pub: { image: 'nginx:2' } }");
+  const { out, err } = await tell("deploy", "--with-registry-auth");
+  expect(held()).toEqual({ blog_web: login, blog_pub: undefined });
+  expect(out + err).not.toContain("a:b");
+  write("stack.yml", "services: { web: { image: 'reg.test:5000/app:3' }, pub: { image: 'nginx:2' } }");
+  await tell("deploy");
+  expect(held()).toMatchObject({ blog_web: login });
+});
+
 test("docker stack rm removes what ours deployed", async () => {
   write("stack.yml", BLOG);
   write("password.txt", "first");

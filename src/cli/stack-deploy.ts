@@ -1,6 +1,7 @@
 import type { EngineClient } from "../client/index.ts";
 import type { Dependency, Json, StackPlan, StackStep } from "../compose/index.ts";
 import { type Clock, Fault, sleep } from "../lib/index.ts";
+import type { RegistryLogins } from "./registry-logins.ts";
 import { type ImageFacts, imageOf, ofStack } from "./stack-objects.ts";
 import {
   isSettled,
@@ -18,6 +19,8 @@ export interface DeployParts {
   readonly clock: Clock;
   readonly images: ReadonlyMap<string, ImageFacts>;
   readonly signal: AbortSignal;
+  /** Whose credentials go along with services; undefined: nobody's, and services keep those they have. */
+  readonly logins: RegistryLogins | undefined;
   say(line: string): void;
 }
 
@@ -72,12 +75,10 @@ export class Deployment {
     const { client, say } = this.#parts;
     for (const dependency of step.after) await this.#waitFor(step, dependency);
     const body = this.#sent(step.body ?? {}, ids);
-    if (step.verb === "create") await client.post("/services/create", body);
-    else
-      await client.post(`/services/${step.id}/update`, body, {
-        version: step.version ?? 0,
-        registryAuthFrom: "spec",
-      });
+    const headers = this.#parts.logins?.headersFor(imageOf(step.body ?? {})) ?? {};
+    const query = { version: step.version ?? 0, registryAuthFrom: "spec" };
+    if (step.verb === "create") await client.post("/services/create", body, {}, headers);
+    else await client.post(`/services/${step.id}/update`, body, query, headers);
     say(`service ${step.name}: ${step.verb}d`);
   }
 

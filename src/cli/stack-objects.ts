@@ -1,5 +1,6 @@
 import type { EngineClient } from "../client/index.ts";
 import { type Json, NAMESPACE, type Stack, type StackObjects } from "../compose/index.ts";
+import type { RegistryLogins } from "./registry-logins.ts";
 
 /** What docker's own stack commands filter by. */
 export const ofStack = (name: string): Json => ({ label: { [`${NAMESPACE}=${name}`]: true } });
@@ -31,6 +32,7 @@ interface Distribution {
 export async function readImages(
   client: EngineClient,
   stack: Stack,
+  logins: RegistryLogins,
   warn: (sentence: string) => void,
 ): Promise<ReadonlyMap<string, ImageFacts>> {
   const images = new Set(
@@ -38,7 +40,11 @@ export async function readImages(
   );
   const asked = [...images].map(async (image): Promise<[string, ImageFacts][]> => {
     try {
-      const { Descriptor, Platforms = [] } = await client.get<Distribution>(`/distribution/${image}/json`);
+      const { Descriptor, Platforms = [] } = await client.get<Distribution>(
+        `/distribution/${image}/json`,
+        {},
+        logins.headersFor(image),
+      );
       const platforms = Platforms.map(({ architecture = "", os = "" }) => ({
         Architecture: architecture,
         OS: os,

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { EngineClient } from "../client/index.ts";
 import { formatProblem, type Problem, planStack, type StackPlan } from "../compose/index.ts";
 import { type Clock, Fault, messageOf } from "../lib/index.ts";
+import { RegistryLogins } from "./registry-logins.ts";
 import { Deployment } from "./stack-deploy.ts";
 import { type FileWords, readContents, readStackFiles } from "./stack-files.ts";
 import { type ImageFacts, readImages, readObjects } from "./stack-objects.ts";
@@ -20,6 +21,7 @@ STACK is the stack's name; else the file's \`name\`.
     --profile NAME     turn a profile on; * for all
     --prune            remove services that the files no longer name
     --resolve-image    always (default): pin what the registry has now; never: leave tags to the nodes
+    --with-registry-auth  deploy: give services what \`docker login\` left, so that nodes may pull
     --detach           deploy: do not wait until all is healthy (dependencies are still waited for)
     --timeout SECONDS  deploy, rm: give up waiting (default 300)
     --host ADDRESS     the daemon; else $DOCKER_HOST, else unix:///run/shoal/docker.sock`;
@@ -37,6 +39,9 @@ interface Words extends FileWords {
   readonly prune: boolean;
   readonly resolve: boolean;
   readonly detach: boolean;
+  readonly logins: RegistryLogins;
+  /** Services get the logins, so that nodes may pull. */
+  readonly lend: boolean;
   readonly timeoutMs: number;
   readonly client: EngineClient;
 }
@@ -54,7 +59,7 @@ export async function stackCommand(args: readonly string[], parts: StackParts): 
   const contents = readContents(stack);
   const objects = await readObjects(words.client, stack.name);
   const warn = (sentence: string) => parts.err(`warning: ${sentence}\n`);
-  const images = words.resolve ? await readImages(words.client, stack, warn) : NO_IMAGES;
+  const images = words.resolve ? await readImages(words.client, stack, words.logins, warn) : NO_IMAGES;
   const digests = new Map([...images].map(([image, { digest }]) => [image, digest]));
   const prune = words.prune || words.verb === "diff";
   const plan = planStack(stack, objects, contents, { prune, digests });
@@ -73,8 +78,10 @@ async function deploy(
   { clock, out }: StackParts,
 ): Promise<void> {
   const say = (line: string) => out(`${line}\n`);
+  const logins = words.lend ? words.logins : undefined;
+  const parts = { client: words.client, clock, images, logins, say };
   await timed(words, clock, (signal) =>
-    new Deployment(plan, { client: words.client, clock, images, signal, say }).run({ wait: !words.detach }),
+    new Deployment(plan, { ...parts, signal }).run({ wait: !words.detach }),
   );
   say(`stack ${plan.stack}: ${words.detach ? "deployed" : "all services are up"}`);
 }
@@ -111,6 +118,7 @@ const options = {
   profile: many,
   prune: { type: "boolean" },
   "resolve-image": { type: "string" },
+  "with-registry-auth": { type: "boolean" },
   detach: { type: "boolean", short: "d" },
   timeout: { type: "string" },
   host: { type: "string" },
@@ -136,6 +144,8 @@ function readWords([verb = "", ...args]: readonly string[], env: NodeJS.ProcessE
     prune: values.prune ?? false,
     resolve: resolve === "always",
     detach: values.detach ?? false,
+    logins: RegistryLogins.read(env),
+    lend: values["with-registry-auth"] ?? false,
     timeoutMs: seconds * 1000,
     client: new EngineClient(values.host ?? env["DOCKER_HOST"]),
   };

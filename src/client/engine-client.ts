@@ -14,6 +14,9 @@ const KINDS: Readonly<Record<number, FaultKind>> = {
   503: "unavailable",
 };
 
+type Query = Readonly<Record<string, unknown>>;
+type Headers = Readonly<Record<string, string>>;
+
 interface Door {
   readonly socketPath?: string;
   readonly host?: string;
@@ -31,22 +34,23 @@ export class EngineClient {
     this.#door = doorOf(where);
   }
 
-  get<T>(path: string, query: Readonly<Record<string, unknown>> = {}): Promise<T> {
-    return this.#ask<T>("GET", `${path}${queryOf(query)}`);
+  get<T>(path: string, query: Query = {}, headers: Headers = {}): Promise<T> {
+    return this.#ask<T>("GET", `${path}${queryOf(query)}`, headers);
   }
 
-  post<T>(path: string, body: unknown, query: Readonly<Record<string, unknown>> = {}): Promise<T> {
-    return this.#ask<T>("POST", `${path}${queryOf(query)}`, body);
+  post<T>(path: string, body: unknown, query: Query = {}, headers: Headers = {}): Promise<T> {
+    return this.#ask<T>("POST", `${path}${queryOf(query)}`, headers, body);
   }
 
   delete(path: string): Promise<void> {
-    return this.#ask<void>("DELETE", path);
+    return this.#ask<void>("DELETE", path, {});
   }
 
   /** The daemon's words as a Fault of the answer's kind; "unavailable" when none answers. */
-  #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  #ask<T>(method: string, path: string, more: Headers, body?: unknown): Promise<T> {
     const sent = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-    const headers = sent && { "content-type": "application/json", "content-length": sent.length };
+    const about = sent && { "content-type": "application/json", "content-length": sent.length };
+    const headers = { ...more, ...about };
     return new Promise((resolve, reject) => {
       const refuse = (error: Error) =>
         reject(new Fault("unavailable", `cannot reach a daemon at ${this.#where}: ${error.message}`));
@@ -55,7 +59,7 @@ export class EngineClient {
         method,
         path,
         timeout: TIMEOUT_MS,
-        ...(headers && { headers }),
+        headers,
       };
       const asking = request(options, (response) => {
         const chunks: Buffer[] = [];
@@ -83,7 +87,7 @@ function doorOf(where: string): Door {
   throw new Fault("invalid", `cannot ask ${where}: an address is unix:///path or tcp://host:port`);
 }
 
-function queryOf(query: Readonly<Record<string, unknown>>): string {
+function queryOf(query: Query): string {
   const words = Object.entries(query).map(
     ([name, value]) =>
       `${name}=${encodeURIComponent(typeof value === "object" ? JSON.stringify(value) : String(value))}`,

@@ -15,6 +15,8 @@ export interface Told {
 export class StackCluster {
   readonly cluster: ApiCluster;
   readonly daemon: ApiDaemon;
+  /** The environment of `shoal stack`. */
+  readonly env: Record<string, string> = {};
 
   private constructor(cluster: ApiCluster, daemon: ApiDaemon) {
     this.cluster = cluster;
@@ -49,7 +51,7 @@ export class StackCluster {
     const err: string[] = [];
     const parts = {
       clock: systemClock,
-      env: { DOCKER_HOST: this.host },
+      env: { ...this.env, DOCKER_HOST: this.host },
       out: (text: string) => void out.push(text),
       err: (text: string) => void err.push(text),
     };
