@@ -1,11 +1,12 @@
-import { requireCidr } from "../lib/index.ts";
+import { remembered, requireCidr } from "../lib/index.ts";
 import type { Link, Namespace, NftTable, Route } from "../netstate/index.ts";
 import { type GatewayLayout, macOf } from "./addresses.ts";
+import { Derived } from "./derived.ts";
 import type { NetworkFacts, PortFact, TaskFact } from "./facts.ts";
 import { hostChains } from "./host-chains.ts";
 import { type Names, netnsNameOf, sandboxNameOf } from "./names.ts";
 import { sortBy } from "./ordered-list.ts";
-import { byPort, type Survey } from "./survey.ts";
+import { byPort, type Service, type Survey } from "./survey.ts";
 import type { TaskPlan } from "./task-sandbox.ts";
 
 export interface HostPlan {
@@ -143,9 +144,14 @@ function peersOf({ self, nodes }: NetworkFacts): string[] {
 }
 
 /** Ports of the mesh as elements of a set. */
-export function publishedPorts({ ingress }: HostPlan): string[] {
-  return sortBy(ingress?.services.flatMap((service) => service.ports) ?? [], byPort).map(portKey);
+export function publishedPorts({ ingress }: HostPlan): readonly string[] {
+  return ingress === undefined ? [] : sortedPorts(PORTS.of(ingress.services));
 }
+
+const PORTS = new Derived(({ ports }: Service): readonly PortFact[] => ports);
+const sortedPorts = remembered((ports: readonly PortFact[]): readonly string[] =>
+  sortBy(ports, byPort).map(portKey),
+);
 
 /** The task's ports at all of the host's addresses as elements of a map, to its address on the gateway leg. */
 export function hostPorts({ hostPorts: ports }: TaskFact, address: string): [string, string][] {

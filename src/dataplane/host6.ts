@@ -52,7 +52,7 @@ function guestsOf(names: Names, { tasks }: HostPlan): Guest[] {
   );
 }
 
-function meshPorts(plan: HostPlan): string[] {
+function meshPorts(plan: HostPlan): readonly string[] {
   return plan.ingress?.six === undefined ? [] : publishedPorts(plan);
 }
 

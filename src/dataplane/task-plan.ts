@@ -1,3 +1,4 @@
+import { remembered } from "../lib/index.ts";
 import { address6Of, embed, sideOf } from "./addresses6.ts";
 import { bridgeLegs, bridgeSide6 } from "./bridges.ts";
 import type { BridgeFact, NetworkFact, NetworkFacts, NodeSettings, ServiceFact, TaskFact } from "./facts.ts";
@@ -13,7 +14,7 @@ export function planTasks(facts: NetworkFacts): TaskPlan[] {
   const onNode = facts.nodes.find((node) => node.id === facts.self.nodeId)?.addresses ?? {};
   const networks = new Map(facts.networks.map((network) => [network.id, network]));
   const bridges = new Map(facts.bridges?.map((bridge) => [bridge.id, knownBridge(facts.self, bridge)]));
-  const datagrams = new Set(facts.services.filter(publishesUdp).map(({ id }) => id));
+  const datagrams = publishersOfUdp(facts.services);
   const ground = { self: facts.self, networks, bridges, onNode, datagrams };
   return sortBy(facts.tasks, (task) => task.taskId).map((task) => planTask(task, ground));
 }
@@ -28,6 +29,10 @@ interface Ground {
 }
 
 const publishesUdp = ({ ports }: ServiceFact): boolean => ports.some(({ protocol }) => protocol === "udp");
+const publishersOfUdp = remembered(
+  (services: readonly ServiceFact[]): ReadonlySet<string> =>
+    new Set(services.filter(publishesUdp).map(({ id }) => id)),
+);
 
 /** Without what the node cannot carry. */
 function knownBridge(self: NodeSettings, bridge: BridgeFact): BridgeFact {
