@@ -134,7 +134,13 @@ export class Deployment {
     const filters = ofStack(this.#plan.stack);
     const services = await this.#parts.client.get<ServiceJson[]>("/services", { filters, status: true });
     const tasks = await this.#tasks({ "_up-to-date": { true: true } });
-    return services.map((service) => stateOf(service, tasks, this.#old));
+    return services.map((service) => stateOf(this.#asOfNow(service), tasks, this.#old));
+  }
+
+  /** Without what became of an update before this deployment: that of a service which stays as it is. */
+  #asOfNow(service: ServiceJson): ServiceJson {
+    const { UpdateStatus: _, ...rest } = service;
+    return this.#plan.unchanged.includes(String(service.Spec["Name"])) ? rest : service;
   }
 
   #tasks(more: Json): Promise<TaskJson[]> {
