@@ -93,7 +93,7 @@ timeout --foreground "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu ma
   -nodefaults -display none -serial stdio -monitor none -no-reboot -nic none \
   -kernel "$cache"/kernel/boot/vmlinuz-* -initrd "$cache/initrd.gz" -append "console=ttyS0 quiet loglevel=3 panic=-1" \
   -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
-  -virtfs local,path="$out",mount_tag=out,security_model=none,multidevs=remap </dev/null | tr -d '\r' || status=$?
+  -virtfs local,path="$out",mount_tag=out,security_model=none,multidevs=remap </dev/null | sed -u 's/\r//g' || status=$?
 [[ -e $out/.rc ]] && exit "$(cat "$out/.rc")"
 ((status == 124)) && { echo "vm: out of time after $limit seconds" >&2; exit 124; }
 echo "vm: the guest ended without an exit status" >&2
