@@ -225,6 +225,8 @@ export interface ContainerBackend {
   kill(ref: string, signal: string): Promise<void>;
   pause(ref: string): Promise<void>;
   unpause(ref: string): Promise<void>;
+  /** Its processes as ps(1) of its machine shows them with these arguments. Faults: "conflict" when it does not run; ps's own words. */
+  top(ref: string, args: string, signal: AbortSignal): Promise<ProcessList>;
   rename(ref: string, name: string): Promise<void>;
   update(ref: string, change: RunChange): Promise<void>;
   remove(ref: string, how: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
@@ -246,6 +248,12 @@ export interface ProgramBackend {
   /** Resolves when it runs, with its end. Faults "invalid" in runc's words when it cannot. */
   start(id: string, io: StreamIo, size?: TerminalSize): Promise<{ readonly ended: Promise<number> }>;
   resize(id: string, size: TerminalSize): Promise<void>;
+}
+
+/** A table of processes. */
+export interface ProcessList {
+  readonly titles: readonly string[];
+  readonly processes: readonly (readonly string[])[];
 }
 
 /** What a stop may say: the container's own words when absent. */

@@ -6,6 +6,7 @@ import type {
   ContainerInfo,
   LogLine,
   LogQuery,
+  ProcessList,
   StopWords,
   WaitCondition,
 } from "./backends.ts";
@@ -150,6 +151,12 @@ export class FakeContainers implements ContainerBackend {
 
   async pause(ref: string): Promise<void> {
     this.put({ ...this.#require(ref), paused: true });
+  }
+
+  async top(ref: string, args: string): Promise<ProcessList> {
+    const { id, status } = this.#require(ref);
+    if (status !== "running") throw new Fault("conflict", `container ${id} is not running`);
+    return { titles: ["PID", "CMD"], processes: [["1", `ps ${args}`]] };
   }
 
   async unpause(ref: string): Promise<void> {

@@ -5,6 +5,7 @@ import { Fault, requireCidr, requireCidr6 } from "../lib/index.ts";
 import { HOST_NETWORK } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
 import type { EventHub } from "./event-hub.ts";
+import { listProcesses } from "./process-list.ts";
 
 /** Where a container is that has no network namespace of its own. */
 const HOST_PLACE: ContainerInfo["networks"][number] = {
@@ -22,6 +23,8 @@ export interface ContainerBackendParts {
   /** Those made by hand. */
   readonly engine: Engine;
   readonly programs: Programs;
+  /** Of all that runs in a container. */
+  pidsOf(id: string): Promise<number[]>;
   /** What the node's network is built from now. */
   facts(): NetworkFacts | undefined;
 }
@@ -31,6 +34,7 @@ export function containerBackend({
   containers,
   engine,
   programs,
+  pidsOf,
   facts,
 }: ContainerBackendParts): ContainerBackend {
   const info = (state: ContainerState): ContainerInfo => {
@@ -55,6 +59,7 @@ export function containerBackend({
     restart: async (ref, how) => engine.restart(await idOf(ref), how),
     kill: async (ref, signal) => engine.kill(await idOf(ref), signal),
     pause: async (ref) => engine.pause(await idOf(ref)),
+    top: async (ref, args, signal) => listProcesses(await pidsOf(await idOf(ref)), args, signal),
     unpause: async (ref) => engine.unpause(await idOf(ref)),
     rename: async (ref, name) => engine.rename(await idOf(ref), name),
     update: async (ref, change) => engine.update(await idOf(ref), change),

@@ -25,6 +25,7 @@ import { RunningStreams } from "./container-streams.ts";
 import { sweep } from "./container-sweep.ts";
 import { createTask, startTask } from "./container-task.ts";
 import { readLeftOutput } from "./exec-left.ts";
+import { listPids } from "./exec-task.ts";
 import type { ExecConfig, ExecResult, HealthStatus } from "./health.ts";
 import type { Images } from "./image.ts";
 import { type ContainerdAddress, connectContainerd } from "./image-client.ts";
@@ -213,6 +214,12 @@ export class ContainerdContainers implements Containers {
 
   unpause(id: string): Promise<void> {
     return this.#control.unpause(id);
+  }
+
+  /** Pids, as its machine counts them, of all that runs in it. Fault "conflict" when it does not run. */
+  async pids(id: string): Promise<number[]> {
+    if (this.#keeper.require(id).status !== "running") throw notRunning(id);
+    return listPids(this.#client, id);
   }
 
   update(id: string, resources: Resources): Promise<void> {

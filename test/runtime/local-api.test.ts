@@ -112,6 +112,7 @@ beforeAll(async () => {
     },
     networks: new FakeLocalNetworks(),
     containers: containerBackend({
+      pidsOf: (id) => containers.pids(id),
       containers,
       engine,
       programs: new Programs({ containers, clock, random }),
@@ -422,10 +423,13 @@ test("streams: run in the foreground, its input, exec with exit codes and with a
     execFile("script", ["-qec", line, "/dev/null"], { env }, (_, stdout) => resolve(stdout));
   });
   expect(typed).toContain("a terminal, xterm");
+  expect(await says("top", "stays", "-eo", "pid,comm")).toMatch(/^PID +COMMAND\n\d+ +cat$/);
+  expect(await refuses("top", "stays", "-o", "ppid=PID")).toContain('specifying "ppid=PID" is not allowed');
   const attached = docker(["attach", "--no-stdin", "stays"]);
   await says("exec", "stays", "sh", "-c", ":");
   await says("kill", "stays");
   expect((await attached).code).toBe(137);
+  expect(await refuses("top", "stays")).toMatch(/container [0-9a-f]{64} is not running/);
   await says("rm", "stays");
 });
 

@@ -58,6 +58,13 @@ async function unpause(request: ApiRequest, { containers }: Backends): Promise<A
   return empty(204);
 }
 
+/** GET /containers/{id}/top: `ps_args`, Docker's "-ef" when absent. */
+async function top(request: ApiRequest, { containers }: Backends): Promise<ApiResponse> {
+  const args = request.query.get("ps_args") || "-ef";
+  const { titles, processes } = await containers.top(param(request, "id"), args, request.signal);
+  return json(200, { Titles: titles, Processes: processes });
+}
+
 async function rename(request: ApiRequest, { containers }: Backends): Promise<ApiResponse> {
   const name = request.query.get("name") ?? "";
   if (name === "") throw new Fault("invalid", "Neither old nor new names may be empty");
@@ -131,6 +138,7 @@ export const containerLifeRoutes: readonly Route[] = [
   { method: "POST", path: "/containers/:id/kill", handle: kill },
   { method: "POST", path: "/containers/:id/pause", handle: pause },
   { method: "POST", path: "/containers/:id/unpause", handle: unpause },
+  { method: "GET", path: "/containers/:id/top", handle: top },
   { method: "POST", path: "/containers/:id/rename", handle: rename },
   { method: "POST", path: "/containers/:id/update", handle: update },
   { method: "POST", path: "/containers/:id/wait", handle: wait },
