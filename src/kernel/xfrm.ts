@@ -51,6 +51,8 @@ export class XfrmTables {
   lack(): string {
     if (this.#socket === undefined) return NO_IPSEC;
     const refusal = this.#putState(this.#socket, PROBE);
+    // Another swarm's probe: the kernel took that one.
+    if (refusal?.errno === EEXIST) return "";
     if (refusal !== undefined) return LACKING.has(refusal.errno) ? NO_ESP : refusal.text;
     this.#socket.request(XFRM_MSG_DELSA, 0, stateName(PROBE));
     return "";
@@ -92,13 +94,19 @@ export class XfrmTables {
     this.#socket?.close();
   }
 
-  /** A state's key cannot be changed: it makes room for the other. */
+  /** A state's key cannot be changed: it makes room for the other. Somebody else's state of that name stays, and ours is refused. */
   #putState(socket: NetlinkSocket, state: XfrmState): Refusal | undefined {
     const body = stateBody(state, this.#reqid);
     const refusal = socket.request(XFRM_MSG_NEWSA, 0, body);
     if (refusal?.errno !== EEXIST) return refusal;
+    if (!this.#isOurs(state)) return { ...refusal, text: `${refusal.text}: the SPI is somebody else's` };
     socket.request(XFRM_MSG_DELSA, 0, stateName(state));
     return socket.request(XFRM_MSG_NEWSA, 0, body);
+  }
+
+  #isOurs({ destination, spi }: XfrmState): boolean {
+    const states = this.read()?.states ?? [];
+    return states.some((state) => state.destination === destination && state.spi === spi);
   }
 }
 

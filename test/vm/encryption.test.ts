@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { planNetwork } from "../../src/dataplane/index.ts";
 import type { Kernel } from "../../src/kernel/index.ts";
+import { HOST } from "../../src/netstate/index.ts";
 import { encryptedFactsOf } from "../support/encrypted-facts.ts";
 import { joinHosts, makeTestHost, type TestHost } from "../support/netns.ts";
 import type { ClusterSketch } from "../support/network-facts.ts";
@@ -14,6 +15,7 @@ import {
   type Talk,
   talkOverTcp,
 } from "../support/traffic.ts";
+import { until } from "../support/until.ts";
 import { countWire, heardBy } from "../support/wire-counters.ts";
 
 /** The third host is a member that has no keys: what it sends to the encrypted tunnels' port is in clear. */
@@ -148,6 +150,26 @@ test("to a peer without keys nothing is sent", async () => {
   expect(await heardBy(hosts[1]!)).toEqual(before);
   await applyAt(1);
   expect(await pings(client(), "10.0.1.33")).toBe(true);
+});
+
+test("somebody else's state of a name that ours would have stays, and ours is refused by name", async () => {
+  const [name] = wantedOf(1).namespaces[HOST]?.xfrm?.states ?? [];
+  if (name === undefined) throw new Error("no state is wanted");
+  await kernels[0]!.apply(
+    planNetwork({ ...encryptedFactsOf(SKETCH, 1, START), encryption: [] }, { tag: "sh", flowTables: true }),
+  );
+  const words = ["src", "192.0.2.1", "dst", name.destination, "proto", "esp", "spi", String(name.spi)];
+  const theirs = (verb: string, ...more: readonly string[]) =>
+    hosts[0]!.run(["ip", "xfrm", "state", verb, ...words, ...more]);
+  const key = ["aead", "rfc4106(gcm(aes))", `0x${"b".repeat(40)}`, "128"];
+  await theirs("add", "reqid", "7", "mode", "transport", ...key);
+  const { failures } = await kernels[0]!.apply(wantedOf(1));
+  expect(failures.map(({ error }) => error).join()).toContain("the SPI is somebody else's");
+  expect(await theirs("get")).toContain("reqid 7");
+  await theirs("delete");
+  await applyAt(1);
+  // A state that is made anew counts from 1 again, which the other node may have heard by this key already: no replay is taken.
+  await until(() => pings(client(), "10.0.1.33"), 30_000);
 });
 
 test("others' states and policies stay, and of ours nothing does", async () => {
