@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ApiServer, type Backends } from "../../src/api/index.ts";
 import { FakeLocalNetworks } from "../../src/api/local-networks.fake.ts";
@@ -432,6 +432,23 @@ test("streams: run in the foreground, its input, exec with exit codes and with a
   expect(await refuses("top", "stays")).toMatch(/container [0-9a-f]{64} is not running/);
   await says("rm", "stays");
 });
+
+test("a hundred programs at a time, and nothing is left of them", async () => {
+  const image = await node.put("busybox", await makeImage([busyboxFiles()]));
+  const id = await says("run", "-d", "--network", "none", image, "sleep", "1000");
+  const left = (): [number, string[]] => [
+    readdirSync("/proc/self/fd").length,
+    readdirSync(`${node.dir}/run/${id}`).filter((name) => name.startsWith("exec")),
+  ];
+  await says("exec", id, "sh", "-c", ":");
+  const [descriptors] = left();
+  const said = await Promise.all(
+    Array.from({ length: 100 }, (_, i) => docker(["exec", id, "sh", "-c", `echo ${i}; exit ${i}`])),
+  );
+  expect(said.map(({ code, out }) => [code, out])).toEqual(said.map((_, i) => [i, String(i)]));
+  await until(() => left()[0] <= descriptors && left()[1].length === 0);
+  await says("rm", "-f", id);
+}, 120_000);
 
 test("volumes are real folders", async () => {
   await says("volume", "create", "--label", "a=b", "data");
