@@ -77,10 +77,11 @@ export async function pauseTask(client: GrpcClient, id: string): Promise<void> {
   await client.unary(Tasks.method.pause, { containerId: id }, DEADLINE).catch(ofRunc);
 }
 
-/** They go on. No error when they do already: runc itself thaws what it kills. */
+/** They go on. No error when they do already, or have ended: runc itself thaws what it kills. */
 export async function resumeTask(client: GrpcClient, id: string): Promise<void> {
   await client.unary(Tasks.method.resume, { containerId: id }, DEADLINE).catch((error: unknown) => {
-    if (!(error instanceof Fault) || !/not paused|not found/.test(error.message)) ofRunc(error);
+    if (!(error instanceof Fault) || !/not paused|not found|stopped container/.test(error.message))
+      ofRunc(error);
   });
 }
 
