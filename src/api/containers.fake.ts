@@ -34,9 +34,9 @@ export class FakeContainers implements ContainerBackend {
       for await (const line of io.input ?? []) this.say(id, { at: 1n, stream: "stdout", line });
     };
     void typed();
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
       all.add({ io, end: resolve });
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
   }
 

@@ -178,6 +178,15 @@ describe("a container", () => {
   });
 });
 
+test("one that is to go when it ends, and cannot be started, goes, and who waits for that is told", async () => {
+  const spec = aRunSpec({ autoRemove: true });
+  const id = await engine.create({ ...spec, container: { ...spec.container, args: ["nosuch"] } }, "web");
+  const gone = engine.wait(id, "removed", never);
+  await expect(engine.start(id)).rejects.toThrow("executable file not found");
+  expect(await gone).toBe(0);
+  expect([await status(id), networks.places.size]).toEqual([undefined, 0]);
+});
+
 describe("a wait", () => {
   test("for the next end does not take the last one for it", async () => {
     const id = await make({ script: "exit 4" });

@@ -111,9 +111,15 @@ export class Engine {
         throw new Fault("conflict", "cannot start a paused container, try unpause instead");
       if (state.status === "running") return false;
       await this.#book.change(id, { byHand: false, restarts: 0 });
-      await this.#startLocked(id);
+      await this.#startLocked(id).catch((error: unknown) => this.#gaveUp(id, error));
       return true;
     });
+  }
+
+  /** It could not be started: one that is to go when it ends goes now, and whoever waits for that is told. */
+  async #gaveUp(id: string, error: unknown): Promise<never> {
+    if (this.#book.get(id)?.spec.autoRemove === true) await this.#parts.containers.remove(id);
+    throw error;
   }
 
   /** False when it does not run. `graceMs` is the container's own unless said. */

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { FakeClock } from "../../lib/index.ts";
 import { systemClock } from "../../sys/index.ts";
 import { aContainerInfo } from "../backends.fake.ts";
 import { ServedNode } from "../served-node.fake.ts";
@@ -20,8 +21,8 @@ class Client {
   text = "";
   ended = false;
 
-  constructor(path: string, body = "", more = "") {
-    this.socket = connect({ path: node.socketPath, allowHalfOpen: true });
+  constructor(path: string, body = "", more = "", { socketPath }: ServedNode = node) {
+    this.socket = connect({ path: socketPath, allowHalfOpen: true });
     this.socket.on("data", (chunk) => (this.text += chunk.toString("latin1")));
     this.socket.on("end", () => (this.ended = true));
     const head = [
@@ -149,4 +150,26 @@ test("a client that goes is let go, and the daemon's stop ends the others", asyn
   await node.close();
   await expect.poll(() => stays.ended).toBe(true);
   stays.socket.destroy();
+});
+
+test("who attached and does not read is waited for, but not for ever", async () => {
+  const clock = new FakeClock();
+  await using other = await ServedNode.start(clock);
+  const { containers } = other.backends;
+  containers.put(aContainerInfo({ id: ID, name: "web" }));
+  const client = new Client("/containers/web/attach?stream=1&stdout=1", "", "", other);
+  await expect.poll(() => containers.attachedTo(ID)).toBe(1);
+  client.socket.pause();
+  client.socket.on("error", () => {});
+  containers.say(ID, { at: 1n, stream: "stdout", line: Buffer.alloc(4 << 20) });
+  await clock.advance(59_000);
+  client.socket.resume();
+  await expect.poll(() => client.text.length).toBeGreaterThan(4 << 20);
+  client.socket.pause();
+  containers.say(ID, { at: 1n, stream: "stdout", line: Buffer.alloc(4 << 20) });
+  await clock.advance(60_000);
+  client.socket.resume();
+  await expect.poll(() => client.ended || client.socket.destroyed).toBe(true);
+  expect(client.text.length).toBeLessThan(8 << 20);
+  client.socket.destroy();
 });

@@ -1,4 +1,4 @@
-import { Fault, messageOf } from "../../lib/index.ts";
+import { type Clock, Fault, messageOf } from "../../lib/index.ts";
 import type { StreamIo, TerminalSize } from "../../model/index.ts";
 import { programStartFromWire, programToWire, programWordsFromWire } from "../../wire/index.ts";
 import type { Backends } from "../backends.ts";
@@ -26,6 +26,22 @@ interface Wanted {
 /** Content types came with 1.42. */
 function contentType(tty: boolean, version: string): string {
   return !tty && compareVersions(version, "1.42") >= 0 ? MULTIPLEXED : RAW;
+}
+
+/** How long one who attached may take nothing: a container waits for him so long, and not for ever. */
+const PATIENCE_MS = 60_000;
+
+/** The connection, told of by `stuck` when its client takes nothing any more. */
+function impatient(connection: Hijacked, clock: Clock, stuck: () => void): Hijacked {
+  return {
+    input: connection.input,
+    write(chunk) {
+      const room = connection.write(chunk);
+      if (room === undefined) return undefined;
+      const timer = clock.after(PATIENCE_MS, stuck);
+      return room.finally(() => timer.cancel());
+    },
+  };
 }
 
 /** The streams as the client has them: a terminal's as they are, else in frames. */
@@ -56,14 +72,21 @@ async function attach(request: ApiRequest, { containers }: Backends): Promise<Ap
     stderr: flag(query, "stderr"),
   };
   return hijack(contentType(tty, version), async (connection) => {
-    const io = ioOf(connection, tty, wanted);
+    const stuck = new AbortController();
+    const why = new Fault("timeout", `who attached to container ${container.id} does not read`);
+    const io = ioOf(
+      impatient(connection, request.clock, () => stuck.abort(why)),
+      tty,
+      wanted,
+    );
     if (flag(query, "logs")) {
       const past = { follow: false, stdout: wanted.stdout, stderr: wanted.stderr };
       for await (const { stream, line } of containers.logs(container.id, past, signal))
         await io.write(stream, line);
     }
     const endsInput = container.run?.spec.stdinOnce ?? false;
-    if (isLive) await containers.attach(container.id, { ...io, endsInput }, signal);
+    const either = AbortSignal.any([signal, stuck.signal]);
+    if (isLive) await containers.attach(container.id, { ...io, endsInput }, either);
   });
 }
 
