@@ -94,9 +94,9 @@ describe("mounts", () => {
       { Type: "bind", Source: "/home/app/x", Target: "/d", BindOptions: { Propagation: "rslave" } },
     ],
     ["../x:/d", { Type: "bind", Source: "/home/x", Target: "/d" }],
-    ["~/x:/d", { Type: "bind", Source: "/root/x", Target: "/d" }],
+    ["~/x:/d", { Type: "bind", Source: "/home/me/x", Target: "/d" }],
   ])("%s", (said, wanted) => {
-    const stack = stackOf(one(`volumes: ['${said}']`, VOLUMES), { env: { HOME: "/root" } });
+    const stack = stackOf(one(`volumes: ['${said}']`, VOLUMES), { env: { HOME: "/home/me" } });
     expect(containerOf(stack, "web", "Mounts")).toEqual([wanted]);
   });
 
