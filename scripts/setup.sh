@@ -89,6 +89,8 @@ done <<<"$needs"
 
 stamp=node_modules/.shoal-lock
 if ! cmp -s package-lock.json "$stamp" 2>/dev/null; then
+  # npm would empty the folder behind the link, which is another checkout's.
+  [ ! -L node_modules ] || stop "node_modules is a link: remove it, or run npm ci where it leads"
   say "installing npm packages"
   npm ci --no-audit --no-fund --loglevel=error >&2
   cp package-lock.json "$stamp"
