@@ -61,12 +61,18 @@ function questionsOf(facts: NetworkFacts): TraceQuestion[] {
     ),
   );
   const ports = [...facts.services.flatMap(({ ports }) => ports), ...facts.tasks.flatMap((t) => t.hostPorts)];
-  const published = ports.flatMap(({ published: port, protocol }) => [
+  const bound = facts.tasks.flatMap(({ hostPorts }) =>
+    hostPorts.flatMap(({ hostAddress, published: port, protocol }) =>
+      hostAddress === undefined ? [] : [from("host", `${hostAddress}:${port}/${protocol}`)],
+    ),
+  );
+  const open = ports.filter((port) => !("hostAddress" in port));
+  const published = open.flatMap(({ published: port, protocol }) => [
     from(OUTSIDE, `${facts.self.dataPathAddress}:${port}/${protocol}`),
     from("host", `:${port}/${protocol}`),
     from("host", `${facts.self.dataPathAddress}:${port}/${protocol}`),
   ]);
-  return [...callers, ...published];
+  return [...callers, ...published, ...bound];
 }
 
 const six = (vips6: Readonly<Record<string, string>> = {}) =>
@@ -81,7 +87,7 @@ test.each(BALANCED)(
   "$name: every backend of every VIP and port is reached, on whatever node",
   async ({ facts, balancer }) => {
     const nodes = new Map<string, Node>();
-    for (const { id } of facts.nodes)
+    for (const id of new Set([facts.self.nodeId, ...facts.nodes.map((node) => node.id)]))
       nodes.set(id, await nodeOf(id === facts.self.nodeId ? facts : asNode(facts, id), balancer));
     const here = nodes.get(facts.self.nodeId);
     const questions = questionsOf(facts);

@@ -58,6 +58,9 @@ const STATEMENTS: readonly (readonly [RegExp, Doing])[] = [
   says(`dnat (?:ip6? )?to ${PAIR} map @([\\w-]+)`, ([map], { asked, table }) =>
     to([lookUp(table, map, pairOf(asked))]),
   ),
+  says(`dnat ip to ip daddr \\. ${PAIR} map @([\\w-]+)`, ([map], { asked, table }) =>
+    to([lookUp(table, map, `${asked.packet.destination} . ${pairOf(asked)}`)]),
+  ),
   says("dnat (?:ip6? )?to numgen (?:inc|random) mod \\d+ map \\{ ([^}]*) \\}", ([text]) =>
     to((text ?? "").split(", ").map((element) => element.replace(/^\d+ : /, ""))),
   ),
