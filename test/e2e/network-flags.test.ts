@@ -331,13 +331,16 @@ describe.concurrent("the nodes' own networks", () => {
     );
   });
 
-  test("they are found by name as Swarm's, not listed, not removed; what cannot be joined with them is refused", async () => {
+  test("the node's own are found by name and listed, not removed; what cannot be joined with them is refused", async () => {
     const of = (name: string) =>
       swarm.docker("1", "network", "inspect", "--format", "{{.Name}} {{.Scope}} {{.Driver}}", name);
-    expect([await of("host"), await of("bridge")]).toEqual(["host swarm host", "bridge swarm bridge"]);
-    expect((await swarm.docker("1", "network", "ls", "--format", "{{.Name}}")).split("\n")).not.toContain(
-      "host",
-    );
+    expect([await of("host"), await of("bridge")]).toEqual(["host local host", "bridge local bridge"]);
+    const listed = await swarm.docker("1", "network", "ls", "--format", "{{.Name}} {{.Scope}}");
+    expect(listed.split("\n").filter((line) => /^(bridge|host|none) /.test(line))).toEqual([
+      "bridge local",
+      "host local",
+      "none local",
+    ]);
     const refusal = async (...args: string[]) => (await swarm.try("1", ...args)).stderr;
     expect(await refusal("network", "rm", "host")).toContain(
       "host is a pre-defined network and cannot be removed",

@@ -54,7 +54,7 @@ test("a privileged one mounts and sees the host's devices; another does neither"
 
 test("a device of the host, at its place, for what it is allowed", async () => {
   const loop = { source: "/dev/loop0", target: "/dev/ring", access: "r" };
-  const script = "dd if=/dev/ring of=/dev/null count=0 2>/dev/null && echo read; : > /dev/ring";
+  const script = "exec 2>&1; dd if=/dev/ring of=/dev/null count=0 2>/dev/null && echo read; : > /dev/ring";
   const said = await run(script, share({ devices: [loop] }));
   expect(said).toMatch(/^read$/m);
   expect(said).toContain("/dev/ring: Operation not permitted");
