@@ -142,6 +142,7 @@ export class Engine {
   ): Promise<void> {
     await this.stop(id, options);
     await this.start(id);
+    this.#parts.containers.noteRestart(id);
   }
 
   async kill(id: string, signal: string): Promise<void> {

@@ -83,10 +83,13 @@ export function containersLifeContract(name: string, make: () => Promise<Contain
       await containers.rename(id, "renamed");
       await containers.kill(id, "CONT");
       await containers.stop(id, { graceMs: 1, signal: "WINCH" });
+      await containers.start(id);
+      containers.noteRestart(id);
       quiet();
-      expect(told.slice(0, 4)).toEqual([
+      expect(told).toEqual([
         ["rename", { oldName: `/${name}` }],
         ...["18", "28", "9"].map((signal) => ["kill", { signal }]),
+        ...["die", "stop", "start", "restart"].map((action) => [action, undefined]),
       ]);
     });
 

@@ -35,9 +35,7 @@ const SIGNALLED = 128;
  */
 export class FakeContainers implements Containers {
   readonly streams: FakeStreams = new FakeStreams({
-    requireRunning: (id) => {
-      if (this.#require(id).state.status !== "running") throw notRunning(id);
-    },
+    requireRunning: (id) => void this.#requireRunning(id),
     play: (id, args) => {
       const { output, exitCode = 0 } = runFakeScript(args, this.#require(id).files, "exec");
       return { output: output.map(({ stream, line }) => [stream, line] as const), exitCode };
@@ -47,7 +45,7 @@ export class FakeContainers implements Containers {
   readonly #clock: Clock;
   readonly #all = new Map<string, FakeContainer>();
   readonly #listeners = new Set<(event: ContainerEvent) => void>();
-  #waiters: (() => void)[] = [];
+  readonly #waiters: (() => void)[] = [];
   #pids = 1000;
   #execs = 0;
   #lastAt = 0n;
@@ -125,8 +123,7 @@ export class FakeContainers implements Containers {
   }
 
   async setNames(id: string, names: Pick<ContainerConfig, "hosts" | "dns">): Promise<void> {
-    const container = this.#require(id);
-    container.names = names;
+    this.#require(id).names = names;
   }
 
   /** What it finds in /etc/hosts and /etc/resolv.conf. */
@@ -204,26 +201,27 @@ export class FakeContainers implements Containers {
     this.#signal(container, number);
     this.#clock.after(graceMs, () => this.#killLate(id));
     await this.wait(id, new AbortController().signal);
+    this.#emit("stop", container);
+  }
+
+  noteRestart(id: string): void {
+    this.#emit("restart", this.#require(id));
   }
 
   async kill(id: string, signal: string): Promise<void> {
-    const container = this.#require(id);
     const number = signalNumber(signal);
-    if (container.state.status !== "running") throw notRunning(id);
-    this.#signal(container, number);
+    this.#signal(this.#requireRunning(id), number);
   }
 
   async pause(id: string): Promise<void> {
-    const container = this.#require(id);
-    if (container.state.status !== "running") throw notRunning(id);
+    const container = this.#requireRunning(id);
     if (container.state.paused === true) throw alreadyPaused(id);
     container.state = { ...container.state, paused: true };
     this.#emit("pause", container);
   }
 
   async unpause(id: string): Promise<void> {
-    const container = this.#require(id);
-    if (container.state.status !== "running") throw notRunning(id);
+    const container = this.#requireRunning(id);
     if (container.state.paused !== true) throw notPaused(id);
     const { paused: _, ...state } = container.state;
     container.state = state;
@@ -262,8 +260,7 @@ export class FakeContainers implements Containers {
   }
 
   async exec(id: string, { args }: ExecConfig, signal: AbortSignal): Promise<ExecResult> {
-    const container = this.#require(id);
-    if (container.state.status !== "running") throw notRunning(id);
+    const container = this.#requireRunning(id);
     const result = await this.#exec(container, args, signal, () => {});
     signal.throwIfAborted();
     return result;
@@ -358,6 +355,12 @@ export class FakeContainers implements Containers {
     return container;
   }
 
+  #requireRunning(id: string): FakeContainer {
+    const container = this.#require(id);
+    if (container.state.status !== "running") throw notRunning(id);
+    return container;
+  }
+
   #claimName({ id, name }: Pick<ContainerConfig, "id" | "name">): void {
     const owner = [...this.#all.values()].find(({ state }) => state.name === name && state.id !== id);
     if (owner !== undefined) throw nameTaken(name, owner.state.id);
@@ -374,14 +377,12 @@ export class FakeContainers implements Containers {
     { state }: FakeContainer,
     more: Pick<ContainerEvent, "exec" | "details"> = {},
   ): void {
-    const event = { action, at: this.#clock.now(), container: state, ...more };
-    for (const listener of this.#listeners) listener(event);
+    const at = this.#clock.now();
+    for (const listener of this.#listeners) listener({ action, at, container: state, ...more });
   }
 
   #changed(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const wake of waiters) wake();
+    for (const wake of this.#waiters.splice(0)) wake();
   }
 
   #change(signal: AbortSignal): Promise<void> {

@@ -200,8 +200,12 @@ export class ContainerdContainers implements Containers {
     if (entry.status !== "running") return;
     await this.#control.signal(entry, number);
     await this.#control.thaw(entry);
-    if (await this.#endsWithin(entry, graceMs)) return;
-    await this.#killForGood(entry);
+    if (!(await this.#endsWithin(entry, graceMs))) await this.#killForGood(entry);
+    this.#keeper.emit("stop", entry);
+  }
+
+  noteRestart(id: string): void {
+    this.#keeper.emit("restart", this.#keeper.require(id));
   }
 
   kill(id: string, signal: string): Promise<void> {
