@@ -1,5 +1,4 @@
-import { equal } from "../lib/index.ts";
-import { sameEnds } from "./roster.ts";
+import { equal, sharedEnds } from "../lib/index.ts";
 
 /** Lists by what they came of, one step back. */
 const ORIGINS = new WeakMap<readonly unknown[], readonly unknown[]>();
@@ -53,7 +52,7 @@ function following<T, R>(
   rows: readonly T[],
   make: (row: T) => readonly R[],
 ): Known<R> {
-  const { head, tail } = sameEnds(origin, rows);
+  const { head, tail } = sharedEnds(origin, rows, Object.is);
   const middle = rows.slice(head, rows.length - tail).map(make);
   const old = then.parts.slice(head, then.parts.length - tail);
   const parts = [...then.parts.slice(0, head), ...middle, ...then.parts.slice(then.parts.length - tail)];

@@ -1,3 +1,4 @@
+import { sharedEnds } from "../lib/index.ts";
 import type { EndpointFact, TaskFact } from "./facts.ts";
 
 /** Who says that it has an address. */
@@ -100,21 +101,8 @@ export function differing<T extends object>(
   before: readonly T[],
   after: readonly T[],
 ): { readonly gone: T[]; readonly fresh: T[] } {
-  const { head, tail } = sameEnds(before, after);
+  const { head, tail } = sharedEnds(before, after, Object.is);
   const had = new Set(before.slice(head, before.length - tail));
   const fresh = after.slice(head, after.length - tail).filter((row) => !had.delete(row));
   return { gone: [...had], fresh };
-}
-
-/** So many items are the same objects at the lists' beginnings and at their ends. */
-export function sameEnds(
-  before: readonly unknown[],
-  after: readonly unknown[],
-): { readonly head: number; readonly tail: number } {
-  const shorter = Math.min(before.length, after.length);
-  let head = 0;
-  while (head < shorter && before[head] === after[head]) head++;
-  let tail = 0;
-  while (tail < shorter - head && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail++;
-  return { head, tail };
 }

@@ -178,6 +178,15 @@ describe("a container", () => {
   });
 });
 
+test("one that is to go when it ends stays when it is restarted, and goes at its next end", async () => {
+  const id = await make({ script: POLITE, autoRemove: true });
+  await engine.start(id);
+  await engine.restart(id);
+  expect(await status(id)).toBe("running");
+  await engine.stop(id);
+  await expect.poll(() => status(id)).toBe(undefined);
+});
+
 test("one that is to go when it ends, and cannot be started, goes, and who waits for that is told", async () => {
   const spec = aRunSpec({ autoRemove: true });
   const id = await engine.create({ ...spec, container: { ...spec.container, args: ["nosuch"] } }, "web");

@@ -24,6 +24,8 @@ export class Engine {
   readonly #exits: Exits;
   readonly #waits: RestartWaits;
   readonly #names = new Set<string>();
+  /** They are stopped to be started. */
+  readonly #restarting = new Set<string>();
   readonly #stop = new AbortController();
 
   constructor(parts: EngineParts) {
@@ -136,11 +138,13 @@ export class Engine {
     return true;
   }
 
+  /** Stopped if it runs, and started; one that is to go when it ends stays (moby daemon/restart.go). Faults as of `start`. */
   async restart(
     id: string,
     options: { readonly graceMs?: number; readonly signal?: string } = {},
   ): Promise<void> {
-    await this.stop(id, options);
+    this.#restarting.add(id);
+    await this.stop(id, options).finally(() => this.#restarting.delete(id));
     await this.start(id);
     this.#parts.containers.noteRestart(id);
   }
@@ -268,9 +272,9 @@ export class Engine {
 
   /** Its place is free, whoever waits is told, and it goes or is started anew. */
   async #ended({ id, exitCode = 0, startedAt, finishedAt }: ContainerState): Promise<void> {
-    const record = await this.#locks.with(id, async () => {
+    const { record, stays } = await this.#locks.with(id, async () => {
       await this.#leave(id);
-      return this.#book.get(id);
+      return { record: this.#book.get(id), stays: this.#restarting.has(id) };
     });
     this.#exits.ended(id, exitCode);
     if (record === undefined) return;
@@ -280,7 +284,7 @@ export class Engine {
     const ms = planRestart({ rule: spec.restart, exitCode, byHand, restarts, ranMs, lastWaitMs });
     if (ms !== undefined) return this.#startLater(id, ms);
     this.#waits.forget(id);
-    if (spec.autoRemove) await this.#parts.containers.remove(id);
+    if (spec.autoRemove && !stays) await this.#parts.containers.remove(id);
   }
 
   async #gone(id: string): Promise<void> {

@@ -52,16 +52,17 @@ export function withDelta(from: unknown, delta: Delta): unknown {
   }
 }
 
-/** Where two lists differ: so many items are the same at their beginnings and at their ends. */
+/** Where two lists differ: so many items are the same, equal unless said otherwise, at their beginnings and at their ends. */
 export function sharedEnds(
   from: readonly unknown[],
   to: readonly unknown[],
+  same: (a: unknown, b: unknown) => boolean = equal,
 ): { readonly head: number; readonly tail: number } {
   const shorter = Math.min(from.length, to.length);
   let head = 0;
-  while (head < shorter && equal(from[head], to[head])) head++;
+  while (head < shorter && same(from[head], to[head])) head++;
   let tail = 0;
-  while (tail < shorter - head && equal(from[from.length - 1 - tail], to[to.length - 1 - tail])) tail++;
+  while (tail < shorter - head && same(from[from.length - 1 - tail], to[to.length - 1 - tail])) tail++;
   return { head, tail };
 }
 

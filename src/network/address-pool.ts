@@ -75,7 +75,10 @@ export class AddressPool {
     const taken = new Set([...this.#held.values(), ...this.#reserved]);
     for (let address = this.#range.first; address <= this.#range.last; address++)
       if (!taken.has(address)) return address;
-    throw new Fault("unavailable", "no available IPv4 addresses on this network's address pools");
+    throw new Fault(
+      "unavailable",
+      `no available IPv${this.#isSix ? 6 : 4} addresses on this network's address pools`,
+    );
   }
 
   #parse(text: string): bigint {

@@ -62,6 +62,8 @@ test("a pool gives the lowest free address of its range, never one that is kept,
     ...["10.9.0.8", "10.9.0.10", "10.9.0.8", "10.9.0.11"],
   ]);
   expect(() => pool.give("d")).toThrow("no available IPv4 addresses on this network's address pools");
+  const full = new AddressPool("fd00::/126", ["fd00::1", "fd00::2", "fd00::3"]);
+  expect(() => full.give("a")).toThrow("no available IPv6 addresses on this network's address pools");
   expect(pool.give("d", "10.9.0.200")).toBe("10.9.0.200");
   expect(() => pool.give("e", "10.9.0.255")).toThrow("does not belong to any of this network's subnets");
   pool.release("b");

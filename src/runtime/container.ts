@@ -260,7 +260,7 @@ export interface Containers {
   wait(id: string, signal: AbortSignal): Promise<{ readonly exitCode: number }>;
   /** Sends the stop signal (its own, unless one is said), and SIGKILL after the grace; resolves when it has ended. No error when it has already. */
   stop(id: string, options: { readonly graceMs: number; readonly signal?: string }): Promise<void>;
-  /** Says in the events that its last end and start were one wish. */
+  /** Says in the events that its last end and start were one wish; nothing of one that is gone again. */
   noteRestart(id: string): void;
   /** Sends process 1 a signal, by name or number. Faults: "conflict" `container X is not running`, "invalid" for a word that is no signal. */
   kill(id: string, signal: string): Promise<void>;

@@ -85,6 +85,7 @@ export function containersLifeContract(name: string, make: () => Promise<Contain
       await containers.stop(id, { graceMs: 1, signal: "WINCH" });
       await containers.start(id);
       containers.noteRestart(id);
+      containers.noteRestart("f".repeat(64));
       quiet();
       expect(told).toEqual([
         ["rename", { oldName: `/${name}` }],

@@ -205,12 +205,12 @@ export class FakeContainers implements Containers {
   }
 
   noteRestart(id: string): void {
-    this.#emit("restart", this.#require(id));
+    const container = this.#all.get(id);
+    if (container !== undefined) this.#emit("restart", container);
   }
 
   async kill(id: string, signal: string): Promise<void> {
-    const number = signalNumber(signal);
-    this.#signal(this.#requireRunning(id), number);
+    this.#signal(this.#requireRunning(id), signalNumber(signal));
   }
 
   async pause(id: string): Promise<void> {

@@ -205,7 +205,8 @@ export class ContainerdContainers implements Containers {
   }
 
   noteRestart(id: string): void {
-    this.#keeper.emit("restart", this.#keeper.require(id));
+    const entry = this.#keeper.get(id);
+    if (entry !== undefined) this.#keeper.emit("restart", entry);
   }
 
   kill(id: string, signal: string): Promise<void> {

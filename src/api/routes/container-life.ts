@@ -2,7 +2,7 @@ import { Fault } from "../../lib/index.ts";
 import { graceOf, parseFilters, pruneTest, runChangeFromWire, runSpecFromWire } from "../../wire/index.ts";
 import type { Backends, StopWords, WaitCondition } from "../backends.ts";
 import { type ApiRequest, type ApiResponse, empty, flag, json, param, type Route, stream } from "../route.ts";
-import { checkAttachable } from "./network-connect.ts";
+import { checkAttachable, isByHand } from "./network-connect.ts";
 
 const NOT_MODIFIED = 304;
 
@@ -101,14 +101,14 @@ async function wait(request: ApiRequest, { containers }: Backends): Promise<ApiR
   return stream("application/json", chunks());
 }
 
-/** POST /containers/prune: all that do not run. */
+/** POST /containers/prune: all that do not run; those of tasks are kept for their service's history, and go with it. */
 async function prune(request: ApiRequest, { containers }: Backends): Promise<ApiResponse> {
   const filters = parseFilters(request.query.get("filters"), ["label", "label!", "until"]);
   const goes = pruneTest(filters, request.clock.now());
   const deleted: string[] = [];
   let bytes = 0;
   for (const container of await containers.list()) {
-    if (container.status === "running" || isTask(container.labels) || !goes(container)) continue;
+    if (container.status === "running" || !isByHand(container) || !goes(container)) continue;
     const size = await containers.bytesOf(container.id);
     try {
       await containers.remove(container.id, { force: false, volumes: false });
@@ -121,11 +121,6 @@ async function prune(request: ApiRequest, { containers }: Backends): Promise<Api
     bytes += size;
   }
   return json(200, { ContainersDeleted: deleted.length > 0 ? deleted : null, SpaceReclaimed: bytes });
-}
-
-/** Those that ended are kept for their service's history, and go with it. */
-function isTask(labels: Readonly<Record<string, string>>): boolean {
-  return "com.docker.swarm.task" in labels;
 }
 
 /** What happens to containers by hand. */

@@ -52,7 +52,8 @@ function mayBeElsewhere(backends: Backends, ref: string, { status }: ContainerIn
 const BY_SERVICE =
   "a service's containers are on the service's networks; use docker service update --network-add and --network-rm";
 
-const isByHand = ({ labels }: ContainerInfo): boolean => labels["com.docker.swarm.task"] === undefined;
+/** Of no service. */
+export const isByHand = ({ labels }: ContainerInfo): boolean => labels["com.docker.swarm.task"] === undefined;
 
 /** moby daemon/container_operations.go: what has no sandbox of its own can be connected to nothing. */
 function checkOfContainers({ driver }: Listed): void {
