@@ -1,23 +1,20 @@
-import { request } from "node:http";
 import { parseArgs } from "node:util";
+import { EngineClient } from "../client/index.ts";
 import { addressOf, dockerEnv, type LabRecord } from "../lab/index.ts";
 import { Fault, messageOf } from "../lib/index.ts";
 import { printTrace, type Trace, type TraceQuestion } from "../trace/index.ts";
 
-export const TRACE_USAGE = `Usage: shoal trace [--host unix:///PATH] [--by ADDRESS] CLIENT DESTINATION
+export const TRACE_USAGE = `Usage: shoal trace [--host ADDRESS] [--by ADDRESS] CLIENT DESTINATION
 
 How a connection goes through this node, hop by hop, from what its kernel holds now; and where it would be dropped.
 
 CLIENT       a task ("web.1", its id) or container of this node, "host" for a program of it, or an address outside
 DESTINATION  a published port (":8080", "192.0.2.1:8080/udp"), a service or task name ("db", "db:5432"), or an address
 --by         the rest of a trace that another node began, as it says
---host       the API socket of the node's shoald; else $DOCKER_HOST, else unix:///run/shoal/docker.sock
+--host       the API of the node's shoald; else $DOCKER_HOST, else unix:///run/shoal/docker.sock
 
 Exit code 1 when a way ends in a drop.`;
 
-const DEFAULT_SOCKET = "unix:///run/shoal/docker.sock";
-/** A node reads its kernel in far less. */
-const TIMEOUT_MS = 30_000;
 const DROPPED = 1;
 
 /** `shoal trace …`: asks the node's shoald and prints. The exit code. */
@@ -28,7 +25,7 @@ export async function traceCommand(args: readonly string[]): Promise<number> {
   );
   const { by } = values;
   const question = questionOf(positionals, by);
-  const trace = await askTrace(values.host ?? process.env["DOCKER_HOST"] ?? DEFAULT_SOCKET, question);
+  const trace = await askTrace(values.host ?? process.env["DOCKER_HOST"], question);
   process.stdout.write(printTrace(trace));
   return codeOf([trace]);
 }
@@ -77,35 +74,11 @@ export async function labTrace(lab: LabRecord, host: string, words: readonly str
   return codeOf(traces);
 }
 
-/** What the shoald behind an API socket says. Fault with its words when it refuses, "unavailable" when none answers. */
-export function askTrace(where: string, { client, destination, by }: TraceQuestion): Promise<Trace> {
-  const socketPath = /^unix:\/\/(\/.+)$/.exec(where)?.[1];
-  if (socketPath === undefined)
-    throw new Fault("invalid", `cannot ask ${where}: trace speaks to a unix socket, unix:///path`);
-  const query = new URLSearchParams({ client, to: destination, ...(by !== undefined && { by }) });
-  return new Promise((resolve, reject) => {
-    const refuse = (error: Error) =>
-      reject(new Fault("unavailable", `cannot reach shoald at ${where}: ${error.message}`));
-    const asking = request({ socketPath, path: `/shoal/trace?${query}`, timeout: TIMEOUT_MS }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("error", refuse);
-      response.on("end", () => {
-        const text = Buffer.concat(chunks).toString();
-        if (response.statusCode === 200) resolve(JSON.parse(text) as Trace);
-        else reject(new Fault("invalid", reasonIn(text)));
-      });
-    });
-    asking.on("timeout", () => asking.destroy(new Error("no answer")));
-    asking.on("error", refuse);
-    asking.end();
-  });
-}
-
-function reasonIn(text: string): string {
-  try {
-    return String((JSON.parse(text) as { message?: unknown }).message);
-  } catch {
-    return text.trim();
-  }
+/** What the shoald behind an API address says. Faults: of its answer's kind, "unavailable" when none answers. */
+function askTrace(
+  where: string | undefined,
+  { client, destination, by }: TraceQuestion,
+): Promise<Trace> {
+  const query = { client, to: destination, ...(by !== undefined && { by }) };
+  return new EngineClient(where).get<Trace>("/shoal/trace", query);
 }
