@@ -75,10 +75,7 @@ export async function labTrace(lab: LabRecord, host: string, words: readonly str
 }
 
 /** What the shoald behind an API address says. Faults: of its answer's kind, "unavailable" when none answers. */
-function askTrace(
-  where: string | undefined,
-  { client, destination, by }: TraceQuestion,
-): Promise<Trace> {
+function askTrace(where: string | undefined, { client, destination, by }: TraceQuestion): Promise<Trace> {
   const query = { client, to: destination, ...(by !== undefined && { by }) };
   return new EngineClient(where).get<Trace>("/shoal/trace", query);
 }
