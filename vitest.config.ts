@@ -1,18 +1,18 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
-/** A lane that touches the kernel: root, one process a file, one file at a time. */
-const rootLane = (name: string, seconds: number, others: readonly string[] = []) => ({
+/** A lane that touches the kernel: root, one process a file, `workers` files at a time. */
+const rootLane = (name: string, seconds: number, workers = 1, others: readonly string[] = []) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`, ...others],
     pool: "forks" as const,
-    fileParallelism: false,
+    maxWorkers: workers,
     testTimeout: seconds * 1000,
     hookTimeout: seconds * 1000,
   },
 });
 
-/** The unit lane is pure and shares one process, shuffled, so that leaks between tests show. */
+/** The unit lane is pure and shares one process, a thread a processor, shuffled, so that leaks between tests show. */
 const config: ViteUserConfig = defineConfig({
   test: {
     projects: [
@@ -28,9 +28,10 @@ const config: ViteUserConfig = defineConfig({
           ],
           pool: "threads",
           isolate: false,
+          maxWorkers: "100%",
           sequence: { shuffle: true },
           // A condition is waited for as long as a busy machine may take; a test that passes does not wait.
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           expect: { poll: { timeout: 20_000, interval: 10 } },
         },
       },
@@ -40,14 +41,16 @@ const config: ViteUserConfig = defineConfig({
           name: "sim",
           include: ["test/sim/*.test.ts"],
           pool: "threads",
+          maxWorkers: "100%",
           testTimeout: 240_000,
         },
       },
       rootLane("kernel", 60),
       rootLane("runtime", 120),
-      rootLane("e2e", 300),
+      // Each file has a lab of its own, and most of its time waits for the clocks of a policy.
+      rootLane("e2e", 300, 2),
       // In a virtual machine with Debian's stock kernel: see docs/vm-lane.md. What the kernel lane asks of any kernel, too.
-      rootLane("vm", 120, [
+      rootLane("vm", 120, 1, [
         "test/kernel/contract.test.ts",
         "test/kernel/packets.test.ts",
         "test/kernel/ipv6.test.ts",

@@ -6,19 +6,21 @@ scripts/setup.sh test || exit 1
 
 passed=0
 failed=0
+report=$(mktemp -d)
+trap 'rm -rf "$report"' EXIT
 count() { # a lane's vitest JSON report
   [ -s "$1" ] || return 1
   read -r p f < <(node -e 'const r=require(process.argv[1]);console.log(r.numPassedTests,r.numFailedTests+r.numFailedTestSuites*(r.numFailedTests?0:1))' "$1")
   passed=$((passed + p))
   failed=$((failed + f))
+  node -e 'for(const f of require(process.argv[1]).testResults)for(const t of [f,...f.assertionResults])if(t.status==="failed")console.log("failed:",f.name,t.fullName??"")' "$1" >>"$report/failed"
 }
 
-report=$(mktemp -d)
-trap 'rm -rf "$report"' EXIT
 gate() { # one step of the gate that is no test runner: it counts as one
-  printf '\n== %s\n' "$1"
+  local title=$1
+  printf '\n== %s\n' "$title"
   shift
-  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)) && echo "failed: $title" >>"$report/failed"; fi
 }
 gate "types" npx --no-install tsc -p tsconfig.json
 gate "format and lint" npx --no-install biome ci --error-on-warnings .
@@ -31,5 +33,6 @@ for lane in unit sim kernel runtime e2e; do
   count "$report/$lane.json" || failed=$((failed + 1))
   [ $status = 0 ] || [ "$failed" -gt 0 ] || failed=$((failed + 1))
 done
+[ ! -s "$report/failed" ] || { echo && cat "$report/failed"; }
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

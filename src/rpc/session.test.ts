@@ -1,4 +1,5 @@
 import { silentLog } from "../lib/index.ts";
+import { FakeClock } from "../lib/clock.fake.ts";
 import { systemClock as clock, systemRandom as random } from "../sys/index.ts";
 import { CertifiedCluster } from "./cluster.fake.ts";
 import { connectDispatcher } from "./connect-dispatcher.ts";
@@ -28,8 +29,10 @@ sessionContract("over TLS on loopback", async (dispatcher) => {
   const identity = await cluster.identity("node-1", "worker");
   const address = `127.0.0.1:${server.port}`;
   const never = new AbortController().signal;
+  // No time passes for the agent: a close that takes a busy machine long is not cut short.
+  const still = new FakeClock();
   return {
-    connect: (signal) => connectDispatcher({ address, identity, clock }, signal ?? never),
+    connect: (signal) => connectDispatcher({ address, identity, clock: still }, signal ?? never),
     stop: () => server.close(),
   };
 });
