@@ -1,5 +1,5 @@
-import { silentLog } from "../lib/index.ts";
 import { FakeClock } from "../lib/clock.fake.ts";
+import { silentLog } from "../lib/index.ts";
 import { systemClock as clock, systemRandom as random } from "../sys/index.ts";
 import { CertifiedCluster } from "./cluster.fake.ts";
 import { connectDispatcher } from "./connect-dispatcher.ts";
