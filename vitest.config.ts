@@ -1,5 +1,8 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
+/** A condition is waited for as long as a busy machine may take; a test that passes does not wait. */
+const poll = { timeout: 20_000, interval: 10 };
+
 /** A lane that touches the kernel: root, one process a file, `workers` files at a time. */
 const rootLane = (name: string, seconds: number, workers = 1, others: readonly string[] = []) => ({
   test: {
@@ -9,6 +12,7 @@ const rootLane = (name: string, seconds: number, workers = 1, others: readonly s
     maxWorkers: workers,
     testTimeout: seconds * 1000,
     hookTimeout: seconds * 1000,
+    expect: { poll },
   },
 });
 
@@ -30,9 +34,8 @@ const config: ViteUserConfig = defineConfig({
           isolate: false,
           maxWorkers: "100%",
           sequence: { shuffle: true },
-          // A condition is waited for as long as a busy machine may take; a test that passes does not wait.
           testTimeout: 120_000,
-          expect: { poll: { timeout: 20_000, interval: 10 } },
+          expect: { poll },
         },
       },
       {

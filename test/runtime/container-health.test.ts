@@ -98,6 +98,7 @@ describe("a program beside process 1", () => {
       ulimits: [{ name: "core", soft: -1, hard: -1 }],
     });
     const asked = "grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; ulimit -c";
+    await expect.poll(() => running(id, "sleep 1000")).toHaveLength(1);
     const [pid = 0] = running(id, "sleep 1000");
     const own = readFileSync(`/proc/${pid}/status`, "utf8")
       .split("\n")
