@@ -111,7 +111,7 @@ export class Agent {
     };
     this.#worker = new Worker({
       ...{ ...parts, sandboxes, report },
-      contentsOf: (task) => this.#book.contentsOf(task),
+      contentsOf: (task) => this.#book.contentsOf(task, parts.describe()),
     });
     this.#logs = new LogSource({
       ...parts,

@@ -11,13 +11,15 @@ import { Fault } from "../lib/index.ts";
 import {
   type Availability,
   type ContainerSpec,
+  type NamedFile,
+  type NodeDescription,
   namedFilesOf,
-  placeOfFile,
   type Task,
 } from "../model/index.ts";
 import type { ClusterFacts } from "../network/index.ts";
 import type { AssignmentsMessage } from "../rpc/index.ts";
 import type { FileContents } from "../runtime/index.ts";
+import { fileContentsOf, type Payload } from "./payloads.ts";
 
 /** A task as a manager tells it (manager/assignments.ts): all but what the node itself reports. */
 export type AssignedTask = Omit<Task, "status" | "version" | "updatedAt" | "notBefore" | "after"> & {
@@ -94,22 +96,23 @@ export class AssignmentBook {
   }
 
   /**
-   * What the task's secrets and configs hold, by their place in the container; undefined as long as a manager has to say again
-   * what is in no file. Fault "not-found" for one that managers do not know.
+   * What the task finds in its secrets and configs on this node, by their place in the container; undefined as long as a manager
+   * has to say again what is in no file. Faults: "not-found" for one that managers do not know, "invalid" for a template.
    */
-  contentsOf(task: AssignedTask): FileContents | undefined {
-    const files = namedFilesOf(task.spec.container);
-    if (task.lacksCredentials || (this.#sequence === FROM_DISK && files.length > 0)) return undefined;
-    return new Map(
-      files.map((file) => {
-        const { id, name } = file.reference;
-        const key = `${file.kind}/${id}`;
-        if (this.#kindOf(key).get(key) === undefined)
-          throw new Fault("not-found", `${file.kind} ${name} not found`);
-        const { data } = readItem(this.#kindOf(key).get(key)) as { readonly data: string };
-        return [placeOfFile(file), Buffer.from(data, "base64")];
-      }),
-    );
+  contentsOf(
+    task: AssignedTask,
+    node: Pick<NodeDescription, "hostname" | "platform">,
+  ): FileContents | undefined {
+    const isSilent = this.#sequence === FROM_DISK && namedFilesOf(task.spec.container).length > 0;
+    if (task.lacksCredentials || isSilent) return undefined;
+    return fileContentsOf(task, node, (file) => this.#payloadOf(file));
+  }
+
+  #payloadOf({ kind, reference: { id, name } }: NamedFile): Payload {
+    const item = this.#kindOf(`${kind}/`).get(`${kind}/${id}`);
+    if (item === undefined) throw new Fault("not-found", `${kind} ${name} not found`);
+    const { data, template = false } = readItem(item) as { readonly data: string; readonly template?: true };
+    return { bytes: Buffer.from(data, "base64"), isTemplate: template };
   }
 
   /** For the disk: what a restarted agent starts from until a manager speaks. No secret, config, credential or key is in it. */

@@ -202,7 +202,7 @@ test("networks: default, named, with aliases, external, of another name", () => 
 test("secrets and configs: from a file, a variable, a text, or outside; short and long", () => {
   const more = `
 secrets: { a: { file: ./a.txt }, b: { environment: TOKEN }, c: { external: true, name: there } }
-configs: { d: { content: "x=\${TOKEN}" } }`;
+configs: { d: { content: "x=\${TOKEN}", template_driver: golang } }`;
   const fields = "secrets: [a, { source: b, target: /run/b, uid: 7, mode: '0400' }, c], configs: [d]";
   const stack = stackOf(one(fields, more), { env: { TOKEN: "word" } });
   expect(stack.secrets.map(({ name, versioned, from }) => [name, versioned, from?.kind])).toEqual([
@@ -211,7 +211,10 @@ configs: { d: { content: "x=\${TOKEN}" } }`;
     ["there", false, undefined],
   ]);
   expect(stack.secrets[0]?.from).toMatchObject({ path: "/home/app/a.txt" });
-  expect(stack.configs[0]?.from).toEqual({ kind: "text", text: "x=word" });
+  expect(stack.configs[0]).toMatchObject({
+    from: { kind: "text", text: "x=word" },
+    templateDriver: "golang",
+  });
   expect(containerOf(stack, "web", "Secrets")).toMatchObject([
     { File: { Name: "a", UID: "0", GID: "0", Mode: 0o444 } },
     { File: { Name: "/run/b", UID: "7", GID: "0", Mode: 0o400 } },

@@ -36,17 +36,19 @@ export function planFiles(given: Given): FilesPlan {
   const names = new Map<string, string>();
   const steps = files.flatMap((file): StackStep[] => {
     const content = contents.get(contentKey(kind, file.key));
-    const name = file.versioned && content !== undefined ? `${file.name}-${content.version}` : file.name;
+    const version = content && versionOf(file, content);
+    const name = file.versioned && version !== undefined ? `${file.name}-${version}` : file.name;
     names.set(file.key, name);
     const there = byName.get(name);
     if (file.external && there === undefined)
       problems.error(file.at, `the external ${kind} ${name} is not in the cluster`);
-    if (file.external || content === undefined) return [];
+    if (file.external || content === undefined || version === undefined) return [];
     if (!isFileName(name))
       problems.error(file.at, `"${name}" is no ${kind}'s name: at most 64 letters, digits, - _ and .`);
     if (there !== undefined) return tellFixed(file, content, there, given);
-    const labels = { ...file.labels, [KEY]: file.key, [VERSION]: content.version };
-    const body = { Name: name, Labels: labels, Data: content.base64 };
+    const labels = { ...file.labels, [KEY]: file.key, [VERSION]: version };
+    const templating = file.templateDriver && { Templating: { Name: file.templateDriver } };
+    const body = { Name: name, Labels: labels, Data: content.base64, ...templating };
     const older = present.some((one) => isVersionOf(file, one));
     const because = older ? `new content of ${file.key}` : undefined;
     return [
@@ -56,13 +58,20 @@ export function planFiles(given: Given): FilesPlan {
   return { steps, names };
 }
 
+/** The same content is another thing when it is a template. */
+function versionOf({ templateDriver }: WantedFile, { version }: Content): string {
+  return templateDriver === undefined ? version : `${version}-${templateDriver}`;
+}
+
 /** What has a name of its own cannot change: nothing to do, or an error. */
-function tellFixed({ key, at, versioned }: WantedFile, content: Content, there: Json, given: Given): [] {
-  const { problems } = given;
+function tellFixed(file: WantedFile, content: Content, there: Json, { problems }: Given): [] {
+  const { key, at, versioned } = file;
   const { Data: data, Labels: labels = {} } = specOf(there) as { Data?: string; Labels?: Json };
   const version = labels[VERSION];
   const differs =
-    version === undefined ? data !== undefined && data !== content.base64 : version !== content.version;
+    version === undefined
+      ? data !== undefined && data !== content.base64
+      : version !== versionOf(file, content);
   if (differs && !versioned)
     problems.error(
       at,

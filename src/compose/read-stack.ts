@@ -169,6 +169,7 @@ class StackReader {
       name: fixed ?? (external ? key : scoped(stack, key)),
       versioned: !external && fixed === undefined,
       labels: stackLabels(stack, words.labels),
+      ...(words.template_driver !== undefined && { templateDriver: words.template_driver }),
       from: external ? undefined : this.#origin(words, at),
     };
   }

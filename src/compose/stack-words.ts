@@ -1,4 +1,4 @@
-import { flag, ignored, list, object, pairs, type Read, refused, text, untouched } from "./read.ts";
+import { flag, ignored, list, object, pairs, type Read, refused, text, untouched, word } from "./read.ts";
 
 /** `external: true`, or the old form with a name in it. */
 export type External = boolean | string;
@@ -67,6 +67,7 @@ export interface ContentWords {
   environment: string;
   content: string;
   labels: Map<string, string | undefined>;
+  template_driver: "golang";
 }
 
 /** A secret or a config. */
@@ -79,5 +80,5 @@ export const contentWords: Read<Partial<ContentWords>> = object("a secret or con
   labels: pairs,
   driver: refused("secret drivers are not served"),
   driver_opts: refused("secret drivers are not served"),
-  template_driver: refused("templates in secrets and configs are not served yet"),
+  template_driver: word("golang"),
 } as never) as unknown as Read<Partial<ContentWords>>;

@@ -31,6 +31,8 @@ export interface WantedFile {
   /** Each content is an object of its own, named after it; not so where the file fixes a `name`. */
   readonly versioned: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  /** "golang": each task finds what its content makes; undefined: the content. */
+  readonly templateDriver?: string;
   /** Where its content is; undefined when external. */
   readonly from: FileOrigin | undefined;
 }

@@ -56,6 +56,8 @@ export interface FileAssignment {
   readonly id: string;
   /** base64. */
   readonly data: string;
+  /** The data is a template, which the node expands for each task. */
+  readonly template?: true;
 }
 
 /** What a node is told of itself. */
@@ -147,7 +149,8 @@ function fileKeysOf(task: Task): string[] {
 
 function fileRows({ needs }: Reader, kind: FileKind, { id, spec }: Secret): Row[] {
   const key = `${kind}/${id}`;
-  const fact: FileAssignment = { id, data: spec.data };
+  const template = spec.templating !== undefined && ({ template: true } as const);
+  const fact: FileAssignment = { id, data: spec.data, ...template };
   return needs().has(key) ? [[key, fact]] : [];
 }
 

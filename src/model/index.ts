@@ -11,6 +11,7 @@ export * from "./names.ts";
 export * from "./network.ts";
 export type * from "./node.ts";
 export * from "./object.ts";
+export * from "./payload-template.ts";
 export * from "./platform.ts";
 export type * from "./program.ts";
 export * from "./room.ts";

@@ -1,5 +1,6 @@
 import type { ContainerSpec, FileReference } from "./container.ts";
 import type { Meta } from "./object.ts";
+import type { Templating } from "./payload-template.ts";
 
 /** Bytes that tasks find as a file. A secret is shown to nobody else; a config to every user. */
 export type FileKind = "secret" | "config";
@@ -17,6 +18,8 @@ export interface SecretSpec {
   readonly labels: Readonly<Record<string, string>>;
   /** base64. */
   readonly data: string;
+  /** Absent: the data is what tasks find. */
+  readonly templating?: Templating;
 }
 
 /** Where a secret without a place of its own is found. */

@@ -13,24 +13,28 @@ export interface TemplateFunction {
   readonly call: (...values: Value[]) => Value;
 }
 
+/** What a template may call, by name. */
+export type TemplateFunctions = Readonly<Record<string, TemplateFunction>>;
+
 /** As many values as anybody writes. */
 const ANY = 1_000;
-/** The kernel takes no longer variable (MAX_ARG_STRLEN); a few words could ask for gigabytes. */
-const MOST_CHARACTERS = 131_072;
 
-/** Swarm's one function `join`, and those of Go's own that make sense of texts. */
-export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
-  join: { takes: [1, ANY], call: (separator = "", ...texts) => join(textOf(separator), texts.map(textOf)) },
+/** Swarm's one function `join`, and those of Go's own that make sense of texts; none makes more than `most` characters. */
+export const functionsWithin = (most: number): TemplateFunctions => ({
+  join: {
+    takes: [1, ANY],
+    call: (separator = "", ...texts) => join(textOf(separator), texts.map(textOf), most),
+  },
   index: { takes: [2, 2], call: (tree = "", key = "") => entryOf(tree, textOf(key)) },
   print: { takes: [0, ANY], call: print },
-  printf: { takes: [1, ANY], call: (format = "", ...values) => printf(textOf(format), values) },
+  printf: { takes: [1, ANY], call: (format = "", ...values) => printf(textOf(format), values, most) },
   len: { takes: [1, 1], call: (value = "") => lengthOf(value) },
   not: { takes: [1, 1], call: (value = "") => !isTrue(value) },
   and: { takes: [1, ANY], call: (...values) => values.find((v) => !isTrue(v)) ?? values.at(-1) ?? "" },
   or: { takes: [1, ANY], call: (...values) => values.find(isTrue) ?? values.at(-1) ?? "" },
   eq: { takes: [2, ANY], call: (a = "", ...others) => others.some((b) => isSame(a, b)) },
   ne: { takes: [2, 2], call: (a = "", b = "") => !isSame(a, b) },
-};
+});
 
 /** What is printed for a value. A whole part of the context is nobody's text. */
 export function format(value: Value): string {
@@ -44,12 +48,11 @@ export function isTrue(value: Value): boolean {
 }
 
 /** Throws Fault "invalid" when so many characters are more than a template may make. */
-export function mustBeShort(characters: number): void {
-  if (characters > MOST_CHARACTERS)
-    throw new Fault("invalid", `it makes a text of more than ${MOST_CHARACTERS} characters`);
+export function mustBeShort(characters: number, most: number): void {
+  if (characters > most) throw new Fault("invalid", `it makes a text of more than ${most} characters`);
 }
 
-function textOf(value: Value): string {
+export function textOf(value: Value): string {
   if (typeof value === "string") return value;
   throw new Fault(
     "invalid",
@@ -57,8 +60,8 @@ function textOf(value: Value): string {
   );
 }
 
-function join(separator: string, texts: readonly string[]): string {
-  mustBeShort(separator.length * (texts.length - 1));
+function join(separator: string, texts: readonly string[], most: number): string {
+  mustBeShort(separator.length * (texts.length - 1), most);
   return texts.join(separator);
 }
 
@@ -88,7 +91,7 @@ function isSame(a: Value, b: Value): boolean {
 /** %s, %v, %d, %q and %%, with a width ("%04d", "%-8s") or a length ("%.12s"). */
 const VERB = /%([-0]?)(\d*)(?:\.(\d+))?([a-zA-Z%])/g;
 
-function printf(text: string, values: readonly Value[]): string {
+function printf(text: string, values: readonly Value[], most: number): string {
   let [next, made] = [0, 0];
   const said = text.replace(
     VERB,
@@ -97,15 +100,15 @@ function printf(text: string, values: readonly Value[]): string {
       const value = values[next++];
       if (value === undefined) throw new Fault("invalid", `"${verb}" has no value`);
       made += Number(width);
-      mustBeShort(made);
+      mustBeShort(made, most);
       const shown = showAs(verb, letter, value);
       const cut = length === undefined ? shown : [...shown].slice(0, Number(length)).join("");
       if (flag === "-") return cut.padEnd(Number(width));
       return cut.padStart(Number(width), flag === "0" && letter === "d" ? "0" : " ");
     },
   );
-  if (next < values.length)
-    throw new Fault("invalid", `${JSON.stringify(text)} has no place for every value`);
+  // The format may be what a secret holds.
+  if (next < values.length) throw new Fault("invalid", "the format has no place for every value");
   return said;
 }
 

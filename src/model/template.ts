@@ -2,13 +2,22 @@ import { Fault } from "../lib/index.ts";
 import type { NodeDescription } from "./node.ts";
 import { isGlobal } from "./service.ts";
 import { type Task, taskName } from "./task.ts";
-import { FUNCTIONS, format, isTrue, mustBeShort, type Tree, type Value } from "./template-functions.ts";
+import {
+  format,
+  functionsWithin,
+  isTrue,
+  mustBeShort,
+  type TemplateFunction,
+  type TemplateFunctions,
+  type Tree,
+  type Value,
+} from "./template-functions.ts";
 import { type Command, type Part, type Pipe, parseTemplate, type Term } from "./template-parse.ts";
 import { quoted } from "./template-tokens.ts";
 
 /**
  * What a template can say of a task (swarmkit template/context.go); the names are the template's own. Go's text/template is the
- * language, as far as it makes sense of these: fields, pipes, `if`, comments, trim marks, and the functions of FUNCTIONS.
+ * language, as far as it makes sense of these: fields, pipes, `if`, comments, trim marks, and the functions of a Dialect.
  */
 export interface TemplateContext {
   readonly Service: {
@@ -53,32 +62,48 @@ export function templateContextOf(
   };
 }
 
+/** What templates of one kind can call, and how long what they make may be. */
+export interface Dialect {
+  readonly functions: TemplateFunctions;
+  readonly most: number;
+}
+
+/** The kernel takes no longer variable (MAX_ARG_STRLEN); a few words could ask for gigabytes. */
+const MOST_CHARACTERS = 131_072;
+/** Of a service's words. */
+const WORDS: Dialect = { functions: functionsWithin(MOST_CHARACTERS), most: MOST_CHARACTERS };
+
+/** A template's surroundings while it is expanded. */
+interface Scope extends Dialect {
+  readonly tree: Tree;
+}
+
 /** Throws Fault "invalid" for a template that can be expanded for no task. Which labels a service will have, it cannot know. */
-export function checkTemplate(text: string): void {
-  checkParts(parseTemplate(text));
+export function checkTemplate(text: string, { functions }: Pick<Dialect, "functions"> = WORDS): void {
+  checkParts(parseTemplate(text), functions);
 }
 
 /** The text with every action replaced by what it says. Fault "invalid" with the action and what is wrong with it. */
-export function expandTemplate(text: string, context: TemplateContext): string {
+export function expandTemplate(text: string, context: TemplateContext, dialect: Dialect = WORDS): string {
   // An interface has no index; to the template it is a tree.
-  return expand(parseTemplate(text), { ...context } as Tree);
+  return expand(parseTemplate(text), { ...dialect, tree: { ...context } as Tree });
 }
 
-function expand(parts: readonly Part[], tree: Tree): string {
+function expand(parts: readonly Part[], scope: Scope): string {
   let text = "";
   for (const part of parts) {
-    const said = expandPart(part, tree);
-    if (part.kind !== "text") named(part.source, () => mustBeShort(text.length + said.length));
+    const said = expandPart(part, scope);
+    if (part.kind !== "text") named(part.source, () => mustBeShort(text.length + said.length, scope.most));
     text += said;
   }
   return text;
 }
 
-function expandPart(part: Part, tree: Tree): string {
+function expandPart(part: Part, scope: Scope): string {
   if (part.kind === "text") return part.text;
-  if (part.kind === "value") return named(part.source, () => format(run(part.pipe, tree)));
-  const condition = named(part.source, () => isTrue(run(part.pipe, tree)));
-  return expand(condition ? part.then : part.otherwise, tree);
+  if (part.kind === "value") return named(part.source, () => format(run(part.pipe, scope)));
+  const condition = named(part.source, () => isTrue(run(part.pipe, scope)));
+  return expand(condition ? part.then : part.otherwise, scope);
 }
 
 /** Errors say which action they are about, and nothing of the text beside it: that may be a password. */
@@ -91,28 +116,32 @@ function named<T>(source: string, work: () => T): T {
   }
 }
 
-function run(pipe: Pipe, tree: Tree): Value {
+function run(pipe: Pipe, scope: Scope): Value {
   let piped: Value[] = [];
-  for (const command of pipe) piped = [call(command, piped, tree)];
+  for (const command of pipe) piped = [call(command, piped, scope)];
   return piped[0] ?? "";
 }
 
-function call(command: Command, piped: readonly Value[], tree: Tree): Value {
+function call(command: Command, piped: readonly Value[], scope: Scope): Value {
   const [first, ...rest] = command as [Term, ...Term[]];
-  const args = [...rest.map((term) => termValue(term, tree)), ...piped];
+  const args = [...rest.map((term) => termValue(term, scope)), ...piped];
   if (first.kind === "function") {
-    mustBeShort(args.reduce<number>((sum, value) => sum + (typeof value === "string" ? value.length : 0), 0));
-    return functionOf(first.name, args.length).call(...args);
+    const given = args.reduce<number>(
+      (sum, value) => sum + (typeof value === "string" ? value.length : 0),
+      0,
+    );
+    mustBeShort(given, scope.most);
+    return functionOf(scope.functions, first.name, args.length).call(...args);
   }
   mustBeAlone(first, args.length);
-  return termValue(first, tree);
+  return termValue(first, scope);
 }
 
-function termValue(term: Term, tree: Tree): Value {
+function termValue(term: Term, scope: Scope): Value {
   if (term.kind === "literal") return term.value;
-  if (term.kind === "pipe") return run(term.pipe, tree);
-  if (term.kind === "function") return functionOf(term.name, 0).call();
-  return fieldOf(term.path, tree);
+  if (term.kind === "pipe") return run(term.pipe, scope);
+  if (term.kind === "function") return functionOf(scope.functions, term.name, 0).call();
+  return fieldOf(term.path, scope.tree);
 }
 
 function fieldOf(path: readonly string[], tree: Tree): Value {
@@ -136,12 +165,12 @@ function unknownField(path: readonly string[], depth: number, owner: Value): Fau
   );
 }
 
-function functionOf(name: string, count: number): (typeof FUNCTIONS)[string] {
-  const found = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
+function functionOf(functions: TemplateFunctions, name: string, count: number): TemplateFunction {
+  const found = Object.hasOwn(functions, name) ? functions[name] : undefined;
   if (found === undefined) {
     throw new Fault(
       "invalid",
-      `there is no function "${name}": there is ${Object.keys(FUNCTIONS).join(", ")}`,
+      `there is no function "${name}": there is ${Object.keys(functions).join(", ")}`,
     );
   }
   const [least, most] = found.takes;
@@ -156,27 +185,27 @@ function mustBeAlone(term: Term, args: number): void {
   throw new Fault("invalid", `${what} is no function and takes no values`);
 }
 
-function checkParts(parts: readonly Part[]): void {
+function checkParts(parts: readonly Part[], functions: TemplateFunctions): void {
   for (const part of parts) {
     if (part.kind === "text") continue;
-    named(part.source, () => checkPipe(part.pipe));
-    if (part.kind === "if") checkParts([...part.then, ...part.otherwise]);
+    named(part.source, () => checkPipe(part.pipe, functions));
+    if (part.kind === "if") checkParts([...part.then, ...part.otherwise], functions);
   }
 }
 
-function checkPipe(pipe: Pipe): void {
+function checkPipe(pipe: Pipe, functions: TemplateFunctions): void {
   for (const [i, command] of pipe.entries()) {
     const [first, ...rest] = command as [Term, ...Term[]];
     const count = rest.length + (i > 0 ? 1 : 0);
-    if (first.kind === "function") functionOf(first.name, count);
+    if (first.kind === "function") functionOf(functions, first.name, count);
     else mustBeAlone(first, count);
-    for (const term of command) checkTerm(term, term === first);
+    for (const term of command) checkTerm(term, term === first, functions);
   }
 }
 
-function checkTerm(term: Term, isCalled: boolean): void {
-  if (term.kind === "pipe") checkPipe(term.pipe);
-  if (term.kind === "function" && !isCalled) functionOf(term.name, 0);
+function checkTerm(term: Term, isCalled: boolean, functions: TemplateFunctions): void {
+  if (term.kind === "pipe") checkPipe(term.pipe, functions);
+  if (term.kind === "function" && !isCalled) functionOf(functions, term.name, 0);
   if (term.kind !== "field") return;
   const isLabel = `.${term.path.slice(0, -1).join(".")}` === LABELS;
   if (!isLabel) fieldOf(term.path, NAMES);

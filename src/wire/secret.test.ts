@@ -44,3 +44,21 @@ test("a secret is shown without its data, a config with it", () => {
     Spec: { Name: "token", Labels: { a: "1" }, Data: one.spec.data },
   });
 });
+
+test("a template is checked at the door, and shown", () => {
+  const body = (text: string | Uint8Array, Name = "golang") => ({
+    Name: "site",
+    Data: base64(text),
+    Templating: { Name },
+  });
+  const spec = secretSpecFromWire("config", body('listen {{.Node.Hostname}}:{{env "PORT"}}'));
+  expect(spec.templating).toEqual({ name: "golang", options: {} });
+  expect(secretToWire("secret", aSecret("site", spec))).toMatchObject({
+    Spec: { Templating: { Name: "golang" } },
+  });
+  const refused = (...words: Parameters<typeof body>) =>
+    expect(() => secretSpecFromWire("secret", body(...words)));
+  refused("x", "jinja").toThrow('unrecognized template type "jinja": golang is the one that there is');
+  refused("{{.Task.Slott}}").toThrow("there is no .Slott in .Task");
+  refused(Uint8Array.of(0xff, 0x41)).toThrow("the secret is not text in UTF-8");
+});

@@ -25,10 +25,15 @@ afterAll(async () => {
 const docker = (...args: string[]) => swarm.docker("1", ...args);
 const nameOf = (host: string) => `${swarm.lab.name}-${host}`;
 
-async function make(kind: "secret" | "config", name: string, data: string): Promise<void> {
+async function make(
+  kind: "secret" | "config",
+  name: string,
+  data: string,
+  ...flags: string[]
+): Promise<void> {
   const path = join(swarm.hostPaths("1").run, name);
   writeFileSync(path, data);
-  await docker(kind, "create", name, path);
+  await docker(kind, "create", ...flags, name, path);
   await exec(["rm", path]);
 }
 
@@ -65,15 +70,18 @@ async function filesWith(...words: string[]): Promise<string[]> {
 test("a service's secrets and configs are files of its containers, on the nodes that run it and on no other", async () => {
   await make("secret", "token", SECRET);
   await make("config", "motd", "hello");
+  const site = '{{.Node.Hostname}} {{.Service.Name}}.{{.Task.Slot}} {{secret "token"}} {{env "ZONE"}}\n';
+  await make("config", "site", site, "--template-driver", "golang");
   await swarm.service(
     "app",
     ...["--constraint", `node.hostname==${nameOf("2")}`],
     ...["--secret", "token", "--secret", "source=token,target=/keys/own,uid=7,gid=8,mode=0400"],
-    ...["--config", "motd", "busybox", "sh", "-c", IS_UP],
+    ...["--config", "motd", "--config", "site", "--env", "ZONE=north", "busybox", "sh", "-c", IS_UP],
   );
   expect(await inside("app", "cat", "/run/secrets/token", "/keys/own", "/motd")).toBe(
     `${SECRET}${SECRET}hello`,
   );
+  expect(await inside("app", "cat", "/site")).toBe(`${nameOf("2")} app.1 ${SECRET} north\n`);
   expect(await inside("app", "stat", "-c", "%u:%g %a", "/keys/own", "/motd")).toBe("7:8 400\n0:0 444\n");
   expect(await inside("app", "sh", "-c", "echo x > /run/secrets/token")).toContain("Read-only file system");
   expect(await Promise.all(HOSTS.map(filesOn))).toEqual([0, 1, 0]);
@@ -84,7 +92,18 @@ test("a service's secrets and configs are files of its containers, on the nodes 
 test("a secret is rotated by a rolling update", async () => {
   await make("secret", "token-2", RENEWED);
   await docker(
-    ...["service", "update", "-d", "-q", "--secret-rm", "token", "--config-rm", "motd"],
+    ...[
+      "service",
+      "update",
+      "-d",
+      "-q",
+      "--secret-rm",
+      "token",
+      "--config-rm",
+      "motd",
+      "--config-rm",
+      "site",
+    ],
     ...["--secret-add", "source=token-2,target=token", "app"],
   );
   await eventually(30_000, "the new secret is there", async () => {
@@ -92,7 +111,7 @@ test("a secret is rotated by a rolling update", async () => {
   });
   expect(await inside("app", "ls", "/run/secrets")).toBe("token\n");
   await docker("secret", "rm", "token");
-  await docker("config", "rm", "motd");
+  await docker("config", "rm", "motd", "site");
 });
 
 test("a running container keeps its secrets while shoald is away, and the next gets them from the manager", async () => {
