@@ -5,6 +5,7 @@ import { put, type Secret, type Service, type Task } from "../src/model/index.ts
 import { aCluster, aNode, aSecret, aService, aTask, aTaskSpec, T0 } from "../src/model/objects.fake.ts";
 import { CertifiedCluster } from "../src/rpc/cluster.fake.ts";
 import { type AgentStream, connectDispatcher, type ManagerMessage, RpcServer } from "../src/rpc/index.ts";
+import { NO_VISITS } from "../src/rpc/rpc.fake.ts";
 import { MemoryBackend, openSeal, Store } from "../src/store/index.ts";
 import { systemClock as clock, systemRandom as random } from "../src/sys/index.ts";
 import { until } from "./support/until.ts";
@@ -54,6 +55,7 @@ beforeEach(async () => {
     services: {
       certificates: { getRoot: refuse, issue: refuse, renew: refuse },
       dispatcher: side.dispatcher,
+      visits: NO_VISITS,
     },
   });
 });

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeKernel } from "../kernel/kernel.fake.ts";
-import { FakeClock, type Queue, seededRandom, silentLog } from "../lib/index.ts";
+import { FakeClock, Fault, type Queue, seededRandom, silentLog } from "../lib/index.ts";
 import { aNetwork } from "../model/objects.fake.ts";
 import type { NodeNetwork, Operation } from "../netstate/index.ts";
 import { GatewayAddresses, GuestDesk, HostPorts, NetworkApplier } from "../network/index.ts";
@@ -12,8 +12,16 @@ import { FakeImages } from "../runtime/images.fake.ts";
 import { Agent, type AgentParts } from "./agent.ts";
 import type { AssignedTask } from "./assignment-book.ts";
 import { AssignmentsFile } from "./assignments-file.ts";
+import type { VisitDoor } from "./visit-desk.ts";
 
 const GATEWAY = "172.18.0.0/16";
+
+const nobody = () => {
+  throw new Fault("unsupported", "nobody visits this node");
+};
+
+/** A node that no manager asks for a visit. */
+export const NO_DOOR: VisitDoor = { connect: nobody, look: nobody, processes: nobody };
 
 /** What a manager says first. */
 export const welcome: ManagerMessage = {
@@ -109,6 +117,7 @@ export class AgentMachine {
         ...{ plugins: [], engineLabels: {}, resources: { nanoCpus: 1, memoryBytes: 1, generic: [] } },
       }),
       heart: { follow: () => undefined },
+      visits: NO_DOOR,
       onWelcome: () => undefined,
       onLeave: () => undefined,
     };

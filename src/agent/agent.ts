@@ -10,7 +10,7 @@ import type {
   HostPorts,
   NetworkApplier,
 } from "../network/index.ts";
-import type { AgentMessage, AgentStream, Heart, ManagerMessage } from "../rpc/index.ts";
+import type { AgentStream, Heart, ManagerMessage } from "../rpc/index.ts";
 import type { Containers, Images } from "../runtime/index.ts";
 import { AssignmentBook, concernsNetwork } from "./assignment-book.ts";
 import type { SavedAssignments } from "./assignments-file.ts";
@@ -19,7 +19,8 @@ import { MeshPorts } from "./mesh-ports.ts";
 import { NodeTunnels } from "./node-tunnels.ts";
 import { type PortName, type Readiness, readinessOf } from "./readiness.ts";
 import { TaskSandboxes } from "./sandbox.ts";
-import { ManagerSession, type SessionParts } from "./session.ts";
+import { ManagerSession, type MessageSource } from "./session.ts";
+import { VisitDesk, type VisitDoor } from "./visit-desk.ts";
 import { Worker } from "./worker.ts";
 
 export interface AgentParts {
@@ -46,6 +47,7 @@ export interface AgentParts {
     readonly upstreams: readonly string[];
   };
   connect(address: string, signal: AbortSignal): Promise<AgentStream>;
+  readonly visits: VisitDoor;
   readonly heart: Heart;
   describe(): NodeDescription;
   /** A manager has answered: the node is in. */
@@ -77,6 +79,7 @@ export class Agent {
   readonly #worker: Worker;
   readonly #session: ManagerSession;
   readonly #logs: LogSource;
+  readonly #visits: VisitDesk;
   readonly #meshPorts: MeshPorts;
   readonly #tunnels: NodeTunnels;
   readonly #guestLine: GuestLine;
@@ -118,6 +121,7 @@ export class Agent {
       containerOf: (taskId) => this.#worker.containerOf(taskId),
       send: (message) => this.#session.send(message),
     });
+    this.#visits = new VisitDesk({ ...parts, containerOf: (taskId) => this.#worker.containerOf(taskId) });
     this.#guestLine = {
       nodeId: parts.settings.nodeId,
       say: (words) => this.#session.send({ kind: "guests", ...words }),
@@ -125,7 +129,7 @@ export class Agent {
     };
     parts.network.guests.open(this.#guestLine);
     const statuses = () => this.#worker.statuses();
-    const handle: SessionParts["handle"] = (message, answer) => this.#handle(message, answer);
+    const handle = (message: ManagerMessage, from: MessageSource) => this.#handle(message, from);
     this.#session = new ManagerSession(
       {
         ...{ ...parts, dataPathAddress: parts.settings.dataPathAddress, statuses, handle },
@@ -145,6 +149,7 @@ export class Agent {
     } finally {
       this.#parts.network.guests.close(this.#guestLine);
       this.#logs.cancelAll();
+      await this.#visits.close();
       this.#worker.abandon();
       this.#network.close();
     }
@@ -203,7 +208,7 @@ export class Agent {
     this.#worker.assign(this.#book.tasks());
   }
 
-  #handle(message: ManagerMessage, answer: (message: AgentMessage) => void): void {
+  #handle(message: ManagerMessage, from: MessageSource): void {
     switch (message.kind) {
       case "welcome":
         // What an earlier session asked for, it will ask for again.
@@ -213,7 +218,7 @@ export class Agent {
         break;
       case "assignments":
         this.#assign(message);
-        this.#network.whenInForce(() => answer({ kind: "applied", sequence: message.resultsIn }));
+        this.#network.whenInForce(() => from.answer({ kind: "applied", sequence: message.resultsIn }));
         break;
       case "log-request":
         void this.#logs.serve(message);
@@ -223,6 +228,9 @@ export class Agent {
         break;
       case "log-cancel":
         this.#logs.cancel(message.subscriptionId);
+        break;
+      case "visit-request":
+        this.#visits.open(from.address, message.visitId);
         break;
       case "leave":
         this.#parts.onLeave(message.reason);

@@ -7,3 +7,4 @@ export { AssignmentsFile } from "./assignments-file.ts";
 export { describeNode } from "./description.ts";
 export { leaveNode } from "./leave.ts";
 export type { PortName, Readiness } from "./readiness.ts";
+export type { VisitDoor } from "./visit-desk.ts";

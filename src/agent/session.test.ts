@@ -62,7 +62,7 @@ function open(managers: readonly string[], statuses: SessionParts["statuses"] = 
       }),
       statuses,
       guests: () => ({ kind: "guests", complete: true, wishes: [] }),
-      handle(message, answer) {
+      handle(message, { answer }) {
         handled.push(message.kind);
         answers.push(answer);
       },

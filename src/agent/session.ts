@@ -8,8 +8,8 @@ export interface SessionParts {
   describe(): NodeDescription;
   /** Every status worth telling a manager that knows nothing. */
   statuses(): { taskId: string; status: TaskStatus }[];
-  /** A message for the agent, in order; `answer` speaks to the very session that it came in. */
-  handle(message: ManagerMessage, answer: (message: AgentMessage) => void): void;
+  /** A message for the agent, in order, and where it came from. */
+  handle(message: ManagerMessage, from: MessageSource): void;
   /** Beats for the session, once there is one. */
   readonly heart: Heart;
   readonly advertiseAddress: string;
@@ -20,6 +20,14 @@ export interface SessionParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+}
+
+/** Where a manager's message came from. */
+export interface MessageSource {
+  /** The manager's: "10.0.0.1:2377". */
+  readonly address: string;
+  /** Speaks to the very session that it came in. */
+  answer(message: AgentMessage): void;
 }
 
 /** What a session begins with is told from then on, though no manager may have welcomed it yet. */
@@ -95,7 +103,7 @@ export class ManagerSession {
           if (message.managers.length > 0) this.#managers = message.managers;
           heart.follow({ address, sessionId: message.sessionId, periodMs: message.heartbeatPeriodMs });
         }
-        handle(message, (said) => stream.send(said));
+        handle(message, { address, answer: (said) => stream.send(said) });
         if (message.kind === "leave") return;
       }
     } finally {

@@ -17,6 +17,7 @@ import type {
   NetworkSpec,
   Node,
   NodeSpec,
+  ProcessList,
   ProgramInfo,
   ProgramWords,
   PullProgress,
@@ -213,6 +214,8 @@ export interface NetworkConnection {
 export interface ContainerBackend {
   list(): Promise<ContainerInfo[]>;
   get(ref: string): Promise<ContainerInfo>;
+  /** As `get`, and on a manager by the id or name of any task of the cluster, wherever it runs. */
+  locate(ref: string): Promise<LocatedContainer>;
   /** What it wrote into its own file system; 0 when it is gone. */
   bytesOf(id: string): Promise<number>;
   /** A container made by hand; its id. Faults in Docker's words: a taken name, an image that is not here, a network that is none. */
@@ -239,21 +242,32 @@ export interface ContainerBackend {
   logs(id: string, options: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
 }
 
+/** A container of this node, or one that another node has; `task` when it was named by a task's words on a manager. */
+export type LocatedContainer =
+  | { readonly kind: "here"; readonly container: ContainerInfo; readonly task?: Task }
+  | {
+      readonly kind: "elsewhere";
+      readonly task: Task;
+      /** What `docker inspect` shows of it. Faults: "unavailable" for a node that is away, "not-found" when there is none any more. */
+      inspect(signal: AbortSignal): Promise<object>;
+    };
+
 /** Programs that people run in containers (`docker exec`). */
 export interface ProgramBackend {
-  /** Its id; `ref` is the container's. */
+  /** Its id; `ref` is the container's, as of `locate`. */
   create(ref: string, words: ProgramWords): Promise<string>;
   /** Fault "not-found" `No such exec instance: X`. */
   require(id: string): ProgramInfo;
   /** Resolves when it runs, with its end. Faults "invalid" in runc's words when it cannot. */
-  start(id: string, io: StreamIo, size?: TerminalSize): Promise<{ readonly ended: Promise<number> }>;
+  start(id: string, io: StreamIo, how: ProgramStart): Promise<{ readonly ended: Promise<number> }>;
   resize(id: string, size: TerminalSize): Promise<void>;
 }
 
-/** A table of processes. */
-export interface ProcessList {
-  readonly titles: readonly string[];
-  readonly processes: readonly (readonly string[])[];
+/** How a program is started. */
+export interface ProgramStart {
+  readonly size?: TerminalSize | undefined;
+  /** Aborts when the one who looks at it has left, which ends it on another node and not on this; absent: nobody looks. */
+  readonly signal?: AbortSignal;
 }
 
 /** What a stop may say: the container's own words when absent. */

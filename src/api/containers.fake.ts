@@ -1,12 +1,12 @@
 import { Fault, Queue } from "../lib/index.ts";
-import type { RunChange, RunSpec, StreamIo, TerminalSize } from "../model/index.ts";
+import type { ProcessList, RunChange, RunSpec, StreamIo, Task, TerminalSize } from "../model/index.ts";
 import { aContainerInfo } from "./api-values.fake.ts";
 import type {
   ContainerBackend,
   ContainerInfo,
+  LocatedContainer,
   LogLine,
   LogQuery,
-  ProcessList,
   StopWords,
   WaitCondition,
 } from "./backends.ts";
@@ -81,6 +81,22 @@ export class FakeContainers implements ContainerBackend {
 
   async get(ref: string): Promise<ContainerInfo> {
     return this.#require(ref);
+  }
+
+  /** Tasks on other nodes: how they are, as JSON of `docker inspect`, or why nobody can say. */
+  readonly elsewhere: Map<Task, object | Fault> = new Map<Task, object | Fault>();
+
+  async locate(ref: string): Promise<LocatedContainer> {
+    const found = [...this.elsewhere].find(([task]) => task.id === ref);
+    if (found === undefined) return { kind: "here", container: this.#require(ref) };
+    const [task, shown] = found;
+    return {
+      ...{ kind: "elsewhere", task },
+      async inspect() {
+        if (shown instanceof Fault) throw shown;
+        return shown;
+      },
+    };
   }
 
   readonly written: Map<string, number> = new Map<string, number>();

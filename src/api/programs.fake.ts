@@ -1,6 +1,6 @@
 import { Fault } from "../lib/index.ts";
 import type { ProgramInfo, ProgramWords, StreamIo, TerminalSize } from "../model/index.ts";
-import type { ProgramBackend } from "./backends.ts";
+import type { ProgramBackend, ProgramStart } from "./backends.ts";
 
 /** Programs in memory: "cat" writes what it reads, "fail N" says so on stderr and ends with N, "wait" runs on, "nosuch" is not there. */
 export class FakePrograms implements ProgramBackend {
@@ -25,7 +25,11 @@ export class FakePrograms implements ProgramBackend {
     return found;
   }
 
-  async start(id: string, io: StreamIo, size?: TerminalSize): Promise<{ readonly ended: Promise<number> }> {
+  async start(
+    id: string,
+    io: StreamIo,
+    { size }: ProgramStart,
+  ): Promise<{ readonly ended: Promise<number> }> {
     const program = this.require(id);
     const [name = "", code = "0"] = program.words.args;
     if (size !== undefined) this.sizes.push(size);

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { EngineEvent } from "../api/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
-import { requireContainer, tellContainerEvents } from "./container-backend.ts";
+import { tellContainerEvents } from "./container-backend.ts";
+import { requireContainer } from "./container-places.ts";
 import type { EventHub } from "./event-hub.ts";
 
 const aContainer = (id: string, name: string) => ({ id, name }) as ContainerState;

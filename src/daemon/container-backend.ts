@@ -1,9 +1,10 @@
 import type { ContainerBackend, ContainerInfo, EngineEvent } from "../api/index.ts";
 import { macOf, type NetworkFacts } from "../dataplane/index.ts";
 import type { Engine, Programs, RunRecord } from "../engine/index.ts";
-import { Fault, requireCidr, requireCidr6 } from "../lib/index.ts";
+import { requireCidr, requireCidr6 } from "../lib/index.ts";
 import { HOST_NETWORK } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
+import { type ContainerPlaces, idAt, requireContainer, TASK_ID_LABEL } from "./container-places.ts";
 import type { EventHub } from "./event-hub.ts";
 import { listProcesses } from "./process-list.ts";
 
@@ -16,13 +17,13 @@ const HOST_PLACE: ContainerInfo["networks"][number] = {
   mac: "",
 };
 
-export const TASK_ID_LABEL = "com.docker.swarm.task.id";
-
 export interface ContainerBackendParts {
   readonly containers: Containers;
   /** Those made by hand. */
   readonly engine: Engine;
   readonly programs: Programs;
+  /** Where the others are. */
+  readonly places: ContainerPlaces;
   /** Of all that runs in a container. */
   pidsOf(id: string): Promise<number[]>;
   /** What the node's network is built from now. */
@@ -34,6 +35,7 @@ export function containerBackend({
   containers,
   engine,
   programs,
+  places,
   pidsOf,
   facts,
 }: ContainerBackendParts): ContainerBackend {
@@ -51,6 +53,12 @@ export function containerBackend({
   return {
     list: async () => (await containers.list()).map(info),
     get: async (ref) => info(requireContainer(await containers.list(), ref)),
+    async locate(ref) {
+      const place = await places.locate(ref);
+      if (place.kind === "elsewhere") return { ...place, inspect: (signal) => places.inspect(place, signal) };
+      const { task } = place;
+      return { kind: "here", container: info(place.state), ...(task !== undefined && { task }) };
+    },
     bytesOf: (id) => containers.bytesOf(id),
     logs: (id, options, signal) => containers.logs(id, options, signal),
     create: (spec, name) => engine.create(spec, name),
@@ -59,7 +67,11 @@ export function containerBackend({
     restart: async (ref, how) => engine.restart(await idOf(ref), how),
     kill: async (ref, signal) => engine.kill(await idOf(ref), signal),
     pause: async (ref) => engine.pause(await idOf(ref)),
-    top: async (ref, args, signal) => listProcesses(await pidsOf(await idOf(ref)), args, signal),
+    async top(ref, args, signal) {
+      const place = await places.locate(ref);
+      if (place.kind === "elsewhere") return places.processes(place, args, signal);
+      return listProcesses(await pidsOf(place.state.id), args, signal);
+    },
     unpause: async (ref) => engine.unpause(await idOf(ref)),
     rename: async (ref, name) => engine.rename(await idOf(ref), name),
     update: async (ref, change) => engine.update(await idOf(ref), change),
@@ -67,26 +79,13 @@ export function containerBackend({
     attach: (id, io, signal) => containers.streams.attach(id, io, signal),
     resize: async (ref, size) => containers.streams.resize(await idOf(ref), size),
     programs: {
-      create: async (ref, words) => programs.create(await idOf(ref), words),
+      create: async (ref, words) => programs.create(idAt(await places.locate(ref)), words),
       require: (id) => programs.require(id),
-      start: (id, io, size) => programs.start(id, io, size),
+      start: (id, io, how) => programs.start(id, io, how),
       resize: (id, size) => programs.resize(id, size),
     },
     wait: async (ref, condition, signal) => engine.wait(await idOf(ref), condition, signal),
   };
-}
-
-/** By name, id, or unique beginning of an id, in Docker's order and words (moby daemon/container.go GetContainer). */
-export function requireContainer(all: readonly ContainerState[], ref: string): ContainerState {
-  const name = ref.replace(/^\//, "");
-  const exact = all.find((c) => c.id === ref) ?? all.find((c) => c.name === name);
-  if (exact !== undefined) return exact;
-  const [found, second] = ref === "" ? [] : all.filter((c) => c.id.startsWith(ref));
-  if (found === undefined) throw new Fault("not-found", `No such container: ${ref}`);
-  if (second !== undefined) {
-    throw new Fault("invalid", `multiple IDs found with provided prefix: ${ref}`);
-  }
-  return found;
 }
 
 /** Of one that does not run: where it will be. */

@@ -11,6 +11,8 @@ import { apiDoors } from "./api-doors.ts";
 import { checkMachine, claimData } from "./checks.ts";
 import type { Config } from "./config.ts";
 import { containerBackend, tellContainerEvents } from "./container-backend.ts";
+import { containerLooks } from "./container-looks.ts";
+import { ContainerPlaces } from "./container-places.ts";
 import { EventHub } from "./event-hub.ts";
 import { HealthDoor } from "./health-door.ts";
 import { imageBackend } from "./image-backend.ts";
@@ -20,11 +22,12 @@ import { Membership } from "./membership.ts";
 import { makeNodeNetwork } from "./node-network.ts";
 import type { NodeParts } from "./node-parts.ts";
 import { NodeStateFile } from "./node-state.ts";
+import { programHomes } from "./program-homes.ts";
 import { engineId, SystemFacts } from "./system-facts.ts";
 import { traceBackend } from "./trace-backend.ts";
 import { volumeBackend } from "./volume-backend.ts";
 
-interface OpenParts extends NodeParts {
+interface OpenParts extends Omit<NodeParts, "looks"> {
   readonly containers: ContainerdContainers;
   readonly images: ContainerdImages;
   readonly kernel: ThreadKernel;
@@ -46,10 +49,12 @@ export async function runDaemon(
   claimData(config["data-root"]);
   const { registry, volumes, ...parts } = await openParts(config, version, log);
   const { containers, images, kernel, network, events } = parts;
-  const membership = new Membership(parts);
+  const looks = containerLooks(() => backends);
+  const membership = new Membership({ ...parts, looks });
   const facts = () => membership.facts();
   const engine = makeEngine(parts);
-  const programs = new Programs({ containers, clock, random });
+  const places = new ContainerPlaces(containers, () => membership.managing);
+  const programs = new Programs({ homes: programHomes(containers, places), clock, random });
   const backends: Backends = {
     system: new SystemFacts(config, { id: engineId(config["data-root"], random), version }, clock),
     swarm: membership,
@@ -60,6 +65,7 @@ export async function runDaemon(
       containers,
       engine,
       programs,
+      places,
       facts: () => network.applier.facts(),
     }),
     images: imageBackend({ images, containers, registry, events }),
@@ -93,7 +99,7 @@ export async function runDaemon(
   }
 }
 
-function makeEngine({ config, containers, images, network, log }: NodeParts): Engine {
+function makeEngine({ config, containers, images, network, log }: Omit<NodeParts, "looks">): Engine {
   const { upstreams: nameservers, search } = network.dns;
   return new Engine({
     ...{ containers, images, clock, random, log },

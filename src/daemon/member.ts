@@ -11,7 +11,7 @@ import type { NetworkFacts } from "../dataplane/index.ts";
 import { type NodeIdentity, runRenewal } from "../identity/index.ts";
 import { aborted, type Run, runGroup } from "../lib/index.ts";
 import { Manager } from "../manager/index.ts";
-import { connectDispatcher, RpcServer, renewCertificate } from "../rpc/index.ts";
+import { connectDispatcher, connectVisit, RpcServer, renewCertificate } from "../rpc/index.ts";
 import { splitAddress } from "./addresses.ts";
 import { ClusterStore } from "./cluster-store.ts";
 import { parseGenericResources } from "./generic-resources.ts";
@@ -86,7 +86,8 @@ export class Member {
         ownSubnets: ownSubnets(config),
       });
       const { host, port } = splitAddress(start.state.listenAddress);
-      const services = { certificates: manager.certificates, dispatcher: manager.dispatcher };
+      const { certificates, dispatcher, visits } = manager;
+      const services = { certificates, dispatcher, visits };
       const server = await RpcServer.listen({ host, port, identity: start.identity, services, clock, log });
       return new Member(parts, start, { cluster, manager, server });
     } catch (error) {
@@ -139,6 +140,7 @@ export class Member {
       const own: Run[] = [this.#renewal(), (s) => this.#heart.run(s), (s) => this.#agent.run(s)];
       await runGroup([...this.#managerRuns(), ...own], this.#stop.signal);
     } finally {
+      this.#side?.manager.visits.close();
       await this.#side?.server.close();
       await this.#side?.cluster.close();
     }
@@ -211,6 +213,11 @@ export class Member {
       dns: network.dns,
       connect: (address, signal) => connectDispatcher({ address, identity: this.#identity, clock }, signal),
       heart: this.#heart,
+      visits: {
+        ...this.#parts.looks,
+        connect: (address, visitId, signal) =>
+          connectVisit({ address, identity: this.#identity, clock }, visitId, signal),
+      },
       describe: () =>
         describeNode(
           config.hostname,

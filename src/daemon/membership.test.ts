@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { NO_DOOR } from "../agent/agent.fake.ts";
 import { FakeKernel } from "../kernel/kernel.fake.ts";
 import { FakeClock, seededRandom, silentLog } from "../lib/index.ts";
 import { FakeContainers } from "../runtime/containers.fake.ts";
@@ -31,7 +32,7 @@ async function strandedNode(): Promise<{ membership: Membership; clock: FakeCloc
   });
   const membership = new Membership({
     ...{ config, version: "0", netnsDir: "/netns", images, kernel, network, events: new EventHub(clock) },
-    containers: new FakeContainers({ images, clock }),
+    ...{ containers: new FakeContainers({ images, clock }), looks: NO_DOOR },
     ...{ clock, random: seededRandom(5), log: silentLog },
   });
   const stop = new AbortController();

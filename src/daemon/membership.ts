@@ -53,6 +53,11 @@ export class Membership implements SwarmBackend {
     throw new Fault("unavailable", saved.role === "worker" ? ON_WORKER : NOT_READY);
   }
 
+  /** The manager of this node; undefined while it is none. */
+  get managing(): Manager | undefined {
+    return this.#member?.manager;
+  }
+
   /** The node that leads; undefined while there is none. */
   leaderId(): string | undefined {
     return this.#member?.leaderId();

@@ -1,3 +1,4 @@
+import type { VisitDoor } from "../agent/index.ts";
 import type { Kernel } from "../kernel/index.ts";
 import type { Clock, Log, Random } from "../lib/index.ts";
 import type { Containers, Images } from "../runtime/index.ts";
@@ -15,6 +16,8 @@ export interface NodeParts {
   readonly network: NodeNetworkParts;
   readonly netnsDir: string;
   readonly events: EventHub;
+  /** What managers' users see of this node's containers. */
+  readonly looks: Pick<VisitDoor, "look" | "processes">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

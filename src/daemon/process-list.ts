@@ -1,5 +1,5 @@
-import type { ProcessList } from "../api/index.ts";
 import { Fault } from "../lib/index.ts";
+import type { ProcessList } from "../model/index.ts";
 import { exec } from "../sys/index.ts";
 
 const PID = "PID";

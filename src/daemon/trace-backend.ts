@@ -5,7 +5,7 @@ import { Fault } from "../lib/index.ts";
 import type { NetworkApplier } from "../network/index.ts";
 import type { Containers } from "../runtime/index.ts";
 import { explain } from "../trace/index.ts";
-import { requireContainer, TASK_ID_LABEL } from "./container-backend.ts";
+import { requireContainer, TASK_ID_LABEL } from "./container-places.ts";
 import type { Membership } from "./membership.ts";
 
 export interface TraceParts {

@@ -5,6 +5,6 @@
 export { hostOf, runtimeConfigOf } from "./container-config.ts";
 export { Engine } from "./engine.ts";
 export type * from "./networks.ts";
-export { Programs } from "./programs.ts";
+export { type ProgramHomes, Programs } from "./programs.ts";
 export { RunFolder } from "./run-folder.ts";
 export type { RunRecord } from "./run-record.ts";

@@ -1,34 +1,51 @@
 import { type Clock, Fault, messageOf, type Random, randomHex } from "../lib/index.ts";
 import type { ProgramInfo, ProgramWords, StreamIo, TerminalSize } from "../model/index.ts";
-import type { Containers } from "../runtime/index.ts";
+import type { ContainerState, Containers } from "../runtime/index.ts";
 
 /** An ended one is known for so long (moby daemon/exec.go execCommandGC). */
 const KEPT_MS = 300_000;
 /** Docker's codes for a program that cannot run, and for one that is not there. */
 const NOT_RUNNABLE = 126;
 const NOT_FOUND = 127;
+/** Of one whose node was lost, and which is killed there. */
+const LOST = 137;
+
+type Open = Containers["streams"]["open"];
+type Opened = Awaited<ReturnType<Open>>;
+
+/** The containers that programs run in. */
+export interface ProgramHomes {
+  /** How a container is now; undefined: there is none. */
+  get(id: string): Promise<Pick<ContainerState, "status" | "paused"> | undefined>;
+  /** As runtime's. `signal` aborts when the one who looks at the program has left; absent: nobody ever looked. */
+  open(
+    id: string,
+    config: Parameters<Open>[1],
+    by: { readonly io: StreamIo; readonly signal?: AbortSignal | undefined },
+  ): Promise<Pick<Opened, "pid" | "ended" | "resize">>;
+}
 
 /** The programs that people run in containers: asked for first, then started, looked at and asked about. */
 export class Programs {
-  readonly #containers: Pick<Containers, "get" | "streams">;
+  readonly #homes: ProgramHomes;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #all = new Map<string, ProgramInfo>();
   readonly #resizers = new Map<string, (size: TerminalSize) => Promise<void>>();
 
   constructor(parts: {
-    readonly containers: Pick<Containers, "get" | "streams">;
+    readonly homes: ProgramHomes;
     readonly clock: Clock;
     readonly random: Random;
   }) {
-    this.#containers = parts.containers;
+    this.#homes = parts.homes;
     this.#clock = parts.clock;
     this.#random = parts.random;
   }
 
   /** Its id. Faults in Docker's words: "conflict" for a container that does not run, or stands still; "invalid" without a command. */
   async create(containerId: string, words: ProgramWords): Promise<string> {
-    const container = await this.#containers.get(containerId);
+    const container = await this.#homes.get(containerId);
     if (container === undefined) throw new Fault("not-found", `No such container: ${containerId}`);
     if (container.status !== "running")
       throw new Fault("conflict", `container ${containerId} is not running`);
@@ -58,7 +75,11 @@ export class Programs {
    * Runs it; resolves when it runs, with its end. Faults: "conflict" for one that was started already; "invalid" in runc's words when it
    * cannot run, which is then its end.
    */
-  async start(id: string, io: StreamIo, size?: TerminalSize): Promise<{ readonly ended: Promise<number> }> {
+  async start(
+    id: string,
+    io: StreamIo,
+    { size, signal }: { readonly size?: TerminalSize | undefined; readonly signal?: AbortSignal } = {},
+  ): Promise<{ readonly ended: Promise<number> }> {
     const { containerId, words, status } = this.require(id);
     if (status === "running") throw new Fault("conflict", `exec ${id} is already running`);
     if (status === "ended") throw new Fault("conflict", `exec ${id} has already run`);
@@ -66,15 +87,15 @@ export class Programs {
     this.#change(id, { status: "running" });
     const wanted = size ?? first;
     try {
-      const program = await this.#containers.streams.open(
+      const program = await this.#homes.open(
         containerId,
         { ...config, hasInput: io.input !== undefined, ...(wanted !== undefined && { size: wanted }) },
-        io,
+        { io, signal },
       );
       this.#change(id, { pid: program.pid });
       this.#resizers.set(id, program.resize);
       const ended = program.ended.then((exitCode) => this.#ended(id, exitCode));
-      ended.catch(() => this.#ended(id, NOT_RUNNABLE));
+      ended.catch(() => this.#ended(id, LOST));
       return { ended };
     } catch (error) {
       this.#ended(id, /not found|no such file/i.test(messageOf(error)) ? NOT_FOUND : NOT_RUNNABLE);

@@ -33,7 +33,8 @@ beforeEach(async () => {
   running = store.run(stop.signal);
   manager = new Manager({ store, clock, random, log });
   await manager.cluster.create({});
-  const services = { certificates: manager.certificates, dispatcher: manager.dispatcher };
+  const { certificates, dispatcher, visits } = manager;
+  const services = { certificates, dispatcher, visits };
   const identity = await selfIdentity();
   server = await RpcServer.listen({ ...{ host: "127.0.0.1", port: 0, clock, log }, identity, services });
   address = `127.0.0.1:${server.port}`;

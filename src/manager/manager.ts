@@ -17,6 +17,7 @@ import { Liveness } from "./liveness.ts";
 import { LogBroker } from "./log-broker.ts";
 import { StatusQueue } from "./statuses.ts";
 import { runTunnelRotation } from "./tunnel-rotation.ts";
+import { Visits } from "./visits.ts";
 
 export type ManagerParts = LeaderParts & ControlParts;
 
@@ -33,6 +34,7 @@ export class Manager {
   readonly certificates: Certificates;
   readonly dispatcher: Dispatcher;
   readonly logs: LogBroker;
+  readonly visits: Visits;
   readonly store: Store;
   readonly #parts: ManagerParts;
   readonly #liveness: Liveness;
@@ -53,7 +55,9 @@ export class Manager {
     this.certificates = new Certificates(parts);
     this.#liveness = new Liveness(parts);
     this.#statuses = new StatusQueue(parts);
-    this.logs = new LogBroker({ ...parts, streamOf: (nodeId) => this.dispatcher.streamOf(nodeId) });
+    const streamOf = (nodeId: string) => this.dispatcher.streamOf(nodeId);
+    this.logs = new LogBroker({ ...parts, streamOf });
+    this.visits = new Visits({ ...parts, streamOf });
     this.dispatcher = new Dispatcher({
       ...parts,
       liveness: this.#liveness,

@@ -17,6 +17,11 @@ export interface ProgramWords {
   readonly size?: TerminalSize;
 }
 
+/** A program as the node of its container is told of it. */
+export interface ProgramOrder extends Omit<ProgramWords, "attach"> {
+  readonly hasInput: boolean;
+}
+
 /** A program that was asked for, and what became of it. */
 export interface ProgramInfo {
   readonly id: string;
@@ -33,4 +38,18 @@ export interface StreamIo {
   readonly input?: AsyncIterable<Uint8Array>;
   /** Takes a piece of its output, whose memory is used again. A promise holds up the program until it settles. */
   write(stream: "stdout" | "stderr", chunk: Uint8Array): Promise<void> | undefined;
+}
+
+/** A table of processes. */
+export interface ProcessList {
+  readonly titles: readonly string[];
+  readonly processes: readonly (readonly string[])[];
+}
+
+/** A container as its node says it is. */
+export interface LookedAt {
+  readonly status: "created" | "running" | "stopped";
+  readonly isPaused: boolean;
+  /** What `docker inspect` shows of it, as JSON. */
+  readonly json: string;
 }

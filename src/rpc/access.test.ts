@@ -11,6 +11,7 @@ import { connectDispatcher } from "./connect-dispatcher.ts";
 import { fetchRoot, issueCertificate, renewCertificate } from "./join.ts";
 import { managerClient } from "./manager-client.ts";
 import { NodeServer } from "./node-server.ts";
+import { NO_VISITS } from "./rpc.fake.ts";
 import { RpcServer } from "./rpc-server.ts";
 import type { AgentStream, CertificatesService, DispatcherService, SessionStream } from "./services.ts";
 
@@ -63,7 +64,7 @@ afterEach(async () => {
 });
 
 async function listen(parts: { identity?: NodeIdentity; clock?: FakeClock } = {}): Promise<RpcServer> {
-  const services = { certificates, dispatcher };
+  const services = { certificates, dispatcher, visits: NO_VISITS };
   const server = await RpcServer.listen({
     ...{ host, port: 0, identity: manager, services, clock, log },
     ...parts,
@@ -308,7 +309,7 @@ describe("joining", () => {
 describe("the port", () => {
   test("a taken one is said so", async () => {
     const { port } = await listen();
-    const services = { certificates, dispatcher };
+    const services = { certificates, dispatcher, visits: NO_VISITS };
     await expect(
       RpcServer.listen({ host, port, identity: manager, services, clock, log }),
     ).rejects.toMatchObject({
@@ -318,7 +319,7 @@ describe("the port", () => {
   });
 
   test("an address of another machine is said so", async () => {
-    const services = { certificates, dispatcher };
+    const services = { certificates, dispatcher, visits: NO_VISITS };
     const parts = { host: "192.0.2.1", port: 0, identity: manager, services, clock, log };
     await expect(RpcServer.listen(parts)).rejects.toMatchObject({
       kind: "invalid",

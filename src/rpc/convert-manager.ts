@@ -42,6 +42,7 @@ const TO_WIRE: { readonly [K in ManagerMessage["kind"]]: (message: Of<K>) => Wir
     case: "guestAnswer",
     value: { id, number, places: places.map((place) => ({ ...place })), ...definedOf({ refusal }) },
   }),
+  "visit-request": ({ visitId }) => ({ case: "visitRequest", value: { visitId } }),
   leave: ({ reason }) => ({ case: "leave", value: { reason } }),
 };
 
@@ -78,6 +79,7 @@ const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => ManagerMe
     places: places.map(({ ref, networkId, name }) => ({ ref, networkId, name })),
     ...(refusal !== undefined && { refusal: refusalFromWire(refusal) }),
   }),
+  visitRequest: ({ visitId }) => ({ kind: "visit-request", visitId }),
   leave: ({ reason }) => ({ kind: "leave", reason }),
 };
 

@@ -142,6 +142,7 @@ const MANAGER: {
   "log-cancel": fc.record({ subscriptionId: id }),
   drained: fc.record({ taskIds: fc.array(id) }),
   leave: fc.record({ reason: text }),
+  "visit-request": fc.record({ visitId: id }),
   "guest-answer": fc.record(
     {
       ...{ id: containerId, number: small },

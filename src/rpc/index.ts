@@ -4,6 +4,7 @@
  */
 export { type BeatLine, openBeatLine } from "./beat-line.ts";
 export { connectDispatcher } from "./connect-dispatcher.ts";
+export { connectVisit } from "./connect-visit.ts";
 export { type BeatSession, type Heart, PacedHeart } from "./heart.ts";
 export { fetchRoot, issueCertificate, renewCertificate } from "./join.ts";
 export type {
@@ -26,4 +27,7 @@ export type {
   PeerAddress,
   PeerIdentity,
   SessionStream,
+  VisitStream,
+  VisitsService,
 } from "./services.ts";
+export type { NodeWord, VisitorWord, VisitWish } from "./visit-messages.ts";

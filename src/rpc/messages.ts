@@ -48,6 +48,8 @@ export type ManagerMessage =
   /** No node sends these tasks of this one new connections any more: they may be stopped. */
   | { readonly kind: "drained"; readonly taskIds: readonly string[] }
   | GuestAnswer
+  /** Open this visit: what is wanted of the node is said there. */
+  | { readonly kind: "visit-request"; readonly visitId: string }
   /** The node is in the cluster no more. */
   | { readonly kind: "leave"; readonly reason: string };
 

@@ -1,11 +1,12 @@
-import { Certificates, Dispatcher } from "../gen/shoal/rpc_pb.ts";
+import { Certificates, Dispatcher, Visits } from "../gen/shoal/rpc_pb.ts";
 import type { NodeIdentity } from "../identity/index.ts";
 import { aborted, type Clock, Fault, type Log, messageOf } from "../lib/index.ts";
 import type { NodeRole } from "../model/index.ts";
 import { BOUNDS, oneOf, word } from "./bounds.ts";
 import { expiry } from "./expiry.ts";
 import { NodeServer } from "./node-server.ts";
-import type { CertificatesService, DispatcherService } from "./services.ts";
+import { serveVisit } from "./served-visit.ts";
+import type { CertificatesService, DispatcherService, VisitsService } from "./services.ts";
 import { ServedSession } from "./session-stream.ts";
 
 export interface RpcServerParts {
@@ -17,6 +18,7 @@ export interface RpcServerParts {
   readonly services: {
     readonly certificates: CertificatesService;
     readonly dispatcher: DispatcherService;
+    readonly visits: VisitsService;
   };
   readonly clock: Clock;
   readonly log: Log;
@@ -38,6 +40,7 @@ export class RpcServer {
     const server = new NodeServer(parts);
     offerCertificates(server, parts.services.certificates);
     offerSessions(server, parts);
+    offerVisits(server, parts);
     return new RpcServer(server, await server.listen(parts));
   }
 
@@ -87,6 +90,20 @@ function offerSessions(server: NodeServer, { clock, log, services }: RpcServerPa
           log.warn("session failed", { node: node.nodeId, error: messageOf(error) });
           session.end(Fault.from(error));
         },
+      )
+      .finally(stop);
+  });
+}
+
+function offerVisits(server: NodeServer, { clock, services }: RpcServerParts): void {
+  server.bidi(Visits.method.visit, NODES, (call, node, disconnect) => {
+    const { stream, refuse } = serveVisit(call, { clock, disconnect });
+    const stop = expiry(clock, node.notAfter, disconnect);
+    services.visits
+      .visit(node, stream)
+      .then(
+        () => stream.close(),
+        (error: unknown) => refuse(Fault.from(error)),
       )
       .finally(stop);
   });

@@ -5,7 +5,19 @@ import { agentFromWire, agentToWire } from "./convert-agent.ts";
 import { managerFromWire, managerToWire } from "./convert-manager.ts";
 import { Inbox } from "./inbox.ts";
 import type { AgentMessage, ManagerMessage } from "./messages.ts";
-import type { AgentStream, DispatcherService, PeerAddress, PeerIdentity, SessionStream } from "./services.ts";
+import type {
+  AgentStream,
+  DispatcherService,
+  PeerAddress,
+  PeerIdentity,
+  SessionStream,
+  VisitsService,
+} from "./services.ts";
+
+/** A manager that asks nobody for a visit. */
+export const NO_VISITS: VisitsService = {
+  visit: () => Promise.reject(new Fault("not-found", "no visit is expected here")),
+};
 
 /**
  * A session without a network: an agent's end, with its other end served by `dispatcher` at once. Messages pass through

@@ -1,5 +1,6 @@
 import type { NodeRole } from "../model/index.ts";
 import type { AgentMessage, ManagerMessage } from "./messages.ts";
+import type { NodeWord, VisitorWord } from "./visit-messages.ts";
 
 /** Who calls, as the certificate says. */
 export interface PeerIdentity {
@@ -43,6 +44,24 @@ export interface DispatcherService {
    * until the next beat. Fault "not-found" when that session is not the node's: it must begin one anew.
    */
   beat(peer: PeerIdentity, sessionId: string): number;
+}
+
+/** What a manager offers to nodes that it asked to open a visit. */
+export interface VisitsService {
+  /** Serves one visit until it is over. Fault "not-found" for one that this node was not asked for. */
+  visit(peer: PeerIdentity, stream: VisitStream<VisitorWord, NodeWord>): Promise<void>;
+}
+
+/** One end of a visit. */
+export interface VisitStream<Out, In> {
+  /** In order, no faster than they are read, until the other end has said all or is lost; throws the reason when there is one. */
+  readonly messages: AsyncIterable<In>;
+  /** Settles when there is room for more, and at once when the visit is over. */
+  send(message: Out): Promise<void>;
+  /** Ends the visit after what was sent has gone out. */
+  close(): void;
+  /** Aborts when it is over, either way. */
+  readonly over: AbortSignal;
 }
 
 /** A manager's end of a session. */

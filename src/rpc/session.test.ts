@@ -3,7 +3,7 @@ import { silentLog } from "../lib/index.ts";
 import { systemClock as clock, systemRandom as random } from "../sys/index.ts";
 import { CertifiedCluster } from "./cluster.fake.ts";
 import { connectDispatcher } from "./connect-dispatcher.ts";
-import { connectFake } from "./rpc.fake.ts";
+import { connectFake, NO_VISITS } from "./rpc.fake.ts";
 import { RpcServer } from "./rpc-server.ts";
 import type { CertificatesService } from "./services.ts";
 import { sessionContract } from "./session.contract.ts";
@@ -24,7 +24,7 @@ sessionContract("over TLS on loopback", async (dispatcher) => {
   const server = await RpcServer.listen({
     ...{ host: "127.0.0.1", port: 0, clock, log: silentLog },
     identity: await cluster.identity("manager-1", "manager"),
-    services: { certificates: noCertificates, dispatcher },
+    services: { certificates: noCertificates, dispatcher, visits: NO_VISITS },
   });
   const identity = await cluster.identity("node-1", "worker");
   const address = `127.0.0.1:${server.port}`;

@@ -6,6 +6,7 @@ import { systemRandom as random, systemClock } from "../sys/index.ts";
 import { CertifiedCluster } from "./cluster.fake.ts";
 import { managerClient } from "./manager-client.ts";
 import { STALL_MS } from "./outbox.ts";
+import { NO_VISITS } from "./rpc.fake.ts";
 import { RpcServer } from "./rpc-server.ts";
 import type { SessionStream } from "./services.ts";
 
@@ -23,6 +24,7 @@ test("an agent that reads nothing, though its machine answers, is cut off", asyn
     identity: await cluster.identity("manager-1", "manager"),
     services: {
       certificates,
+      visits: NO_VISITS,
       dispatcher: {
         async session(_peer, served, over) {
           [stream, signal] = [served, over];

@@ -36,6 +36,7 @@ export function weighManager(message: ManagerMessage): number {
     case "welcome":
     case "log-taken":
     case "log-cancel":
+    case "visit-request":
     case "leave":
       return SMALL;
   }

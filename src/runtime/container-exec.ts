@@ -177,7 +177,7 @@ export class ContainerExecs {
   async #ended(ref: ExecRef, pid: number, signal: AbortSignal): Promise<number> {
     const { client, log } = this.#parts;
     const kill = (): void => {
-      this.#kill(ref, pid).catch((error: unknown) => {
+      this.kill(ref, pid).catch((error: unknown) => {
         log.warn("program not killed", { container: ref.containerId, error: messageOf(error) });
       });
     };
@@ -190,7 +190,8 @@ export class ContainerExecs {
     }
   }
 
-  async #kill(ref: ExecRef, pid: number): Promise<void> {
+  /** The program, with all that it has started, as far as that is of its session. No error when it has ended. */
+  async kill(ref: ExecRef, pid: number): Promise<void> {
     const { client } = this.#parts;
     await killSession(pid, () => listPids(client, ref.containerId));
     await killExec(client, ref);
@@ -231,7 +232,7 @@ export class ContainerExecs {
     const pid = await execPid(client, ref);
     if (pid === undefined) await ifUntold();
     else {
-      await this.#kill(ref, pid);
+      await this.kill(ref, pid);
       await waitExec(client, ref, { deadlineMs: KILL_MS });
     }
     await deleteExec(client, ref);

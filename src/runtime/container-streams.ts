@@ -74,7 +74,11 @@ export class RunningStreams implements ContainerStreams {
         for (const path of paths) await rm(path, { force: true });
       });
       ended.catch(() => {});
-      return { pid, ended, resize: (size) => resizeTerminal(client, ref, size) };
+      return {
+        ...{ pid, ended },
+        resize: (size) => resizeTerminal(client, ref, size),
+        kill: () => execs.kill(ref, pid),
+      };
     } catch (error) {
       for (const reader of readers) reader.close();
       await execs.discard(ref, pathsOf(streams)).catch(() => {});

@@ -35,6 +35,8 @@ export interface Program {
   readonly ended: Promise<number>;
   /** Of its terminal. */
   resize(size: TerminalSize): Promise<void>;
+  /** With all that it has started, as far as that is of its session. No error when it has ended. */
+  kill(): Promise<void>;
 }
 
 /** What people see and type. Of all methods the id is the full one; Fault "not-found" when there is none. */

@@ -21,6 +21,12 @@ async function* typed(...texts: string[]): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield Buffer.from(text);
 }
 
+/** One who then types nothing more, and stays. */
+async function* typedFirst(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text);
+  await new Promise(() => {});
+}
+
 const plain = (...args: string[]): ProgramConfig => ({ args, tty: false, hasInput: true });
 
 /** What every kind of ContainerStreams does. */
@@ -71,6 +77,16 @@ export function streamsContract(name: string, make: () => Promise<ContainersHarn
         kind: "invalid",
         message: expect.stringContaining('"nosuch": executable file not found in $PATH'),
       });
+    });
+
+    test("a program that is killed ends with 137", async () => {
+      const id = await running("sleep 1000");
+      const looker = new Looker(typedFirst("a"));
+      const program = await it.containers.streams.open(id, plain("cat"), looker);
+      await expect.poll(() => looker.seen.stdout, { timeout: 10_000 }).toBe("a");
+      await program.kill();
+      expect(await program.ended).toBe(137);
+      await program.kill();
     });
 
     test("who attached before the start sees all, and is told of the end; who leaves is let go", async () => {

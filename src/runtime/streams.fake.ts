@@ -19,6 +19,9 @@ export interface StreamedContainers {
   ): { readonly output: readonly (readonly ["stdout" | "stderr", string])[]; readonly exitCode: number };
 }
 
+/** The exit code of what SIGKILL ended. */
+const KILLED = 137;
+
 /** Streams in memory. A program named "cat" writes what it reads; the others are FakeContainers' scripts. */
 export class FakeStreams implements ContainerStreams {
   readonly #containers: StreamedContainers;
@@ -31,9 +34,17 @@ export class FakeStreams implements ContainerStreams {
 
   async open(id: string, { args }: ProgramConfig, io: ProgramIo): Promise<Program> {
     this.#containers.requireRunning(id);
-    const ended = args[0] === "cat" ? echo(io) : this.#played(id, args, io);
+    const played = args[0] === "cat" ? echo(io) : this.#played(id, args, io);
     await Promise.resolve();
-    return { pid: 4712, ended, resize: async () => {} };
+    let kill = (): void => {};
+    const killed = new Promise<number>((resolve) => {
+      kill = () => resolve(KILLED);
+    });
+    return {
+      ...{ pid: 4712, ended: Promise.race([played, killed]) },
+      resize: async (size) => void this.sizes.set(id, size),
+      kill: async () => kill(),
+    };
   }
 
   attach(id: string, io: AttachIo, signal: AbortSignal): Promise<void> {

@@ -61,6 +61,7 @@ beforeEach(async () => {
     identity: await cluster.identity("manager-1", "manager"),
     services: {
       certificates: manager.certificates,
+      visits: manager.visits,
       dispatcher: {
         session: (...args) => manager.dispatcher.session(...args),
         beat(...args) {

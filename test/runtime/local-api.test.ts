@@ -4,8 +4,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { ApiServer, type Backends } from "../../src/api/index.ts";
 import { FakeLocalNetworks } from "../../src/api/local-networks.fake.ts";
 import { containerBackend, tellContainerEvents } from "../../src/daemon/container-backend.ts";
+import { ContainerPlaces } from "../../src/daemon/container-places.ts";
 import { EventHub } from "../../src/daemon/event-hub.ts";
 import { imageBackend } from "../../src/daemon/image-backend.ts";
+import { programHomes } from "../../src/daemon/program-homes.ts";
 import { volumeBackend } from "../../src/daemon/volume-backend.ts";
 import { Engine, Programs, RunFolder } from "../../src/engine/index.ts";
 import { FakeContainerNetworks } from "../../src/engine/networks.fake.ts";
@@ -104,6 +106,7 @@ beforeAll(async () => {
     error: "",
     managers: [],
   } as const;
+  const places = new ContainerPlaces(containers, () => undefined);
   const backends: Backends = {
     system: { startedAt: clock.now(), info: nothing },
     swarm: { init: nothing, join: nothing, leave: nothing, state: () => outside },
@@ -115,7 +118,8 @@ beforeAll(async () => {
       pidsOf: (id) => containers.pids(id),
       containers,
       engine,
-      programs: new Programs({ containers, clock, random }),
+      programs: new Programs({ homes: programHomes(containers, places), clock, random }),
+      places,
       facts: () => undefined,
     }),
     images: imageBackend({ images, containers, registry: client, events }),

@@ -12,6 +12,7 @@ import {
 } from "../../src/identity/index.ts";
 import { silentLog } from "../../src/lib/index.ts";
 import { connectDispatcher, RpcServer } from "../../src/rpc/index.ts";
+import { NO_VISITS } from "../../src/rpc/rpc.fake.ts";
 import { systemClock as clock, systemRandom as random } from "../../src/sys/index.ts";
 
 const DAY = 24 * 3_600_000;
@@ -67,6 +68,7 @@ test("both ends notice within ten seconds that the network between them swallows
     ...{ host: "127.0.0.1", port: 0, identity: manager, clock, log: silentLog },
     services: {
       certificates: { getRoot: refuse, issue: refuse, renew: refuse },
+      visits: NO_VISITS,
       dispatcher: {
         async session(_peer, { messages }) {
           for await (const _ of messages);

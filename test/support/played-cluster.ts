@@ -1,3 +1,4 @@
+import { NO_DOOR } from "../../src/agent/agent.fake.ts";
 import { Agent } from "../../src/agent/index.ts";
 import type { SandboxPlace, SandboxWish } from "../../src/engine/index.ts";
 import type { LinuxKernel } from "../../src/kernel/linux-kernel.ts";
@@ -189,6 +190,7 @@ export class PlayedNode {
       },
       dns: { search: [], upstreams: [] },
       connect: async (_, signal) => connectFake(this.#manager.dispatcher, peer, signal),
+      visits: NO_DOOR,
       heart: { follow: () => undefined },
       describe: () => aNode(this.id).description ?? never(),
       ...{ onWelcome: () => undefined, onLeave: () => undefined },

@@ -1,9 +1,10 @@
 import { Fault } from "../../lib/index.ts";
-import { containerInspect, containerSummary, parseFilters } from "../../wire/index.ts";
-import type { Backends, ImageInfo } from "../backends.ts";
+import { containerInspect, containerSummary, parseFilters, taskToWire } from "../../wire/index.ts";
+import type { Backends, ImageInfo, LocatedContainer } from "../backends.ts";
 import { logStream, parseLogQuery } from "../log-query.ts";
 import { type ApiRequest, type ApiResponse, flag, json, param, type Route } from "../route.ts";
 import { CONTAINER_FILTERS, listContainers } from "./container-filters.ts";
+import { networksById } from "./services.ts";
 
 /** All images by id: what containers expose is the image's word. */
 async function imagesById({ images }: Backends): Promise<ReadonlyMap<string, ImageInfo>> {
@@ -22,10 +23,29 @@ async function list({ query, clock }: ApiRequest, backends: Backends): Promise<A
   );
 }
 
+/**
+ * GET /containers/{id}/json. `docker exec` looks here whether there is a container, and `docker inspect` before it looks for tasks: one
+ * that is named by a task's words is both, and shows both. When the container cannot be shown, the task is.
+ */
 async function inspect(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
-  const container = await backends.containers.get(param(request, "id"));
-  const images = await imagesById(backends);
-  return json(200, containerInspect(container, images.get(container.imageId)));
+  const located = await backends.containers.locate(param(request, "id"));
+  const { task } = located;
+  if (task === undefined) return json(200, await shownOf(located, request, backends));
+  const shown = await shownOf(located, request, backends).catch((error: unknown) => {
+    if (error instanceof Fault) return {};
+    throw error;
+  });
+  return json(200, { ...shown, ...taskToWire(task, networksById(backends.manager())) });
+}
+
+async function shownOf(
+  located: LocatedContainer,
+  { signal }: ApiRequest,
+  backends: Backends,
+): Promise<object> {
+  if (located.kind === "elsewhere") return located.inspect(signal);
+  const { container } = located;
+  return containerInspect(container, (await imagesById(backends)).get(container.imageId));
 }
 
 async function logs(request: ApiRequest, { containers }: Backends): Promise<ApiResponse> {

@@ -106,17 +106,21 @@ async function startProgram(request: ApiRequest, { containers }: Backends): Prom
     throw new Fault("conflict", `exec ${id} ${what}`);
   }
   if (detach) {
-    await programs.start(id, { write: () => undefined }, size);
+    await programs.start(id, { write: () => undefined }, { size });
     return empty(200);
   }
   return hijack(contentType(words.tty, request.version), async (connection) => {
     const io = ioOf(connection, words.tty, words.attach);
+    const { signal } = request;
+    let stream: "stdout" | "stderr" = "stdout";
     try {
-      const { ended } = await programs.start(id, io, size);
-      await Promise.race([ended, left(request.signal)]);
+      const { ended } = await programs.start(id, io, { size, signal });
+      // What it wrote is its own: why its end is not known goes beside it.
+      stream = "stderr";
+      await Promise.race([ended, left(signal)]);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      await io.write("stdout", Buffer.from(`${messageOf(error)}\r\n`));
+      await io.write(stream, Buffer.from(`${messageOf(error)}\r\n`));
     }
   });
 }

@@ -1,3 +1,4 @@
+import { NO_DOOR } from "../../../src/agent/agent.fake.ts";
 import { Agent } from "../../../src/agent/index.ts";
 import type { Kernel } from "../../../src/kernel/index.ts";
 import { FakeKernel } from "../../../src/kernel/kernel.fake.ts";
@@ -205,6 +206,7 @@ export class SimHost {
       },
       dns: { search: [], upstreams: [] },
       connect: (to, signal) => network.connect(caller, to, signal),
+      visits: NO_DOOR,
       heart: new PacedHeart({
         ...{ clock, log, isWell: () => true },
         openLine: (to) => network.beatLine(caller, to),
