@@ -7,6 +7,8 @@ export class FakePrograms implements ProgramBackend {
   readonly #requireRunning: (ref: string) => string;
   readonly #all = new Map<string, ProgramInfo>();
   readonly sizes: TerminalSize[] = [];
+  /** Programs whose clients have left. */
+  readonly left: string[] = [];
 
   /** `requireRunning` gives the container's id, or refuses. */
   constructor(requireRunning: (ref: string) => string) {
@@ -28,11 +30,12 @@ export class FakePrograms implements ProgramBackend {
   async start(
     id: string,
     io: StreamIo,
-    { size }: ProgramStart,
+    { size, signal }: ProgramStart,
   ): Promise<{ readonly ended: Promise<number> }> {
     const program = this.require(id);
     const [name = "", code = "0"] = program.words.args;
     if (size !== undefined) this.sizes.push(size);
+    signal?.addEventListener("abort", () => this.left.push(id));
     if (name === "nosuch") {
       this.#all.set(id, { ...program, status: "ended", exitCode: 127 });
       throw new Fault(

@@ -12,6 +12,7 @@ import { aborted, type Clock, Fault, type Log, messageOf, type Timer } from "../
 import type { Backends } from "./backends.ts";
 import { chunksOf, readBody, readJsonBody } from "./body.ts";
 import { answerOf, PAGE_NOT_FOUND } from "./errors.ts";
+import { noticeLeaving } from "./leaving.ts";
 import { parseListenAddress } from "./listen-address.ts";
 import { checkLooksOnly } from "./look-only.ts";
 import { refuseGarbage } from "./refuse.ts";
@@ -160,7 +161,10 @@ export class ApiServer {
       const answer = await this.#answer(request, { json, body, signal: left.signal });
       if (answer.kind !== "hijack") return await this.#refuseUpgrade(request, socket, answer);
       socket.write(upgradeHead(answer.contentType, this.#headers()));
-      await answer.serve({ input: connection.input(), write: (chunk) => connection.write(chunk) });
+      const stop = noticeLeaving(socket, clock);
+      await answer
+        .serve({ input: connection.input(), write: (chunk) => connection.write(chunk) })
+        .finally(stop);
       this.#hangUp(socket as Socket);
     } catch (error) {
       socket.destroy();

@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { dockerEnv } from "../../src/lab/index.ts";
-import { eventually, TestSwarm } from "../support/swarm.ts";
+import { dockerEnv, killDaemon, startHost } from "../../src/lab/index.ts";
+import { systemClock } from "../../src/sys/index.ts";
+import { eventually, hostParts, type TaskContainer, TestSwarm } from "../support/swarm.ts";
 
-/** Logs of services and containers, and the stream of events, as the stock CLI shows them. */
+/** Logs of services and containers, the stream of events, and programs in tasks of other nodes, as the stock CLI shows them. */
 
 let swarm: TestSwarm;
 
@@ -190,4 +192,127 @@ test("events tell of services, networks, nodes and containers as they come, and 
     format,
   );
   expect(past.split("\n")).toEqual(["service create told"]);
+});
+
+/** A docker command of the manager with this input. */
+async function fed(input: string | Uint8Array, command: string, ...args: string[]) {
+  const child = spawn(command, args, { env: { ...process.env, ...dockerEnv(swarm.lab, "1") } });
+  const [out, err]: Buffer[][] = [[], []];
+  child.stdout.on("data", (chunk: Buffer) => out?.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => err?.push(chunk));
+  child.stdin.end(input);
+  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  return { code, stdout: Buffer.concat(out ?? []), stderr: String(Buffer.concat(err ?? [])) };
+}
+
+/** The task of service "far", which the worker runs. */
+async function far(): Promise<TaskContainer> {
+  const [task] = await swarm.containers("far", ["2"]);
+  if (task === undefined) throw new Error("no task of far runs");
+  return task;
+}
+
+/** The programs in its container, as its own node shows them. */
+async function programsOf({ host, id }: TaskContainer): Promise<string[]> {
+  const rows = (await swarm.docker(host, "top", id, "-eo", "pid,args")).split("\n").slice(1);
+  return rows.map((row) => row.trim().replace(/^\d+\s+/, ""));
+}
+
+const hasEnded = (task: TaskContainer, program: string) =>
+  eventually(10_000, `${program} has ended`, async () => !(await programsOf(task)).includes(program));
+const hasBegun = (task: TaskContainer, program: string) =>
+  eventually(10_000, `${program} runs`, async () => (await programsOf(task)).includes(program));
+
+test("docker exec on the manager reaches a task of the worker, by any of its names", async () => {
+  await shell("far", "exec sleep 1000", "--constraint", "node.role==worker");
+  const task = await far();
+  const name = `far.1.${task.taskId}`;
+  for (const ref of [task.taskId, task.taskId.slice(0, 12), name, task.id, task.id.slice(0, 12)]) {
+    expect(await swarm.try("1", "exec", ref, "sh", "-c", "hostname; echo no >&2; exit 7")).toMatchObject({
+      ...{ code: 7, stdout: `${task.id.slice(0, 12)}\n`, stderr: "no\n" },
+    });
+  }
+  const words = ["-u", "nobody", "-w", "/tmp", "-e", "A=b", task.taskId, "sh", "-c", "id -un; pwd; echo $A"];
+  expect(await swarm.docker("1", "exec", ...words)).toBe("nobody\n/tmp\nb");
+  expect(await swarm.try("1", "exec", task.taskId, "nosuch")).toMatchObject({
+    code: 127,
+    stdout: expect.stringContaining('"nosuch": executable file not found in $PATH'),
+  });
+  expect(await swarm.docker("1", "top", task.taskId, "-o", "pid,args")).toMatch(/\d+ +sleep 1000/);
+  // It is a task and a container: what is asked of either is said.
+  const both = "{{.Status.State}} {{.State.Status}} {{.Name}}";
+  expect(await swarm.docker("1", "inspect", "--format", both, task.taskId)).toBe(`running running /${name}`);
+  // On its own node it goes by them, too; elsewhere but on a manager by none.
+  expect(await swarm.docker("2", "exec", task.taskId, "hostname")).toBe(task.id.slice(0, 12));
+  await swarm.docker("1", "exec", "-d", task.taskId, "sleep", "76");
+  await hasBegun(task, "sleep 76");
+});
+
+test("input to its end, and many megabytes both ways, byte for byte", async () => {
+  const { taskId } = await far();
+  expect(await fed("a\nb", "docker", "exec", "-i", taskId, "cat")).toMatchObject({ code: 0 });
+  const data = randomBytes(32 << 20);
+  const { stdout } = await fed(data, "docker", "exec", "-i", taskId, "cat");
+  expect(createHash("sha256").update(stdout).digest("hex")).toBe(
+    createHash("sha256").update(data).digest("hex"),
+  );
+});
+
+test("a terminal has its size, and passes on what is typed: also an interrupt", async () => {
+  const task = await far();
+  const inside =
+    "until stty size | grep -q '^33 99'; do sleep 0.1; done; tty; read x; echo got $x; exec sleep 75";
+  const command = `stty rows 33 cols 99; docker exec -it ${task.taskId} sh -c "${inside.replaceAll("$", "\\$")}"`;
+  const child = spawn("script", ["-qec", command, "/dev/null"], {
+    env: { ...process.env, ...dockerEnv(swarm.lab, "1") },
+  });
+  let text = "";
+  child.stdout.on("data", (chunk: Buffer) => (text += chunk));
+  const closed = new Promise<number | null>((resolve) => child.on("close", resolve));
+  const shown = (what: RegExp) => eventually(10_000, `${what} is shown`, async () => what.test(text));
+  await shown(/\/dev\/pts\/\d/);
+  child.stdin.write("words\n");
+  await shown(/got words/);
+  await hasBegun(task, "sleep 75");
+  child.stdin.write("\x03");
+  expect(await closed).toBe(130);
+  await hasEnded(task, "sleep 75");
+});
+
+test("who leaves a program of another node ends it there, and so does a manager that is lost", async () => {
+  const task = await far();
+  const leaving = followed("1", "exec", task.taskId, "sh", "-c", "sleep 74 & sleep 73");
+  await hasBegun(task, "sleep 73");
+  await leaving[Symbol.asyncDispose]();
+  await Promise.all([hasEnded(task, "sleep 73"), hasEnded(task, "sleep 74")]);
+  const lost = followed("1", "exec", task.taskId, "sleep", "72");
+  await hasBegun(task, "sleep 72");
+  await killDaemon(swarm.lab, "1", systemClock);
+  await hasEnded(task, "sleep 72");
+  await lost.closed;
+  // What nobody looked at runs on.
+  expect(await programsOf(task)).toContain("sleep 76");
+  await startHost(swarm.lab, "1", hostParts);
+  await eventually(20_000, "the manager reaches its nodes again", async () => {
+    return (await swarm.try("1", "exec", task.taskId, "true")).code === 0;
+  });
+});
+
+test("when it cannot be, Docker's status and a sentence: no task, one that has ended, a node that is away", async () => {
+  const { taskId } = await far();
+  const why = async (ref: string) => (await swarm.try("1", "exec", ref, "true")).stderr.trim();
+  expect(await why("nosuch")).toMatch(/^Error.*: No such container: nosuch$/);
+  expect((await swarm.try("2", "exec", "talk", "true")).stderr).toContain("No such container: talk");
+  const once = ["service", "create", "-d", "-q", "--name", "once", "--mode", "replicated-job"];
+  await swarm.docker("1", ...once, "--constraint", "node.role==worker", "busybox", "true");
+  const ended = await eventually(20_000, "the job is done", async () => {
+    const [row = ""] = await swarm.ps("once", "{{.ID}} {{.CurrentState}}");
+    return row.includes("Complete") && row.split(" ")[0];
+  });
+  expect(await why(ended)).toMatch(/^Error response from daemon: container \w{64} is not running$/);
+  await killDaemon(swarm.lab, "2", systemClock);
+  const where = `cannot reach the container of task far.1.${taskId}: node ${swarm.lab.name}-2`;
+  await eventually(10_000, "the manager misses the node", async () => {
+    return (await why(taskId)) === `Error response from daemon: ${where} is not available`;
+  });
 });

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeClock, Fault } from "../../lib/index.ts";
+import { aRunning, aService } from "../../model/objects.fake.ts";
 import { aContainerInfo, anImage } from "../backends.fake.ts";
-import type { ContainerInfo } from "../backends.ts";
+import type { ContainerInfo, ManagerBackend } from "../backends.ts";
 import { type Answered, ServedNode } from "../served-node.fake.ts";
 
 const ID = "ab".repeat(32);
@@ -195,6 +196,22 @@ describe("containers", () => {
   test("are still told when their image is gone", async () => {
     node.backends.containers.put(aContainerInfo({ id: "cd".repeat(32), name: "x", imageId: "sha256:gone" }));
     expect(await node.get("/containers/x/json")).toMatchObject({ Config: { Cmd: null, Env: ["A=1"] } });
+  });
+
+  test("named by their task's words are both; the task alone when its node does not say", async () => {
+    node.backends.managing = { networks: { list: () => [] } } as unknown as ManagerBackend;
+    const [told, lost] = [aRunning(aService("web"), 1, "n2"), aRunning(aService("web"), 2, "n3")];
+    const { elsewhere } = node.backends.containers;
+    elsewhere.set(told, { Id: "c1", State: { Running: true } });
+    elsewhere.set(lost, new Fault("unavailable", "node n3 is not available"));
+    expect(await node.get(`/containers/${told.id}/json`)).toMatchObject({
+      ...{ Id: "c1", State: { Running: true } },
+      ...{ ID: "web-1", NodeID: "n2", Status: { State: "running" } },
+    });
+    const { status, text } = await node.ask("GET", `/containers/${lost.id}/json`);
+    expect(status).toBe(200);
+    expect(JSON.parse(text)).toMatchObject({ ID: "web-2", NodeID: "n3" });
+    expect(JSON.parse(text).Id).toBeUndefined();
   });
 
   test("that are not here are 404", async () => {

@@ -152,6 +152,18 @@ test("a client that goes is let go, and the daemon's stop ends the others", asyn
   stays.socket.destroy();
 });
 
+test("a client that has said all it had to say is missed when it goes, though nothing is written to it", async () => {
+  const { programs } = node.backends.containers;
+  const id = await program("wait");
+  const client = new Client(`/exec/${id}/start`, "{}");
+  await expect.poll(() => client.text).toContain("101 UPGRADED");
+  client.socket.end();
+  await once(client.socket, "finish");
+  expect(programs.left).toEqual([]);
+  client.socket.destroy();
+  await expect.poll(() => programs.left).toEqual([id]);
+});
+
 test("who attached and does not read is waited for, but not for ever", async () => {
   const clock = new FakeClock();
   await using other = await ServedNode.start(clock);
