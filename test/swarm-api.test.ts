@@ -727,7 +727,11 @@ describe.each([
     expect((await make(name, data(size - 1))).status).toBe(201);
     const taken = `409 rpc error: code = AlreadyExists desc = ${kind} ${name} already exists`;
     expect(refusal(await make(name))).toBe(taken);
-    expect(refusal(await make(name, { Templating: { Name: "golang" } }))).toMatch(/^501 /);
+    const templated = (driver: string, text: string) =>
+      make(fresh(kind), { Templating: { Name: driver }, Data: btoa(text) });
+    expect((await templated("golang", "{{.Task.Slot}}")).status).toBe(201);
+    expect(refusal(await templated("golang", "{{.Task"))).toMatch(/^400 cannot read template "{{.Task": /);
+    expect(refusal(await templated("jinja", "x"))).toMatch(/^400 unrecognized template type "jinja"/);
   });
 
   test("is kept while a service refers to it", async () => {

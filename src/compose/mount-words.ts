@@ -8,7 +8,7 @@ export interface MountWords {
   read_only: boolean;
   consistency: string;
   bind: Partial<{ propagation: string; create_host_path: boolean }>;
-  volume: Partial<{ nocopy: boolean; labels: never }>;
+  volume: Partial<{ nocopy: boolean; subpath: string; labels: never }>;
   tmpfs: Partial<{ size: number; mode: number }>;
 }
 
@@ -26,7 +26,7 @@ const long = object<MountWords & Record<string, unknown>>("a mount", {
   }),
   volume: object("volume", {
     nocopy: flag,
-    subpath: refused("subpath is not served yet"),
+    subpath: text,
     labels: ignored("labels belong to the volume, under the stack's volumes"),
   }),
   tmpfs: object("tmpfs", { size: bytes, mode }),

@@ -68,21 +68,24 @@ function volume(
   volumes: ReadonlyMap<string, Said<Partial<VolumeWords>>>,
   { stack, problems }: Around,
 ): Json {
-  const noCopy = options?.nocopy === true ? { NoCopy: true } : {};
-  if (source === undefined) return options === undefined ? {} : { VolumeOptions: noCopy };
+  const own = {
+    ...(options?.nocopy === true && { NoCopy: true }),
+    ...(options?.subpath !== undefined && { Subpath: options.subpath }),
+  };
+  if (source === undefined) return options === undefined ? {} : { VolumeOptions: own };
   const words = volumes.get(source)?.value;
   if (words === undefined)
     return problems.error(at, `there is no volume ${source}: name it under volumes`) ?? {};
   const external = words.external !== undefined && words.external !== false;
   const fixed = typeof words.external === "string" ? words.external : words.name;
-  if (external) return { Source: fixed ?? source, VolumeOptions: noCopy };
+  if (external) return { Source: fixed ?? source, VolumeOptions: own };
   const { driver, driver_opts: driverOptions } = words;
   const made = driver !== undefined || driverOptions !== undefined;
   const all = [...(driverOptions ?? [])].map(([key, value]) => [key, value ?? ""]);
   return {
     Source: fixed ?? scoped(stack, source),
     VolumeOptions: {
-      ...noCopy,
+      ...own,
       Labels: stackLabels(stack, words.labels),
       ...(made && { DriverConfig: { ...(driver && { Name: driver }), Options: Object.fromEntries(all) } }),
     },

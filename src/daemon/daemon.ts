@@ -5,7 +5,7 @@ import { Engine, Programs, RunFolder } from "../engine/index.ts";
 import { ThreadKernel } from "../kernel/index.ts";
 import { type Log, runGroup } from "../lib/index.ts";
 import { RegistryClient } from "../registry/index.ts";
-import { ContainerdContainers, ContainerdImages, LocalVolumes } from "../runtime/index.ts";
+import { ContainerdContainers, ContainerdImages, LocalVolumes, SystemMounter } from "../runtime/index.ts";
 import { systemClock as clock, systemRandom as random } from "../sys/index.ts";
 import { apiDoors } from "./api-doors.ts";
 import { checkMachine, claimData } from "./checks.ts";
@@ -126,7 +126,10 @@ async function openParts(config: Config, version: string, log: Log): Promise<Ope
     clock,
   });
   const images = new ContainerdImages({ address, registry, log, clock, random });
-  const volumes = await LocalVolumes.open({ dir: join(dataRoot, "volumes"), clock, random, log });
+  const volumes = await LocalVolumes.open({
+    ...{ dir: join(dataRoot, "volumes"), clock, random, log },
+    mounter: new SystemMounter(config["exec-root"], clock),
+  });
   const containers = await ContainerdContainers.open({
     address,
     images,

@@ -95,6 +95,8 @@ export interface VolumeMount extends MountBase {
   readonly labels: Readonly<Record<string, string>>;
   readonly driver: string;
   readonly driverOptions: Readonly<Record<string, string>>;
+  /** The part of it that is mounted, a path from its top. */
+  readonly subpath?: string;
 }
 
 export interface TmpfsMount extends MountBase {

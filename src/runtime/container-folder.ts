@@ -12,6 +12,8 @@ export interface ContainerFolder {
   readonly runDir: string;
   /** Where a tmpfs for the container's files is mounted, when it has any. */
   readonly files: string;
+  /** Where parts of volumes are bound while its process is made. */
+  readonly subpaths: string;
   readonly stdin: string;
   readonly stdout: string;
   readonly stderr: string;
@@ -20,6 +22,11 @@ export interface ContainerFolder {
 export const EXEC_PREFIX = "exec-";
 
 export const FILES_FOLDER = "files";
+
+/** What the container's nth mount is, when it is a part of a volume. */
+export function subpathAt({ subpaths }: Pick<ContainerFolder, "subpaths">, index: number): string {
+  return `${subpaths}/${index}`;
+}
 
 /** The nth of a container's files, under `ContainerFolder.files`. */
 export function fileAt(files: string, index: number): string {
@@ -51,6 +58,7 @@ export function folderOf(dataDir: string, runDir: string, id: string): Container
     history: `${dir}/history.json`,
     runDir: run,
     files: `${run}/${FILES_FOLDER}`,
+    subpaths: `${run}/subpaths`,
     stdin: `${run}/stdin`,
     stdout: `${run}/stdout`,
     stderr: `${run}/stderr`,

@@ -9,7 +9,7 @@ import {
   type Random,
   sleep,
 } from "../lib/index.ts";
-import type { ContainerEvent, ContainerState } from "./container.ts";
+import type { ContainerEvent, ContainerState, Volumes } from "./container.ts";
 import { ContainerEntry, UNKNOWN_EXIT } from "./container-entry.ts";
 import { followEvents, type TaskEvent } from "./container-events.ts";
 import { noSuchContainer } from "./container-faults.ts";
@@ -27,6 +27,7 @@ import {
   type TaskExit,
   type TaskState,
 } from "./container-task.ts";
+import { releaseVolumes } from "./container-volumes.ts";
 import type { Health } from "./health.ts";
 import { freshHealth } from "./health-watch.ts";
 import type { LogPump, Logs } from "./log.ts";
@@ -38,6 +39,7 @@ export interface KeeperParts {
   readonly dataDir: string;
   readonly runDir: string;
   readonly logs: Logs;
+  readonly volumes: Volumes;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -168,7 +170,7 @@ export class ContainerKeeper {
     if (entry.hasTask && entry.status === "created") await killTask(client, entry.id, SIGKILL);
     await deleteTask(client, entry.id);
     entry.hasTask = false;
-    await this.#closePump(entry);
+    await this.#letGo(entry);
   }
 
   /** Brings what is known here in line with containerd's lists. */
@@ -239,6 +241,7 @@ export class ContainerKeeper {
     entry.hasTask = task !== undefined;
     if (task === undefined) {
       if (entry.status === "running") await this.#finish(entry, { exitCode: UNKNOWN_EXIT, at: undefined });
+      else await releaseVolumes(entry, this.#parts.volumes, this.#parts.log);
       return;
     }
     if (task.status === "stopped" && entry.status === "stopped") return this.dropTask(entry);
@@ -326,6 +329,13 @@ export class ContainerKeeper {
     await entry.note(history).catch((error: unknown) => {
       this.#parts.log.error("container's history not kept", { container: entry.id, error: messageOf(error) });
     });
+  }
+
+  /** What was its process's own. */
+  async #letGo(entry: ContainerEntry): Promise<void> {
+    const { volumes, log } = this.#parts;
+    await this.#closePump(entry);
+    await releaseVolumes(entry, volumes, log);
   }
 
   async #closePump(entry: ContainerEntry): Promise<void> {

@@ -1,11 +1,11 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import type { GrpcClient } from "../grpc/index.ts";
-import { type Clock, Fault, type Log, messageOf, type Random } from "../lib/index.ts";
+import { type Clock, Fault, type Log, messageOf, type Random, randomHex } from "../lib/index.ts";
 import type { ContainerConfig, FileContents, Volumes } from "./container.ts";
 import { checkFiles, dropFiles, storeFiles } from "./container-files.ts";
 import { type ContainerFolder, folderOf, hostsFileOf, resolvFileOf } from "./container-folder.ts";
 import { findInit } from "./container-init.ts";
-import { allMounts, type ContainerMounts, resolveMounts } from "./container-mounts.ts";
+import { allMounts, type ContainerMounts, resolveMounts, type VolumeToFill } from "./container-mounts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import {
   deleteContainer,
@@ -19,13 +19,14 @@ import { allDevices, type DeviceNode, sharedDevices } from "./device-nodes.ts";
 import { mergeHealthCheck, probeOf } from "./health-check.ts";
 import type { Images, ResolvedImage } from "./image.ts";
 import type { Machine } from "./machine.ts";
+import { unmountBelow } from "./mount-points.ts";
 import { resolveIn, withLayers } from "./rootfs.ts";
 import { signalNumber } from "./signals.ts";
 import { specOf } from "./spec.ts";
 import { commandOf, imageProcessOf } from "./spec-process.ts";
 import { resolveUser } from "./user.ts";
 import type { UserFilesCache } from "./user-files.ts";
-import { fillVolume } from "./volume-fill.ts";
+import { fillMounted, fillVolume } from "./volume-fill.ts";
 
 export interface MakerParts {
   readonly client: GrpcClient;
@@ -111,6 +112,7 @@ export async function removeContainer(
     });
   }
   await dropFiles(folder.files);
+  await unmountBelow(folder.runDir);
   await rm(folder.runDir, { recursive: true, force: true });
   await rm(folder.dir, { recursive: true, force: true });
   await deleteContainer(client, id);
@@ -203,15 +205,28 @@ class Layers {
 
   /** Empty volumes take over what the image has at their places. */
   async fill({ toFill }: ContainerMounts): Promise<void> {
-    const empty: (typeof toFill)[number][] = [];
-    for (const volume of toFill) if ((await readdir(volume.path)).length === 0) empty.push(volume);
+    const empty: VolumeToFill[] = [];
+    for (const volume of toFill)
+      if (volume.isMounted || (await readdir(volume.path)).length === 0) empty.push(volume);
     if (empty.length === 0) return;
     await this.#with(async (root) => {
-      for (const { path, target } of empty) {
-        const folder = await resolveIn(root, target);
-        if (folder !== undefined) await fillVolume(path, folder);
+      for (const volume of empty) {
+        const folder = await resolveIn(root, volume.target);
+        if (folder !== undefined) await this.#fillOne(volume, folder);
       }
     });
+  }
+
+  async #fillOne({ name, path, isMounted }: VolumeToFill, folder: string): Promise<void> {
+    if (!isMounted) return fillVolume(path, folder);
+    const { volumes, random } = this.#parts;
+    const holder = `fill-${randomHex(random, 8)}`;
+    try {
+      await volumes.hold(name, holder);
+      await fillMounted(path, folder);
+    } finally {
+      await volumes.release(name, holder);
+    }
   }
 
   #with<T>(work: (root: string) => Promise<T>): Promise<T> {

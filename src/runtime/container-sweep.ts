@@ -5,6 +5,7 @@ import { dropFiles } from "./container-files.ts";
 import { FILES_FOLDER } from "./container-folder.ts";
 import type { MakerParts } from "./container-maker.ts";
 import { listContainers, listSnapshots, removeSnapshot } from "./container-store.ts";
+import { unmountBelow } from "./mount-points.ts";
 import { ROOTFS_PREFIX } from "./rootfs.ts";
 
 /** Takes away what containers left that a crash did not let be made or removed whole. Only before any is made or read. */
@@ -29,6 +30,7 @@ async function take(path: string, log: Log): Promise<void> {
   try {
     if (!path.includes(`/${ROOTFS_PREFIX}`)) {
       await dropFiles(`${path}/${FILES_FOLDER}`);
+      await unmountBelow(path);
       return await rm(path, { recursive: true, force: true });
     }
     // An image was being read: nothing under a mount may be deleted.

@@ -137,6 +137,8 @@ export interface VolumeMount extends MountBase {
   readonly labels: Readonly<Record<string, string>>;
   readonly driver: string;
   readonly driverOptions: Readonly<Record<string, string>>;
+  /** The part of it that is mounted, a path from its top. */
+  readonly subpath?: string;
 }
 
 export interface TmpfsMount extends MountBase {
@@ -182,6 +184,8 @@ export interface ResolvedMount {
   /** Volumes: the name. */
   readonly name?: string;
   readonly source: string;
+  /** Volumes: the part of the source that it is. */
+  readonly subpath?: string;
   readonly target: string;
   readonly readOnly: boolean;
 }
@@ -306,14 +310,23 @@ export interface Volume {
 export interface Volumes {
   list(): Promise<Volume[]>;
   get(name: string): Promise<Volume | undefined>;
-  /** The volume of that name, made when it is not there (an empty name: an anonymous one). Faults: "invalid" name or driver. */
+  /** The volume of that name, made when it is not there (an empty name: an anonymous one). Faults: "invalid" name, driver or options. */
   create(wanted: {
     readonly name: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly options: Readonly<Record<string, string>>;
     readonly driver: string;
   }): Promise<Volume>;
-  /** What its files take, as they say it of themselves; 0 when it is not there. */
+  /**
+   * Mounts what the volume's options say at its path, unless it is, and keeps it there as long as anybody holds it. Holding twice is
+   * once. Faults: "not-found"; "unavailable", "unsupported" or "internal" in Docker's words for what cannot be mounted.
+   */
+  hold(name: string, holder: string): Promise<void>;
+  /** The last one unmounts. No error for one that holds nothing. */
+  release(name: string, holder: string): Promise<void>;
+  /** These alone hold volumes: what else is mounted goes. After a restart. */
+  restore(holders: ReadonlyMap<string, ReadonlySet<string>>): Promise<void>;
+  /** What its files take, as they say it of themselves; 0 when it is not there, or something else is mounted in its place. */
   bytesOf(name: string): Promise<number>;
   /** Faults: "not-found" `get X: no such volume`; "conflict" `remove X: volume is in use - [ids]`. */
   remove(

@@ -24,6 +24,7 @@ import { type SnapshotMounts, snapshotMounts, unlessGone } from "./container-sto
 import { RunningStreams } from "./container-streams.ts";
 import { sweep } from "./container-sweep.ts";
 import { createTask, startTask } from "./container-task.ts";
+import { holdersOf, withVolumes } from "./container-volumes.ts";
 import { readLeftOutput } from "./exec-left.ts";
 import { listPids } from "./exec-task.ts";
 import type { ExecConfig, ExecResult, HealthStatus } from "./health.ts";
@@ -115,6 +116,7 @@ export class ContainerdContainers implements Containers {
       await sweep(maker);
       const containers = new ContainerdContainers(client, maker, logs, keeper);
       await keeper.reconcile().finally(endReading);
+      await rest.volumes.restore(holdersOf(keeper.all()));
       containers.#running = keeper.run(containers.#stop.signal);
       return containers;
     } catch (error) {
@@ -335,7 +337,9 @@ export class ContainerdContainers implements Containers {
   async #makeTask(entry: ContainerEntry, rootfs: SnapshotMounts): Promise<void> {
     await this.#keeper.openPump(entry);
     try {
-      entry.pid = await createTask(this.#client, entry.id, entry, rootfs);
+      entry.pid = await withVolumes(entry, this.#maker.volumes, () =>
+        createTask(this.#client, entry.id, entry, rootfs),
+      );
       entry.hasTask = true;
     } catch (error) {
       await entry.pump?.close();

@@ -19,4 +19,5 @@ export type { OnProgress } from "./image-progress.ts";
 
 export { ContainerdImages } from "./images.ts";
 
+export { SystemMounter } from "./volume-mounter.ts";
 export { LocalVolumes } from "./volumes.ts";

@@ -1,5 +1,5 @@
 import type { ContainerConfig, Mount, ResolvedMount } from "./container.ts";
-import { type ContainerFolder, fileAt } from "./container-folder.ts";
+import { type ContainerFolder, fileAt, subpathAt } from "./container-folder.ts";
 import type { OciMount } from "./oci.ts";
 
 const mount = (destination: string, type: string, source: string, options: string): OciMount => ({
@@ -44,7 +44,10 @@ export const INIT_PATH = "/sbin/docker-init";
  */
 export function mountsOf({ config, resolved, folder, init }: MountInput): OciMount[] {
   const asked = new Map(config.mounts.map((m) => [cleanPath(m.target), m]));
-  const own = resolved.map((at) => ociMountOf(at, asked.get(at.target)));
+  const own = resolved.map((at, i) => {
+    const source = at.subpath === undefined ? at.source : subpathAt(folder, i);
+    return ociMountOf({ ...at, source }, asked.get(at.target));
+  });
   const memory = (config.files ?? []).map(({ target }, i) => memoryFile(fileAt(folder.files, i), target));
   const taken = new Set([...own, ...memory].map((m) => m.destination));
   const files = [

@@ -28,6 +28,15 @@ export function fillVolume(path: string, folder: string): Promise<void> {
   });
 }
 
+/** The same for what is mounted in a volume's place: another file system, into which nothing can be moved. Not safe from crashes. */
+export function fillMounted(path: string, folder: string): Promise<void> {
+  return locks.with(path, async () => {
+    if (!(await isFolder(folder)) || (await readdir(folder)).length === 0 || (await readdir(path)).length > 0)
+      return;
+    await execOk(["cp", "--archive", "--no-target-directory", "--", folder, path]);
+  });
+}
+
 /** Completes or forgets a fill that a crash cut off. Before every use of a volume. */
 export function finishFill(path: string): Promise<void> {
   return locks.with(path, () => finish(path));

@@ -1,11 +1,10 @@
 import { Fault } from "../lib/index.ts";
+import { optionsProblem } from "./volume-options.ts";
 
 /** moby daemon/names: RestrictedNamePattern. */
 const NAME_REGEXP = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 /** The name is a folder's name too (NAME_MAX, linux/limits.h). */
 const MAX_NAME = 255;
-/** What Docker's local driver takes (moby volume/local/local_unix.go), to mount something else in the volume's place. */
-const MOUNT_OPTIONS: ReadonlySet<string> = new Set(["type", "o", "device", "size"]);
 
 export interface WantedVolume {
   readonly name: string;
@@ -16,7 +15,7 @@ export interface WantedVolume {
 
 /** Throws in Docker's words what is wrong with a wanted volume; `name` is the one it will have. */
 export function checkVolume({ driver, options }: WantedVolume, name: string): void {
-  const refuse = (kind: "invalid" | "not-found" | "unsupported", reason: string): never => {
+  const refuse = (kind: "invalid" | "not-found", reason: string): never => {
     throw new Fault(kind, `create ${name}: ${reason}`);
   };
   if (driver !== "" && driver !== "local") {
@@ -33,10 +32,8 @@ export function checkVolume({ driver, options }: WantedVolume, name: string): vo
   }
   if (name.length > MAX_NAME)
     refuse("invalid", `volume name is too long, at most ${MAX_NAME} characters are allowed`);
-  for (const option of Object.keys(options)) {
-    if (!MOUNT_OPTIONS.has(option)) refuse("invalid", `invalid option: "${option}"`);
-    refuse("unsupported", `option "${option}" of the local driver is not supported`);
-  }
+  const problem = optionsProblem(options);
+  if (problem !== undefined) refuse("invalid", problem);
 }
 
 export function noSuchVolume(name: string): Fault {

@@ -49,19 +49,34 @@ export function volumesContract(name: string, begin: () => Promise<Volumes>): vo
       await volumes.create({ ...wanted, name: `x${".".repeat(254)}` });
     });
 
-    test("other drivers and mount options are refused", async () => {
+    test("other drivers, and options that no volume has, are refused", async () => {
       await expect(volumes.create({ ...wanted, driver: "nope" })).rejects.toMatchObject({
         kind: "not-found",
         message: 'create data: error looking up volume plugin nope: plugin "nope" not found',
       });
       await expect(volumes.create({ ...wanted, options: { type: "nfs" } })).rejects.toMatchObject({
-        kind: "unsupported",
+        kind: "invalid",
+        message: 'create data: missing required option: "device"',
       });
       await expect(volumes.create({ ...wanted, options: { foo: "1" } })).rejects.toMatchObject({
         kind: "invalid",
         message: 'create data: invalid option: "foo"',
       });
       expect(await volumes.list()).toEqual([]);
+    });
+
+    test("options are kept; holding, and letting go of what nobody holds, is no error", async () => {
+      const options = { type: "tmpfs", device: "tmpfs", o: "size=1m" };
+      expect((await volumes.create({ ...wanted, options })).options).toEqual(options);
+      expect(await volumes.bytesOf("data")).toBe(0);
+      await volumes.release("data", "c1");
+      await expect(volumes.hold("nope", "c1")).rejects.toMatchObject({
+        kind: "not-found",
+        message: "get nope: no such volume",
+      });
+      for (const act of ["hold", "hold", "release", "release"] as const) await volumes[act]("data", "c1");
+      await volumes.restore(new Map());
+      await volumes.remove("data", gone);
     });
 
     test("a volume in use stays, another goes", async () => {

@@ -34,6 +34,14 @@ export class FakeVolumes implements Volumes {
     return volume;
   }
 
+  async hold(name: string, _holder: string): Promise<void> {
+    if (!this.#volumes.has(name)) throw noSuchVolume(name);
+  }
+
+  async release(_name: string, _holder: string): Promise<void> {}
+
+  async restore(_holders: ReadonlyMap<string, ReadonlySet<string>>): Promise<void> {}
+
   /** Nothing is ever in them. */
   async bytesOf(_name: string): Promise<number> {
     return 0;

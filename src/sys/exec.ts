@@ -9,16 +9,23 @@ export interface ExecResult {
 
 /**
  * Runs a program with an argument list (never a shell) and waits for its end.
- * `input`, when given, is written to a pipe on its standard input; the caller's signal kills it.
+ * `input`, when given, is written to a pipe on its standard input; `stdin` is an open file that is its standard input. The caller's
+ * signal kills it.
  */
 export function exec(
   argv: readonly [string, ...string[]],
-  options: { input?: string | Uint8Array; signal?: AbortSignal; env?: NodeJS.ProcessEnv; cwd?: string } = {},
+  options: {
+    input?: string | Uint8Array;
+    stdin?: number;
+    signal?: AbortSignal;
+    env?: NodeJS.ProcessEnv;
+    cwd?: string;
+  } = {},
 ): Promise<ExecResult> {
   const [file, ...args] = argv;
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
-      stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+      stdio: [options.stdin ?? (options.input === undefined ? "ignore" : "pipe"), "pipe", "pipe"],
       ...(options.signal && { signal: options.signal }),
       ...(options.env && { env: options.env }),
       ...(options.cwd !== undefined && { cwd: options.cwd }),

@@ -40,18 +40,8 @@ const REFUSED: readonly Refused[] = [
   ],
   [
     `${C}.Mounts`,
-    [{ ...volume("vol"), VolumeOptions: { Subpath: "x" } }],
-    "unsupported: cannot use volume-subpath: it is not supported yet",
-  ],
-  [
-    `${C}.Mounts`,
     [{ ...volume("vol"), VolumeOptions: { DriverConfig: { Name: "nfs" } } }],
     "unsupported: cannot use volume-driver nfs: local is the one that is served",
-  ],
-  [
-    `${C}.Mounts`,
-    [{ ...volume("vol"), VolumeOptions: { DriverConfig: { Options: { type: "nfs" } } } }],
-    "unsupported: cannot use volume-opt type: options of the local driver are not supported yet",
   ],
   [
     `${C}.Mounts`,

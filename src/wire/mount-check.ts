@@ -17,16 +17,9 @@ export function checkMounts(mounts: readonly Mount[]): void {
   }
 }
 
-function checkVolumeDriver({ driver, driverOptions }: VolumeMount): void {
+function checkVolumeDriver({ driver }: VolumeMount): void {
   if (!["", "local"].includes(driver)) {
     throw new Fault("unsupported", `cannot use volume-driver ${driver}: local is the one that is served`);
-  }
-  const [option] = Object.keys(driverOptions);
-  if (option !== undefined) {
-    throw new Fault(
-      "unsupported",
-      `cannot use volume-opt ${option}: options of the local driver are not supported yet`,
-    );
   }
 }
 

@@ -56,7 +56,7 @@ export const mountSchema: z.ZodType<Mount> = goStruct({
     goStruct({
       NoCopy: flag,
       Labels: dict,
-      Subpath: unserved("cannot use volume-subpath: it is not supported yet"),
+      Subpath: text,
       DriverConfig: maybe(goStruct({ Name: text, Options: dict })),
     }),
   ),
@@ -88,6 +88,7 @@ export const mountSchema: z.ZodType<Mount> = goStruct({
         labels: wire.VolumeOptions?.Labels ?? {},
         driver: wire.VolumeOptions?.DriverConfig?.Name ?? "",
         driverOptions: wire.VolumeOptions?.DriverConfig?.Options ?? {},
+        ...(wire.VolumeOptions?.Subpath && { subpath: wire.VolumeOptions.Subpath }),
       };
   }
 });
@@ -114,7 +115,12 @@ function optionsToWire(mount: Mount): Record<string, unknown> {
     case "volume": {
       const driver = omitEmpty({ Name: mount.driver, Options: mount.driverOptions });
       return {
-        VolumeOptions: omitEmpty({ NoCopy: mount.noCopy, Labels: mount.labels, DriverConfig: driver }),
+        VolumeOptions: omitEmpty({
+          NoCopy: mount.noCopy,
+          Labels: mount.labels,
+          DriverConfig: driver,
+          Subpath: mount.subpath,
+        }),
       };
     }
   }

@@ -3,6 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { silentLog } from "../../src/lib/index.ts";
 import type { ContainerConfig, VolumeMount } from "../../src/runtime/container.ts";
+import { mountPoints } from "../../src/runtime/mount-points.ts";
+import { SystemMounter } from "../../src/runtime/volume-mounter.ts";
 import { LocalVolumes } from "../../src/runtime/volumes.ts";
 import { systemClock, systemRandom } from "../../src/sys/index.ts";
 import { startContainerd, type TestContainerd } from "../support/containerd.ts";
@@ -21,7 +23,10 @@ beforeAll(async () => {
 afterAll(() => Promise.all([containerd?.stop(), registry?.stop()]));
 beforeEach(async () => {
   node = await openNode(containerd, registry, (dir) =>
-    LocalVolumes.open({ dir, clock: systemClock, random: systemRandom, log: silentLog }),
+    LocalVolumes.open({
+      ...{ dir, clock: systemClock, random: systemRandom, log: silentLog },
+      mounter: new SystemMounter("/dev/shm", systemClock),
+    }),
   );
   const layers = [
     busyboxFiles(),
@@ -132,4 +137,102 @@ test("a create that fails takes its own volumes back, and no others", async () =
   );
   expect((await node.volumes.list()).map(({ name }) => name)).toEqual(["kept"]);
   expect(node.leftovers()).toEqual([]);
+});
+
+const TMPFS = { type: "tmpfs", device: "tmpfs", o: "size=1m,mode=0711" };
+const LIVES = "while :; do sleep 0.05; done";
+
+/** Whether something is mounted in the volume's place. */
+async function isMounted(name: string): Promise<boolean> {
+  const { path = "" } = (await node.volumes.get(name)) ?? {};
+  return (await mountPoints()).includes(path);
+}
+
+async function started(script: string, more: Partial<ContainerConfig> = {}): Promise<string> {
+  const config = node.config(image, script, more);
+  await node.containers().create(config);
+  await node.containers().start(config.id);
+  return config.id;
+}
+
+const end = (id: string) => node.containers().stop(id, { graceMs: 0 });
+
+test("what a volume's options say is mounted for the first that uses it, until the last has ended", async () => {
+  const mounts = [volume("disk", "/disk", { driverOptions: TMPFS })];
+  const first = await started(`echo mine >/disk/file; ${LIVES}`, { mounts });
+  const second = await started(LIVES, { mounts });
+  expect(await isMounted("disk")).toBe(true);
+  const { path } = (await node.volumes.get("disk"))!;
+  expect(readFileSync(`${path}/file`, "utf8")).toBe("mine\n");
+  expect(execFileSync("stat", ["-f", "-c", "%T %b", path], { encoding: "utf8" })).toBe("tmpfs 256\n");
+  await end(first);
+  expect(await isMounted("disk")).toBe(true);
+  // Another daemon sees who uses it.
+  await node.reopen();
+  expect(await isMounted("disk")).toBe(true);
+  await end(second);
+  expect(await isMounted("disk")).toBe(false);
+  // And mounts it again: a new tmpfs.
+  await node.containers().start(second);
+  expect(await isMounted("disk")).toBe(true);
+  expect(existsSync(`${path}/file`)).toBe(false);
+});
+
+test("a volume that nobody uses any more is unmounted by the next daemon", async () => {
+  const { name } = await node.volumes.create({ name: "left", labels: {}, driver: "", options: TMPFS });
+  await node.volumes.hold(name, "a-container-that-is-gone");
+  expect(await isMounted("left")).toBe(true);
+  await node.reopen();
+  expect(await isMounted("left")).toBe(false);
+});
+
+test("what is mounted is filled from the image, and what cannot be mounted says why", async () => {
+  const bound = `${node.dir}/bound`;
+  execFileSync("mkdir", [bound]);
+  const options = { type: "none", o: "bind", device: bound };
+  expect(
+    (await ran("cat /data/a", { mounts: [volume("bound", "/data", { driverOptions: options })] })).out,
+  ).toBe("base");
+  expect(readFileSync(`${bound}/a`, "utf8")).toBe("base");
+  expect(await isMounted("bound")).toBe(false);
+  const nowhere = { ...options, device: `${node.dir}/nowhere` };
+  const mounts = [volume("nowhere", "/n", { driverOptions: nowhere })];
+  await expect(ran("exit 0", { mounts })).rejects.toThrow(
+    /^error while mounting volume '.*\/nowhere\/_data': failed to mount local volume: mount .*\/nowhere:.*, data: bind: special device .*\/nowhere does not exist$/,
+  );
+});
+
+test("a part of a volume is mounted, and nothing of the rest", async () => {
+  const { path } = await node.volumes.create({ name: "parts", labels: {}, driver: "", options: {} });
+  execFileSync("mkdir", ["-p", `${path}/a/b`]);
+  writeFileSync(`${path}/a/b/in`, "inside");
+  writeFileSync(`${path}/one`, "a file");
+  execFileSync("ln", ["-s", "/etc", `${path}/out`]);
+  const part = (subpath: string, target = "/part") => [volume("parts", target, { subpath })];
+  const { out } = await ran("ls -a /part; cat /part/../file; echo new >/part/new", {
+    mounts: [...part("a/b"), ...part("one", "/file")],
+  });
+  expect(out).toBe(".\n..\nin\na file");
+  expect(readFileSync(`${path}/a/b/new`, "utf8")).toBe("new\n");
+  const refused = (subpath: string) => expect(ran("exit 0", { mounts: part(subpath) })).rejects;
+  await refused("a/nope").toThrow(`cannot access path ${path}/a/nope: no such file or directory`);
+  await refused("out").toThrow("path concatenation escapes the base directory");
+  await refused("../x").toThrow("subpath must be a relative path within the volume");
+  await expect(ran("exit 0", { mounts: [volume("", "/p", { subpath: "a" })] })).rejects.toThrow(
+    "must not set Subpath when using anonymous volumes",
+  );
+});
+
+test("a container that has a part of a volume starts again, with what is there then", async () => {
+  const { path } = await node.volumes.create({ name: "parts", labels: {}, driver: "", options: {} });
+  execFileSync("mkdir", [`${path}/a`]);
+  const id = await started("ls /part >/part/seen", { mounts: [volume("parts", "/part", { subpath: "a" })] });
+  await node.containers().wait(id, AbortSignal.timeout(20_000));
+  execFileSync("mv", [`${path}/a`, `${path}/old`]);
+  await expect(node.containers().start(id)).rejects.toThrow("/a: no such file or directory");
+  execFileSync("mkdir", [`${path}/a`]);
+  writeFileSync(`${path}/a/fresh`, "");
+  await node.containers().start(id);
+  await node.containers().wait(id, AbortSignal.timeout(20_000));
+  expect(readFileSync(`${path}/a/seen`, "utf8")).toBe("fresh\nseen\n");
 });

@@ -13,6 +13,7 @@ import { Engine, Programs, RunFolder } from "../../src/engine/index.ts";
 import { FakeContainerNetworks } from "../../src/engine/networks.fake.ts";
 import { Fault, silentLog } from "../../src/lib/index.ts";
 import { RegistryClient } from "../../src/registry/index.ts";
+import { SystemMounter } from "../../src/runtime/volume-mounter.ts";
 import { LocalVolumes } from "../../src/runtime/volumes.ts";
 import { systemClock as clock, systemRandom as random } from "../../src/sys/index.ts";
 import { startContainerd, type TestContainerd } from "../support/containerd.ts";
@@ -75,7 +76,7 @@ async function refuses(...args: string[]): Promise<string> {
 beforeAll(async () => {
   [containerd, registry] = await Promise.all([startContainerd(), startDockerRegistry()]);
   node = await openNode(containerd, registry, (dir) =>
-    LocalVolumes.open({ dir, clock, random, log: silentLog }),
+    LocalVolumes.open({ dir, clock, random, log: silentLog, mounter: new SystemMounter("/dev/shm", clock) }),
   );
   const events = new EventHub(clock);
   const { images, volumes } = node;

@@ -163,6 +163,9 @@ export function noVolumes(): Volumes {
     list: async () => [],
     get: async () => undefined,
     bytesOf: async () => 0,
+    hold: async () => {},
+    release: async () => {},
+    restore: async () => {},
     create: async () => {
       throw new Error("there are no volumes in this test");
     },

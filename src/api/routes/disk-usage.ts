@@ -24,10 +24,17 @@ async function diskUsage({ query, clock }: ApiRequest, backends: Backends): Prom
       users.map(async (container) => ({ container, bytes: await containers.bytesOf(container.id) })),
     ),
     volumes: await Promise.all(
-      allVolumes.map(async (volume) => ({ volume, bytes: await volumes.bytesOf(volume.name) })),
+      allVolumes
+        .filter(isOnDisk)
+        .map(async (volume) => ({ volume, bytes: await volumes.bytesOf(volume.name) })),
     ),
   };
   return json(200, pick(diskUsageToWire(usage, clock.now()), isAsked));
+}
+
+/** As with Docker, what is mounted in a volume's place is not counted (moby volume/service/service.go, LocalVolumesSize). */
+function isOnDisk({ options }: Awaited<ReturnType<Backends["volumes"]["get"]>>): boolean {
+  return Object.keys(options).length === 0;
 }
 
 const PARTS: Readonly<Record<string, readonly string[]>> = {

@@ -56,7 +56,9 @@ export async function pruneVolumes(request: ApiRequest, backends: Backends): Pro
   let bytes = 0;
   for (const volume of await volumes.list()) {
     const isAsked = volume.anonymous || prunesNamed(filters, request.version);
-    if (used.has(volume.name) || !isAsked || !goes(volume)) continue;
+    // As with Docker, one with mount options is left: its bytes are elsewhere.
+    const isOwn = Object.keys(volume.options).length === 0;
+    if (used.has(volume.name) || !isAsked || !isOwn || !goes(volume)) continue;
     const size = await volumes.bytesOf(volume.name);
     const done = await unlessUsed(volumes.remove(volume.name, false).then(() => volume.name));
     if (done === undefined) continue;
