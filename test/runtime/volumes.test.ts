@@ -13,6 +13,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -177,7 +178,8 @@ test("a tmpfs, a folder of the machine, a disk with a file system: what the opti
   );
   expect(readFileSync(join(bound, "file"), "utf8")).toBe("1");
   const disk = join(folder, "disk");
-  execFileSync("truncate", ["-s", "8M", disk]);
+  writeFileSync(disk, "");
+  truncateSync(disk, 8 << 20);
   execFileSync("mkfs.ext4", ["-q", disk]);
   const ext4 = await mountedBy({ type: "ext4", device: disk, o: "loop,ro,noatime" }, (path) =>
     expect(readdirSync(path)).toEqual(["lost+found"]),
