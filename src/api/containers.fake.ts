@@ -1,5 +1,13 @@
 import { Fault, Queue } from "../lib/index.ts";
-import type { ProcessList, RunChange, RunSpec, StreamIo, Task, TerminalSize } from "../model/index.ts";
+import type {
+  ContainerUsage,
+  ProcessList,
+  RunChange,
+  RunSpec,
+  StreamIo,
+  Task,
+  TerminalSize,
+} from "../model/index.ts";
 import { aContainerInfo } from "./api-values.fake.ts";
 import type {
   ContainerBackend,
@@ -173,6 +181,21 @@ export class FakeContainers implements ContainerBackend {
     const { id, status } = this.#require(ref);
     if (status !== "running") throw new Fault("conflict", `container ${id} is not running`);
     return { titles: ["PID", "CMD"], processes: [["1", `ps ${args}`]] };
+  }
+
+  /** What each uses now. */
+  readonly usages: Map<string, ContainerUsage> = new Map<string, ContainerUsage>();
+
+  /** How often somebody asked for one. */
+  looks = 0;
+
+  async usage(id: string): Promise<ContainerUsage> {
+    this.looks++;
+    const { status } = this.#require(id);
+    const usage = this.usages.get(id);
+    if (status !== "running" || usage === undefined)
+      throw new Fault("conflict", `container ${id} is not running`);
+    return usage;
   }
 
   async unpause(ref: string): Promise<void> {

@@ -2,7 +2,7 @@ import type { ContainerBackend, ContainerInfo, EngineEvent } from "../api/index.
 import { macOf, type NetworkFacts } from "../dataplane/index.ts";
 import type { Engine, Programs, RunRecord } from "../engine/index.ts";
 import { requireCidr, requireCidr6 } from "../lib/index.ts";
-import { HOST_NETWORK } from "../model/index.ts";
+import { type ContainerUsage, HOST_NETWORK } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
 import { type ContainerPlaces, idAt, requireContainer, TASK_ID_LABEL } from "./container-places.ts";
 import type { EventHub } from "./event-hub.ts";
@@ -26,6 +26,7 @@ export interface ContainerBackendParts {
   readonly places: ContainerPlaces;
   /** Of all that runs in a container. */
   pidsOf(id: string): Promise<number[]>;
+  usageOf(state: ContainerState): Promise<ContainerUsage>;
   /** What the node's network is built from now. */
   facts(): NetworkFacts | undefined;
 }
@@ -37,6 +38,7 @@ export function containerBackend({
   programs,
   places,
   pidsOf,
+  usageOf,
   facts,
 }: ContainerBackendParts): ContainerBackend {
   const info = (state: ContainerState): ContainerInfo => {
@@ -72,6 +74,7 @@ export function containerBackend({
       if (place.kind === "elsewhere") return places.processes(place, args, signal);
       return listProcesses(await pidsOf(place.state.id), args, signal);
     },
+    usage: async (id) => usageOf(requireContainer(await containers.list(), id)),
     unpause: async (ref) => engine.unpause(await idOf(ref)),
     rename: async (ref, name) => engine.rename(await idOf(ref), name),
     update: async (ref, change) => engine.update(await idOf(ref), change),

@@ -13,6 +13,7 @@ import type { Config } from "./config.ts";
 import { containerBackend, tellContainerEvents } from "./container-backend.ts";
 import { containerLooks } from "./container-looks.ts";
 import { ContainerPlaces } from "./container-places.ts";
+import { usageOf } from "./container-usage.ts";
 import { EventHub } from "./event-hub.ts";
 import { HealthDoor } from "./health-door.ts";
 import { imageBackend } from "./image-backend.ts";
@@ -62,6 +63,7 @@ export async function runDaemon(
     networks: localNetworks({ config, network, engine, facts, events }),
     containers: containerBackend({
       pidsOf: (id) => containers.pids(id),
+      usageOf: (state) => usageOf(state, clock.now()),
       containers,
       engine,
       programs,

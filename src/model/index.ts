@@ -21,4 +21,5 @@ export * from "./service.ts";
 export * from "./task.ts";
 export { checkTemplate, expandTemplate, type TemplateContext, templateContextOf } from "./template.ts";
 export * from "./tunnels.ts";
+export type * from "./usage.ts";
 export { explainWait } from "./wait.ts";

@@ -33,4 +33,5 @@ export * from "./system.ts";
 export * from "./task.ts";
 export * from "./time.ts";
 export { tlsInfoToWire } from "./tls-info.ts";
+export { containerStats } from "./usage.ts";
 export * from "./volume.ts";

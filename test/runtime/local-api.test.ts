@@ -1,10 +1,12 @@
 import { execFile, spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { INFO } from "../../src/api/backends.fake.ts";
 import { ApiServer, type Backends } from "../../src/api/index.ts";
 import { FakeLocalNetworks } from "../../src/api/local-networks.fake.ts";
 import { containerBackend, tellContainerEvents } from "../../src/daemon/container-backend.ts";
 import { ContainerPlaces } from "../../src/daemon/container-places.ts";
+import { usageOf } from "../../src/daemon/container-usage.ts";
 import { EventHub } from "../../src/daemon/event-hub.ts";
 import { imageBackend } from "../../src/daemon/image-backend.ts";
 import { programHomes } from "../../src/daemon/program-homes.ts";
@@ -109,7 +111,7 @@ beforeAll(async () => {
   } as const;
   const places = new ContainerPlaces(containers, () => undefined);
   const backends: Backends = {
-    system: { startedAt: clock.now(), info: nothing },
+    system: { startedAt: clock.now(), info: async () => INFO },
     swarm: { init: nothing, join: nothing, leave: nothing, state: () => outside },
     manager: () => {
       throw new Fault("unavailable", "This node is not a swarm manager.");
@@ -117,6 +119,7 @@ beforeAll(async () => {
     networks: new FakeLocalNetworks(),
     containers: containerBackend({
       pidsOf: (id) => containers.pids(id),
+      usageOf: (state) => usageOf(state, clock.now()),
       containers,
       engine,
       programs: new Programs({ homes: programHomes(containers, places), clock, random }),
@@ -294,6 +297,26 @@ test("containers: seen running, read, followed, and seen gone", async () => {
     );
     return /container start[\s\S]*container die/.test(events);
   });
+  await containers.remove(config.id);
+});
+
+test("containers: what they use", async () => {
+  const image = await node.put("busybox", await makeImage([busyboxFiles()]));
+  const containers = node.containers();
+  const config = node.config(image, "while :; do :; done", {
+    ...{ name: "busy.1.x", resources: { memoryBytes: 64 << 20, pids: 50 } },
+  });
+  await containers.create(config);
+  await containers.start(config.id);
+  const columns = ["--format", "{{.Name}} {{.CPUPerc}} {{.MemUsage}} {{.PIDs}}"];
+  expect(await says("stats", "--no-stream", ...columns)).toMatch(
+    /^busy\.1\.x [1-9]\d*\.\d\d% [1-9][\d.]*[KM]iB \/ 64MiB [1-9]\d*$/,
+  );
+  await containers.stop(config.id, { graceMs: 0 });
+  await until(async () => (await says("ps", "-q")) === "");
+  expect(await says("stats", "--no-stream", ...columns)).toBe("");
+  expect(await says("stats", "--no-stream", "--all", ...columns)).toBe("busy.1.x 0.00% 0B / 0B 0");
+  expect(await refuses("stats", "--no-stream", "nowhere")).toContain("No such container: nowhere");
   await containers.remove(config.id);
 });
 

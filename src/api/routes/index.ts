@@ -1,6 +1,7 @@
 import type { Route } from "../route.ts";
 import { authRoutes } from "./auth.ts";
 import { containerLifeRoutes } from "./container-life.ts";
+import { containerStatsRoutes } from "./container-stats.ts";
 import { containerRoutes } from "./containers.ts";
 import { diskUsageRoutes } from "./disk-usage.ts";
 import { eventRoutes } from "./events.ts";
@@ -28,6 +29,7 @@ export const allRoutes: readonly Route[] = [
   ...secretRoutes,
   ...containerRoutes,
   ...containerLifeRoutes,
+  ...containerStatsRoutes,
   ...streamRoutes,
   ...imageRoutes,
   ...authRoutes,

@@ -4,7 +4,6 @@ import type { Route } from "../route.ts";
 /** What Docker has and Shoal has not yet: a clear 501 instead of a 404. */
 const ROWS: readonly (readonly [method: Route["method"], path: string, what: string, why?: string])[] = [
   ["GET", "/containers/:id/attach/ws", "attaching to a container"],
-  ["GET", "/containers/:id/stats", "a container's statistics"],
   ["GET", "/containers/:id/changes", "a container's changed files"],
   ["GET", "/containers/:id/export", "exporting a container"],
   ["GET", "/containers/:id/archive", "copying from a container"],
