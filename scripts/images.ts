@@ -14,6 +14,7 @@ import { DEBIAN_CODE, isDebianLayer, makeDebianLayers, readDebianLayers } from "
 import { makeLayer } from "./images/layers.ts";
 import { composeImage, type Layer } from "./images/oci.ts";
 import { push, withRegistry } from "./images/registry.ts";
+import { STAND_INS } from "./images/stand-ins.ts";
 
 /**
  * Images without an internet: real programs from Debian packages and this machine, pushed to a real registry
@@ -34,10 +35,10 @@ export async function preparedRegistry(
   progress: Progress,
   options: { readonly only?: "test" | "all" } = {},
 ): Promise<string> {
-  const images = CATALOG.filter((image) => options.only !== "test" || image.forTests);
+  const images = [...CATALOG, ...STAND_INS].filter((image) => options.only !== "test" || image.forTests);
   const names = [...new Set(images.flatMap((image) => image.layers))];
   const debian = names.some(isDebianLayer) ? await debianLayers(progress) : undefined;
-  const key = keyOf([debian?.key ?? "", ...names, ...(await ownInputs())]);
+  const key = keyOf([debian?.key ?? "", JSON.stringify(images), ...(await ownInputs())]);
   return cached(CACHE, "registry", key, async (folder) => {
     const layers = new Map(debian && readDebianLayers(debian.folder));
     const work = join(folder, ".work");

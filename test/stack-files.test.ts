@@ -1,15 +1,11 @@
-import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
-import { STACKS, StackCluster } from "./support/stack-cluster.ts";
+import { StackCluster } from "./support/stack-cluster.ts";
+import { STACK_FILES } from "./support/stack-files.ts";
 
 /*
  * Stack files after those that people run: what Docker's CLI makes of each is what ours makes, and each can take over from the
  * other. Both speak to the real API over a store in memory.
  */
-
-const FILES = readdirSync(STACKS, { recursive: true, encoding: "utf8" })
-  .filter((name) => /^[\w-]+\.yml$|\/stack\.yml$/.test(name))
-  .sort();
 
 interface Ref {
   readonly ID: string;
@@ -55,10 +51,10 @@ async function made(cluster: StackCluster): Promise<unknown> {
 }
 
 test("there are stacks after those that people run", () => {
-  expect(FILES.length).toBeGreaterThanOrEqual(25);
+  expect(STACK_FILES.length).toBeGreaterThanOrEqual(25);
 });
 
-test.each(FILES)("%s: docker stack deploy and shoal stack deploy make the same of it", async (file) => {
+test.each(STACK_FILES)("%s: docker stack deploy and shoal stack deploy make the same of it", async (file) => {
   const [theirs, ours] = await Promise.all([StackCluster.open(), StackCluster.open()]);
   try {
     const [docker, shoal] = await Promise.all([

@@ -52,6 +52,8 @@ export type LayerName =
   | "node"
   | "busybox"
   | "probe"
+  | "stand-in"
+  | "sentinel"
   | "empty"
   | AppName;
 export type AppName = "vote" | "worker" | "result";
@@ -68,7 +70,7 @@ export interface CatalogImage {
   readonly forTests?: boolean;
 }
 
-const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const standsInFor = (reference: string): Record<string, string> => ({
   "io.shoal.stands-in-for": reference,

@@ -17,6 +17,12 @@ const fileOf = (name: string): string => readFileSync(join(FILES, name), "utf8")
 const isOnBase = (library: string): boolean =>
   /\/(libc|libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+|ld-linux[^/]*)\.so\.\d+$/.test(library);
 
+/** The names that stack files call the stand-in by, and where the images have them. */
+const STAND_IN_NAMES: readonly string[] = [
+  "/cron.sh",
+  ...["curl", "healthcheck.sh", "mongosh", "reach", "restic"].map((name) => `/usr/local/bin/${name}`),
+];
+
 /** Puts the content of a layer that needs no Debian archive into an empty tree. */
 const FILLERS: Readonly<Record<Exclude<LayerName, DebianLayerName>, (tree: string) => Promise<void>>> = {
   async node(tree) {
@@ -37,6 +43,15 @@ const FILLERS: Readonly<Record<Exclude<LayerName, DebianLayerName>, (tree: strin
     await putProgram(tree, "/usr/bin/perl", "/bin/perl");
     await putPerlModules(tree, ["strict", "warnings", "Socket", "Fcntl", "Errno"]);
     putText(tree, "/probe.pl", fileOf("probe.pl"));
+  },
+  async "stand-in"(tree) {
+    const program = "/usr/local/bin/stand-in";
+    putText(tree, program, fileOf("stand-in.pl"), 0o755);
+    for (const name of STAND_IN_NAMES) putLink(tree, name, program);
+  },
+  async sentinel(tree) {
+    // Debian has it in a package of its own: the same program by another name.
+    putLink(tree, "/usr/bin/redis-sentinel", "redis-server");
   },
   async empty(tree) {
     putText(tree, "/README", "An image for another platform: a test wants it refused.\n");

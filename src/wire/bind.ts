@@ -18,9 +18,10 @@ export function bindFromWire(text: string): Mount {
   const [source = "", target = "", mode = ""] = parts.length === 1 ? ["", ...parts] : parts;
   const wrong = (reason: string) => new Fault("invalid", `invalid volume specification: '${text}'${reason}`);
   if (parts.length > 3 || target === "" || (parts.length > 1 && source === "")) throw wrong("");
+  const type = source.startsWith("/") ? "bind" : "volume";
   if (!target.startsWith("/"))
     throw wrong(
-      `: invalid mount config for type "bind": invalid mount path: '${target}' mount path must be absolute`,
+      `: invalid mount config for type "${type}": invalid mount path: '${target}' mount path must be absolute`,
     );
   const words = mode === "" ? [] : mode.split(",");
   const readOnly = words.includes("ro");
@@ -28,8 +29,8 @@ export function bindFromWire(text: string): Mount {
   const unknown = words.find((word) => !isMode(word));
   if (unknown !== undefined || (readOnly && words.includes("rw")))
     throw new Fault("invalid", `invalid mode: ${mode}`);
-  if (source.startsWith("/")) {
-    return { type: "bind", source, target, readOnly, ...(propagation !== undefined && { propagation }) };
+  if (type === "bind") {
+    return { type, source, target, readOnly, ...(propagation !== undefined && { propagation }) };
   }
   if (propagation !== undefined) throw new Fault("invalid", `invalid mode: ${mode}`);
   return volume(source, target, { readOnly, noCopy: words.includes("nocopy") });

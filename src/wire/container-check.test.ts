@@ -19,7 +19,7 @@ const REFUSED: readonly Refused[] = [
   [
     `${C}.Mounts`,
     [volume("s")],
-    "invalid: volume name is too short, names should be at least two alphanumeric characters",
+    "invalid: create s: volume name is too short, names should be at least two alphanumeric characters",
   ],
   [
     `${C}.Mounts`,
@@ -46,7 +46,7 @@ const REFUSED: readonly Refused[] = [
   [
     `${C}.Mounts`,
     [volume("v".repeat(256))],
-    "invalid: volume name is too long, at most 255 characters are allowed",
+    `invalid: create ${"v".repeat(256)}: volume name is too long, at most 255 characters are allowed`,
   ],
   [`${C}.Secrets`, [{}, { SecretID: "x" }], `${ARG}malformed secret reference`],
   [
@@ -77,7 +77,7 @@ const REFUSED: readonly Refused[] = [
   [
     `${C}.Mounts`,
     [volume("a b-{{.Task.Slot}}")],
-    'invalid: "a b-x" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path',
+    'invalid: create a b-x: "a b-x" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path',
   ],
   [`${C}.Isolation`, "hyperv", "invalid: invalid isolation 'hyperv' on linux"],
   [`${C}.Hosts`, ["nowhere web"], 'invalid: invalid IP address in host: "nowhere"'],

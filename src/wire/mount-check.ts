@@ -49,6 +49,10 @@ function mountProblem(type: Mount["type"], source: string, target: string): stri
 }
 
 function volumeNameProblem(name: string): string {
+  return `create ${name}: ${volumeNameReason(name)}`;
+}
+
+function volumeNameReason(name: string): string {
   if (name.length > 255) return "volume name is too long, at most 255 characters are allowed";
   if (name.length === 1)
     return "volume name is too short, names should be at least two alphanumeric characters";

@@ -6,6 +6,8 @@ const FROM_REGISTRY = "Platforms";
 
 /** What differs from run to run and from machine to machine, each with the word that stands for it. */
 const RULES: readonly (readonly [RegExp, string])[] = [
+  // Whether the CLI says so of a container that did not start is a race in it.
+  [/^! time="\S+" level=error msg="error waiting for container: context canceled"\n?/gm, ""],
   [/SWMTKN-1-[0-9a-z]{50}-[0-9a-z]{25}/g, "<token>"],
   [/-----BEGIN[\s\S]*?-----END CERTIFICATE-----(\\n)?/g, "<certificate>"],
   [/("CertIssuer\w+"): ".*?"/g, '$1: "<base64>"'],
@@ -39,7 +41,16 @@ export function normalise(text: string, names: Names): string {
     .replace(/\t/g, "  ")
     .replace(/[ \t]+$/gm, "")
     .trimEnd();
-  return idsLast(said);
+  return idsLast(stepsInOrder(said));
+}
+
+/** `stack deploy` takes services, secrets and configs as its maps give them: in no order. */
+function stepsInOrder(text: string): string {
+  return text.replace(/(?:^(?:Creating|Updating) .*(?:\n|$))+/gm, (steps) =>
+    steps.endsWith("\n")
+      ? `${steps.trimEnd().split("\n").sort().join("\n")}\n`
+      : steps.split("\n").sort().join("\n"),
+  );
 }
 
 /** A task that is named by its node ("web.<id>"), with its history below it: `service ps` sorts names, and an id is chance. */

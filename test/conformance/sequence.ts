@@ -8,6 +8,8 @@ export interface Step {
   readonly node: 1 | 2;
   readonly text: string;
   readonly words: readonly string[];
+  /** The file in stacks/ that is piped in. */
+  readonly input?: string;
 }
 
 /** A short story told to both swarms. */
@@ -43,10 +45,12 @@ export function parseSequences(text: string): Sequence[] {
 function parseStep(line: string): Step {
   const [, node = "1", text = ""] = /^(?:([12]): )?(.*)$/.exec(line.trim()) ?? [];
   const [, condition] = /^wait until (.*)$/.exec(text) ?? [];
+  const [, command, input] = /^(.*) < (\S+)$/.exec(text) ?? [];
   return {
     verb: condition === undefined ? "docker" : "wait",
     node: node === "2" ? 2 : 1,
     text,
-    words: wordsOf(condition ?? text),
+    words: wordsOf(condition ?? command ?? text),
+    ...(input !== undefined && { input }),
   };
 }

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Engine } from "../../bench/engine.ts";
 import { startDockerd } from "../../bench/rival.ts";
 import { addressOf, hostPaths, type LabRecord, REGISTRY, REGISTRY_PORT } from "../../src/lab/index.ts";
@@ -10,6 +12,9 @@ export const NODE_RESOURCES = "gpu=2";
 
 /** Debian's, of the same age as its dockerd, whatever else is installed: both sides are asked the same way. */
 const CLI = "/usr/bin/docker";
+
+/** Where the files are that sequences name. */
+const STACKS = join(import.meta.dirname, "stacks");
 
 /** One of the two swarms: a manager and a worker, driven by the stock CLI. */
 export class Side {
@@ -60,10 +65,18 @@ export class Side {
     await this.#must(2, "swarm", "join", "--advertise-addr", $IP2, "--token", token.trim(), `${$IP1}:2377`);
   }
 
-  /** What a command of the CLI did on a node; its words may hold names. */
-  say(node: 1 | 2, words: readonly string[]): Promise<ExecResult> {
+  /**
+   * What a command of the CLI did on a node; its words may hold names. It runs in the folder of stack files, which `input`
+   * names one of, and finds the names in its environment, as `$REG` in such a file does.
+   */
+  say(node: 1 | 2, words: readonly string[], input?: string): Promise<ExecResult> {
     const own = words.map((word) => this.#spelled(word));
-    return exec([CLI, ...own], { env: this.#env(node) });
+    const env = { ...this.#env(node), REG: this.names["$REG"] };
+    return exec([CLI, ...own], {
+      env,
+      cwd: STACKS,
+      ...(input !== undefined && { input: readFileSync(join(STACKS, input)) }),
+    });
   }
 
   #must(node: 1 | 2, ...words: string[]): Promise<string> {

@@ -49,7 +49,7 @@ async function told(side: Side, { steps }: Sequence): Promise<string[]> {
 
 async function answerTo(side: Side, step: Step): Promise<string> {
   if (step.verb === "wait") return waitUntil(side, step.text.replace(/^wait until /, ""));
-  const { code, stdout, stderr } = await side.say(step.node, step.words);
+  const { code, stdout, stderr } = await side.say(step.node, step.words, step.input);
   const errors = stderr.replace(/^(?=.)/gm, "! ");
   return `${stdout}${errors}`.trimEnd().concat(code === 0 ? "" : `\n(exit ${code})`);
 }

@@ -2,8 +2,7 @@ import { resolve } from "node:path";
 import { stackCommand } from "../../src/cli/index.ts";
 import { exec, systemClock } from "../../src/sys/index.ts";
 import { ApiCluster, type ApiDaemon } from "./api-cluster.ts";
-
-export const STACKS: string = resolve(import.meta.dirname, "../../examples/stacks");
+import { STACKS } from "./stack-files.ts";
 
 export interface Told {
   readonly code: number;

@@ -66,10 +66,13 @@ describe("the daemon", () => {
     });
   });
 
+  test("has no plugins, and says so as a list", async () => {
+    expect(await node.ask("GET", "/plugins")).toMatchObject({ status: 200, text: "[]\n" });
+  });
+
   test("says what it does not do yet", async () => {
     for (const [method, path] of [
       ["POST", "/build"],
-      ["GET", "/plugins"],
       ["GET", "/images/search?term=x"],
     ] as const) {
       const upgrade = { connection: "Upgrade", upgrade: "tcp" };

@@ -105,10 +105,9 @@ function updated(
   options: UpdateOptions,
 ): Service {
   const service = requireVersion(view, id, version);
-  if (spec.name !== service.spec.name) throw new Fault("unsupported", "renaming services is not supported");
-  if (spec.mode.kind !== service.spec.mode.kind) {
-    throw new Fault("unsupported", "service mode change is not allowed");
-  }
+  const refuse = (what: string) => new Fault("unsupported", `rpc error: code = Unimplemented desc = ${what}`);
+  if (spec.name !== service.spec.name) throw refuse("renaming services is not supported");
+  if (spec.mode.kind !== service.spec.mode.kind) throw refuse("service mode change is not allowed");
   const resolved = keepAuth(service, checkSpec(view, spec, id), options);
   const { updateStatus: _, ...rest } = service;
   // A paused update that the same words set going again is another one: its failures are counted anew.
