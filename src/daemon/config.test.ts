@@ -27,6 +27,28 @@ test("lists may be said several times, numbers are numbers", () => {
   expect(config["default-addr-pool-size"]).toBe(26);
 });
 
+test("images of tasks go after a time and when the disk is full, or not at all", () => {
+  const gc = (...argv: string[]) => {
+    const { "image-gc-age": age, "image-gc-disk": disk } = readConfig(argv);
+    return [age, disk];
+  };
+  const DAY = 86_400_000;
+  expect(gc()).toEqual([7 * DAY, { above: 85, downTo: 80 }]);
+  expect(gc("--image-gc-age", "36h", "--image-gc-disk", "95:90")).toEqual([
+    1.5 * DAY,
+    { above: 95, downTo: 90 },
+  ]);
+  expect(gc("--image-gc-age", "off", "--image-gc-disk", "off")).toEqual(["off", "off"]);
+  for (const words of ["80:85", "101:80", "85", "85:0", "a:b"])
+    expect(() => gc("--image-gc-disk", words)).toThrow(
+      "cannot use setting image-gc-disk: must be two percents",
+    );
+  for (const words of ["7", "0h", "7 days", ""])
+    expect(() => gc("--image-gc-age", words)).toThrow(
+      "cannot use setting image-gc-age: must be hours or days",
+    );
+});
+
 test.each([
   [["--gateway-subnet", "nonsense"], "cannot use setting gateway-subnet: must be a CIDR"],
   [["--kernel-tag", "toolong"], "cannot use setting kernel-tag"],

@@ -38,6 +38,9 @@ export interface Config {
   readonly "default-addr-pool-size"?: number | undefined;
   readonly labels: readonly string[];
   readonly "node-generic-resources": readonly string[];
+  /** Milliseconds. */
+  readonly "image-gc-age": number | "off";
+  readonly "image-gc-disk": { readonly above: number; readonly downTo: number } | "off";
   readonly "log-level": LogLevel;
 }
 
@@ -57,6 +60,29 @@ function checkGenericResources(terms: readonly string[], context: z.RefinementCt
     context.addIssue({ code: "custom", message: messageOf(error) });
   }
 }
+
+const HOUR_MS = 3_600_000;
+
+/** "168h" or "7d" in milliseconds, or "off". */
+const age = z
+  .string()
+  .regex(/^(?:[1-9]\d*[hd]|off)$/, 'must be hours or days like 168h or 7d, or "off"')
+  .transform((text) => {
+    if (text === "off") return text;
+    return Number.parseInt(text, 10) * HOUR_MS * (text.endsWith("d") ? 24 : 1);
+  });
+
+/** "85:80", percents, or "off". */
+const diskShare = z
+  .string()
+  .refine((text) => {
+    const [above = 0, downTo = 0] = text.split(":").map(Number);
+    return text === "off" || (/^\d+:\d+$/.test(text) && above <= 100 && downTo > 0 && downTo < above);
+  }, 'must be two percents like 85:80, the second smaller, or "off"')
+  .transform((text) => {
+    const [above = 0, downTo = 0] = text.split(":").map(Number);
+    return text === "off" ? text : { above, downTo };
+  });
 
 interface Setting {
   readonly schema: z.ZodType;
@@ -156,6 +182,16 @@ const SETTINGS: { readonly [K in Key]-?: Setting } = {
   "node-generic-resources": {
     schema: z.array(z.string()).default([]).superRefine(checkGenericResources),
     about: "what tasks may reserve: kind=3 a number, kind=name one of a set",
+  },
+  "image-gc-age": {
+    schema: age.default(7 * 24 * HOUR_MS),
+    about:
+      "images that only tasks brought here go when unused for so long: 7d if absent, hours or days, or off",
+  },
+  "image-gc-disk": {
+    schema: diskShare.default({ above: 85, downTo: 80 }),
+    about:
+      "they go, longest unused first, when the disk is fuller than 85 percent, until it is at 80: 85:80 if absent, or off",
   },
   "log-level": { schema: z.enum(LOG_LEVELS).default("info"), about: "debug, info, warn or error" },
 };

@@ -1,11 +1,18 @@
 import { join } from "node:path";
-import type { Backends } from "../api/index.ts";
+import type { Backends, ImageBackend } from "../api/index.ts";
 import { gatewayLayout } from "../dataplane/index.ts";
 import { Engine, Programs, RunFolder } from "../engine/index.ts";
 import { ThreadKernel } from "../kernel/index.ts";
 import { type Log, runGroup } from "../lib/index.ts";
 import { RegistryClient } from "../registry/index.ts";
-import { ContainerdContainers, ContainerdImages, LocalVolumes, SystemMounter } from "../runtime/index.ts";
+import {
+  ContainerdContainers,
+  ContainerdImages,
+  ImageCollector,
+  ImageUses,
+  LocalVolumes,
+  SystemMounter,
+} from "../runtime/index.ts";
 import { systemClock as clock, systemRandom as random } from "../sys/index.ts";
 import { apiDoors } from "./api-doors.ts";
 import { checkMachine, claimData } from "./checks.ts";
@@ -33,6 +40,7 @@ interface OpenParts extends Omit<NodeParts, "looks"> {
   readonly images: ContainerdImages;
   readonly kernel: ThreadKernel;
   readonly registry: RegistryClient;
+  readonly uses: ImageUses;
   readonly volumes: LocalVolumes;
 }
 
@@ -48,7 +56,7 @@ export async function runDaemon(
 ): Promise<void> {
   await checkMachine(config);
   claimData(config["data-root"]);
-  const { registry, volumes, ...parts } = await openParts(config, version, log);
+  const { registry, volumes, uses, ...parts } = await openParts(config, version, log);
   const { containers, images, kernel, network, events } = parts;
   const looks = containerLooks(() => backends);
   const membership = new Membership({ ...parts, looks });
@@ -56,6 +64,8 @@ export async function runDaemon(
   const engine = makeEngine(parts);
   const places = new ContainerPlaces(containers, () => membership.managing);
   const programs = new Programs({ homes: programHomes(containers, places), clock, random });
+  const imageDoor = imageBackend({ images, containers, registry, events });
+  const collector = makeCollector(parts, uses, imageDoor);
   const backends: Backends = {
     system: new SystemFacts(config, { id: engineId(config["data-root"], random), version }, clock),
     swarm: membership,
@@ -70,7 +80,7 @@ export async function runDaemon(
       places,
       facts: () => network.applier.facts(),
     }),
-    images: imageBackend({ images, containers, registry, events }),
+    images: imageDoor,
     volumes: volumeBackend({ volumes, containers, events }),
     events,
     trace: traceBackend({ membership, network: network.applier, containers, kernel }),
@@ -88,7 +98,9 @@ export async function runDaemon(
           server.run(s),
     );
     await engine.adopt();
-    const loops = [kernel, network, engine, membership].map((loop) => (s: AbortSignal) => loop.run(s));
+    const loops = [kernel, network, engine, membership, collector].map(
+      (loop) => (s: AbortSignal) => loop.run(s),
+    );
     await runGroup([...loops, ...serving], signal);
   } finally {
     untell();
@@ -99,6 +111,20 @@ export async function runDaemon(
     await kernel.close();
     log.info("shoald stopped");
   }
+}
+
+/** Removes as the API does, so that it is told. */
+function makeCollector(
+  { config, images, containers, log }: Pick<OpenParts, "config" | "images" | "containers" | "log">,
+  uses: ImageUses,
+  door: ImageBackend,
+): ImageCollector {
+  return new ImageCollector({
+    ...{ images, containers, uses, clock, log },
+    limits: { unusedMs: config["image-gc-age"], disk: config["image-gc-disk"] },
+    disk: () => images.disk(),
+    remove: (ref) => door.remove(ref, false),
+  });
 }
 
 function makeEngine({ config, containers, images, network, log }: Omit<NodeParts, "looks">): Engine {
@@ -127,7 +153,9 @@ async function openParts(config: Config, version: string, log: Log): Promise<Ope
     log,
     clock,
   });
-  const images = new ContainerdImages({ address, registry, log, clock, random });
+  const uses = new ImageUses(join(dataRoot, "image-uses.json"), log);
+  const onUse = (id: string) => uses.note(id, clock.now());
+  const images = new ContainerdImages({ address, registry, log, clock, random, onUse });
   const volumes = await LocalVolumes.open({
     ...{ dir: join(dataRoot, "volumes"), clock, random, log },
     mounter: new SystemMounter(config["exec-root"], clock),
@@ -150,7 +178,7 @@ async function openParts(config: Config, version: string, log: Log): Promise<Ope
     onChange: (action, of, container) => events.publish(networkEvent(action, of, { container })),
   });
   return {
-    ...{ config, version, containers, images, kernel, network, netnsDir, events, registry, volumes },
+    ...{ config, version, containers, images, kernel, network, netnsDir, events, registry, volumes, uses },
     ...{ clock, random, log },
   };
 }

@@ -3,6 +3,7 @@ import { Fault, type Log, messageOf } from "../lib/index.ts";
 import { type Digest, nameOf, type Platform, type Reference } from "../registry/index.ts";
 import type { LocalImage } from "./image.ts";
 import { FactsReader, type ImageFacts } from "./image-facts.ts";
+import { FOR_TASKS_LABEL } from "./image-labels.ts";
 import {
   idsMatching,
   isFullId,
@@ -106,6 +107,7 @@ export class ImageFinder {
       config: config.config,
       layers: config.diffIds,
       layerBytes,
+      isForTasks: records.every((record) => record.labels[FOR_TASKS_LABEL] !== undefined),
       history: config.history,
       topChainId,
     };

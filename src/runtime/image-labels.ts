@@ -6,6 +6,9 @@ export const SNAPSHOTTER = "overlayfs";
 /** Where an image record came from; only pulled ones have a digest that a registry knows. */
 export const ORIGIN_LABEL = "shoal.image.origin";
 
+/** On a record that only pulls for tasks put here: such an image may be collected. */
+export const FOR_TASKS_LABEL = "shoal.image.for-tasks";
+
 const REF_CONTENT = "containerd.io/gc.ref.content";
 const REF_SNAPSHOT = `containerd.io/gc.ref.snapshot.${SNAPSHOTTER}`;
 

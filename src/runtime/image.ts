@@ -89,6 +89,8 @@ export interface LocalImage {
   readonly layers: readonly Digest[];
   /** Bytes of each of them, unpacked. */
   readonly layerBytes: readonly number[];
+  /** Only pulls for tasks brought it here: nobody pulled, loaded or named it by hand. */
+  readonly isForTasks: boolean;
   readonly history: readonly Readonly<Record<string, unknown>>[];
   /** The snapshot that a container's own lies on; empty for an image without layers. */
   readonly topChainId: string;

@@ -64,6 +64,30 @@ export function imagesContract(name: string, begin: () => Promise<ImagesUnderTes
       expect(told.at(-1)?.status).toBe(`Status: Image is up to date for ${app}:1`);
     });
 
+    test("an image is tasks' until somebody pulls or names it by hand, and then it stays theirs", async () => {
+      const isForTasks = async (text: string) => (await it.images.inspect(text)).isForTasks;
+      for (const tag of ["1", "2", "3"]) await it.publish(`${app}:${tag}`, `content ${tag}`);
+      for (const tag of ["1", "2"]) await it.images.ensure(`${app}:${tag}`);
+      await it.images.pull(`${app}:3`);
+      expect([await isForTasks(`${app}:1`), await isForTasks(`${app}:3`)]).toEqual([true, false]);
+      await it.images.pull(`${app}:1`);
+      await it.images.tag(`${app}:2`, "kept:1");
+      for (const tag of ["1", "2", "3"]) {
+        await it.images.ensure(`${app}:${tag}`);
+        expect(await isForTasks(`${app}:${tag}`)).toBe(false);
+      }
+      await it.images.remove("kept:1", unused);
+      expect(await isForTasks(`${app}:2`)).toBe(true);
+    });
+
+    test("a task's image whose tag moved away stays a task's", async () => {
+      await it.publish(`${app}:1`, "one");
+      const { id } = await it.images.ensure(`${app}:1`);
+      await it.publish(`${app}:1`, "two");
+      expect((await it.images.ensure(`${app}:1`)).id).not.toBe(id);
+      expect(await it.images.inspect(id)).toMatchObject({ repoTags: [], isForTasks: true });
+    });
+
     test("an image whose tag moved away stays under its digest", async () => {
       const first = await it.publish(`${app}:1`, "one");
       await it.images.pull(`${app}:1`);

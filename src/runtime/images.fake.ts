@@ -20,7 +20,7 @@ import type {
   RemoveOptions,
   ResolvedImage,
 } from "./image.ts";
-import { ORIGIN_LABEL } from "./image-labels.ts";
+import { FOR_TASKS_LABEL, ORIGIN_LABEL } from "./image-labels.ts";
 import {
   idsMatching,
   isFullId,
@@ -63,17 +63,22 @@ export class FakeImages implements Images {
     return image.target;
   }
 
-  async pull(text: string, { onProgress, signal }: PullOptions = {}): Promise<Pulled> {
+  async pull(text: string, options: PullOptions = {}): Promise<Pulled> {
+    return this.#pull(withDefaultTag(parseReference(text)), options, false);
+  }
+
+  async #pull(ref: Reference, { onProgress, signal }: PullOptions, forTask: boolean): Promise<Pulled> {
     signal?.throwIfAborted();
-    const ref = withDefaultTag(parseReference(text));
     if (!this.online) throw new Fault("unavailable", `Get "https://${ref.domain}/v2/": connection refused`);
     onProgress?.({ status: `Pulling from ${ref.path}`, id: ref.tag ?? ref.digest ?? "" });
     const name = recordNameOf(ref);
     const image = this.#published.get(name);
     const said = `manifest for ${familiarReference(ref)} not found: manifest unknown: manifest unknown`;
     if (image === undefined) throw new Fault("not-found", said);
-    const isNew = this.#kept.get(name)?.image.target !== image.target;
-    this.#put(ref, image, "pull");
+    const before = this.#kept.get(name);
+    const isNew = before?.image.target !== image.target;
+    const isTheirs = before !== undefined && before.record.labels[FOR_TASKS_LABEL] === undefined;
+    this.#put(ref, image, "pull", forTask && !isTheirs);
     onProgress?.({ status: `Digest: ${image.target}` });
     const what = isNew ? "Downloaded newer image" : "Image is up to date";
     onProgress?.({ status: `Status: ${what} for ${familiarReference(ref)}` });
@@ -84,7 +89,7 @@ export class FakeImages implements Images {
     const ref = isFullId(text) ? undefined : tryReference(text);
     const here = ref && this.#byReference(ref);
     if (ref !== undefined && (ref.digest === undefined || here === undefined)) {
-      await this.pull(text, options).catch((error: unknown) => {
+      await this.#pull(withDefaultTag(ref), options, true).catch((error: unknown) => {
         if (options.signal?.aborted || here === undefined) throw error;
       });
     }
@@ -144,7 +149,7 @@ export class FakeImages implements Images {
     return plan.deletes ? [...untagged, { deleted: image.id }] : untagged;
   }
 
-  #put(ref: Reference, image: FakeImage, origin: string): void {
+  #put(ref: Reference, image: FakeImage, origin: string, forTasks = false): void {
     const name = recordNameOf(ref);
     const before = this.#kept.get(name);
     if (before !== undefined && before.image.target !== image.target) {
@@ -154,7 +159,10 @@ export class FakeImages implements Images {
     const target = { mediaType: "", digest: image.target, size: 0 };
     this.#kept.set(name, {
       image,
-      record: { name, target, labels: { [ORIGIN_LABEL]: origin }, updatedAt: 0 },
+      record: {
+        ...{ name, target, updatedAt: 0 },
+        labels: { [ORIGIN_LABEL]: origin, ...(forTasks && { [FOR_TASKS_LABEL]: "true" }) },
+      },
     });
   }
 
@@ -206,6 +214,7 @@ export class FakeImages implements Images {
       config,
       layers,
       layerBytes: [0],
+      isForTasks: this.#recordsOf(image).every(({ labels }) => labels[FOR_TASKS_LABEL] !== undefined),
       history: [],
       topChainId,
     };

@@ -25,11 +25,13 @@ import type {
   ResolvedImage,
 } from "./image.ts";
 import { type ContainerdAddress, connectContainerd } from "./image-client.ts";
+import { imageDisk } from "./image-disk.ts";
 import { type FoundImage, groupById, ImageFinder } from "./image-finder.ts";
 import { SharedJobs } from "./image-jobs.ts";
 import { ORIGIN_LABEL } from "./image-labels.ts";
 import { LayerStore } from "./image-layers.ts";
 import { isFullId, nothingToPush, recordNameOf, tagsOf, tryReference } from "./image-names.ts";
+import { ImageOwners } from "./image-owners.ts";
 import { keepByDigest, type PullParts, pullImage } from "./image-pull.ts";
 import { pushBegins, pushImage } from "./image-push.ts";
 import { deleteRecord, getRecord, type ImageRecord, listRecords, putRecord } from "./image-records.ts";
@@ -46,6 +48,8 @@ export interface ImagesOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
+  /** Told of every image that a task asks for or a container is made from. */
+  readonly onUse?: (id: Digest) => void;
 }
 
 /** The images of this node, kept in one containerd namespace. Owns its connection: close it. */
@@ -54,13 +58,17 @@ export class ContainerdImages implements Images {
   readonly #client: GrpcClient;
   readonly #finder: ImageFinder;
   readonly #pulls = new SharedJobs<Pulled>();
+  readonly #owners: ImageOwners;
+  readonly #onUse: (id: Digest) => void;
 
-  constructor({ address, platform = hostPlatform(), ...rest }: ImagesOptions) {
+  constructor({ address, platform = hostPlatform(), onUse = () => {}, ...rest }: ImagesOptions) {
     this.#client = connectContainerd(address);
     this.#finder = new ImageFinder({ client: this.#client, platform, log: rest.log });
     const isWhole = this.#finder.isWhole.bind(this.#finder);
     const layers = new LayerStore(rest.clock);
     this.#parts = { ...rest, address, platform, client: this.#client, layers, isWhole };
+    this.#owners = new ImageOwners(this.#client, rest.clock);
+    this.#onUse = onUse;
   }
 
   close(): void {
@@ -69,6 +77,10 @@ export class ContainerdImages implements Images {
 
   async pull(text: string, options: PullOptions = {}): Promise<Pulled> {
     const ref = withDefaultTag(parseReference(text));
+    return this.#owners.byHand(recordNameOf(ref), () => this.#pull(ref, options));
+  }
+
+  async #pull(ref: Reference, options: PullOptions): Promise<Pulled> {
     const platform = options.platform ?? this.#parts.platform;
     const credentials = options.auth === undefined ? undefined : parseRegistryAuth(options.auth);
     // The auth is a part of the key: nobody gets an image by another's credentials.
@@ -86,7 +98,8 @@ export class ContainerdImages implements Images {
     if (ref === undefined) return this.#ensured(text);
     if (ref.digest !== undefined && (await this.#isHere(ref))) return this.#ensured(text);
     try {
-      await this.pull(text, options);
+      const wanted = withDefaultTag(ref);
+      await this.#owners.forTask(recordNameOf(wanted), () => this.#pull(wanted, options));
     } catch (error) {
       options.signal?.throwIfAborted();
       if (!(await this.#isHere(ref))) throw error;
@@ -98,8 +111,14 @@ export class ContainerdImages implements Images {
     return this.#ensured(text);
   }
 
+  /** Of the file system that images lie on; undefined when containerd does not say which. */
+  disk(): ReturnType<typeof imageDisk> {
+    return imageDisk(this.#client);
+  }
+
   async resolve(text: string): Promise<ResolvedImage> {
     const { id, config, topChainId } = (await this.#finder.require(text)).facts;
+    this.#onUse(id);
     return { id, config: config.config, topChainId };
   }
 
@@ -213,6 +232,7 @@ export class ContainerdImages implements Images {
 
   async #ensured(text: string): Promise<EnsuredImage> {
     const { facts } = await this.#finder.require(text);
+    this.#onUse(facts.id);
     return { ref: text, id: facts.id };
   }
 

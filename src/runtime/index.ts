@@ -15,7 +15,9 @@ export type {
 export { ContainerdContainers } from "./containers.ts";
 export type { Health, HealthStatus, ProbeResult } from "./health.ts";
 export type { Images, ResolvedImage } from "./image.ts";
+export { ImageCollector } from "./image-collector.ts";
 export type { OnProgress } from "./image-progress.ts";
+export { ImageUses } from "./image-uses.ts";
 
 export { ContainerdImages } from "./images.ts";
 
