@@ -9,6 +9,7 @@ import type {
   ContainerUsage,
   DistributionInfo,
   EngineEvent,
+  FileChange,
   Guest,
   ImageInfo,
   LocalNetwork,
@@ -18,6 +19,7 @@ import type {
   NetworkSpec,
   Node,
   NodeSpec,
+  PathStat,
   ProcessList,
   ProgramInfo,
   ProgramWords,
@@ -240,6 +242,7 @@ export interface ContainerBackend {
   attach(id: string, io: StreamIo & { readonly endsInput: boolean }, signal: AbortSignal): Promise<void>;
   resize(ref: string, size: TerminalSize): Promise<void>;
   readonly programs: ProgramBackend;
+  readonly trees: TreeBackend;
   /** Begins to wait at once; its exit code. Rejects with the signal's reason. */
   wait(ref: string, condition: WaitCondition, signal: AbortSignal): Promise<number>;
   logs(id: string, options: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
@@ -254,6 +257,31 @@ export type LocatedContainer =
       /** What `docker inspect` shows of it. Faults: "unavailable" for a node that is away, "not-found" when there is none any more. */
       inspect(signal: AbortSignal): Promise<object>;
     };
+
+/** The files of containers; `ref` is the container's. Faults: "not-found" `Could not find the file X in container Y`. */
+export interface TreeBackend {
+  stat(ref: string, path: string): Promise<PathStat>;
+  /** A tar archive of one file or folder, which ends with the signal. */
+  read(
+    ref: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly stat: PathStat; readonly archive: AsyncIterable<Uint8Array> }>;
+  /**
+   * Unpacks an archive in a folder. `keepsKinds`: no folder takes a file's place, nor the other way round. `asUser`: the files become the
+   * container's user's. Faults "invalid" in Docker's words for what is no folder, or read-only.
+   */
+  write(
+    ref: string,
+    path: string,
+    archive: AsyncIterable<Uint8Array>,
+    how: { readonly keepsKinds: boolean; readonly asUser: boolean },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Its own file system, without what is mounted there. */
+  export(ref: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  changes(ref: string): Promise<readonly FileChange[]>;
+}
 
 /** Programs that people run in containers (`docker exec`). */
 export interface ProgramBackend {

@@ -19,6 +19,7 @@ import type {
   WaitCondition,
 } from "./backends.ts";
 import { FakePrograms } from "./programs.fake.ts";
+import { FakeTrees } from "./trees.fake.ts";
 
 /** Containers in memory; `say` writes to a log, `exit` ends one. */
 export class FakeContainers implements ContainerBackend {
@@ -33,6 +34,8 @@ export class FakeContainers implements ContainerBackend {
     if (status !== "running") throw new Fault("conflict", `container ${id} is not running`);
     return id;
   });
+
+  readonly trees: FakeTrees = new FakeTrees((ref) => void this.#require(ref));
 
   /** Sees what is said, and says what it types; until the container ends. */
   async attach(id: string, io: StreamIo, signal: AbortSignal): Promise<void> {

@@ -7,6 +7,7 @@ import type { ContainerEvent, ContainerState, Containers } from "../runtime/inde
 import { type ContainerPlaces, idAt, requireContainer, TASK_ID_LABEL } from "./container-places.ts";
 import type { EventHub } from "./event-hub.ts";
 import { listProcesses } from "./process-list.ts";
+import { treeBackend } from "./tree-backend.ts";
 
 /** Where a container is that has no network namespace of its own. */
 const HOST_PLACE: ContainerInfo["networks"][number] = {
@@ -87,6 +88,7 @@ export function containerBackend({
       start: (id, io, how) => programs.start(id, io, how),
       resize: (id, size) => programs.resize(id, size),
     },
+    trees: treeBackend(containers, idOf),
     wait: async (ref, condition, signal) => engine.wait(await idOf(ref), condition, signal),
   };
 }

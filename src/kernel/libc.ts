@@ -6,7 +6,7 @@ const CLONE_NEWNET = 0x40000000;
 const MS_BIND = 0x1000;
 const MNT_DETACH = 2;
 
-/** The C functions that we call, declared in one place: a wrong signature here is a crash, so nothing else loads libraries. */
+/** The C functions that this room calls, declared in one place: a wrong signature here is a crash, so nothing else in it loads libraries. */
 interface Libc {
   setns(fd: number, type: number): number;
   unshare(flags: number): number;

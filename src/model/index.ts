@@ -20,6 +20,7 @@ export * from "./secret.ts";
 export * from "./service.ts";
 export * from "./task.ts";
 export { checkTemplate, expandTemplate, type TemplateContext, templateContextOf } from "./template.ts";
+export type * from "./tree.ts";
 export * from "./tunnels.ts";
 export type * from "./usage.ts";
 export { explainWait } from "./wait.ts";

@@ -6,6 +6,11 @@ export function noSuchContainer(id: string): Fault {
   return new Fault("not-found", `No such container: ${id}`);
 }
 
+/** moby daemon/errors.go containerFileNotFound. */
+export function noSuchPath(id: string, path: string): Fault {
+  return new Fault("not-found", `Could not find the file ${path} in container ${id}`);
+}
+
 export function nameTaken(name: string, owner: string): Fault {
   return new Fault(
     "conflict",

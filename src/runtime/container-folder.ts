@@ -21,6 +21,9 @@ export interface ContainerFolder {
 
 export const EXEC_PREFIX = "exec-";
 
+/** Where the copying program mounts what does not run, for itself alone: in the node's folder of FIFOs, and empty for all others. */
+export const VIEW_FOLDER = ".view";
+
 export const FILES_FOLDER = "files";
 
 /** What the container's nth mount is, when it is a part of a volume. */

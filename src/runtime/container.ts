@@ -2,6 +2,7 @@ import type { Instant } from "../lib/index.ts";
 import type { Digest } from "../registry/index.ts";
 import type { ExecConfig, ExecResult, Health, HealthCheck, HealthStatus } from "./health.ts";
 import type { ContainerStreams } from "./program.ts";
+import type { ContainerTrees } from "./tree.ts";
 
 /** What a container is made of. Absent fields are the image's choice. */
 export interface ContainerConfig {
@@ -233,6 +234,9 @@ type ContainerAction =
   | "stop"
   | "restart"
   | "destroy"
+  | "archive-path"
+  | "extract-to-dir"
+  | "export"
   | "health_status";
 
 export type ExecAction = "exec_create" | "exec_start" | "exec_die";
@@ -285,6 +289,8 @@ export interface Containers {
   exec(id: string, config: ExecConfig, signal: AbortSignal): Promise<ExecResult>;
   /** What people see and type. */
   readonly streams: ContainerStreams;
+  /** What is in their file systems. */
+  readonly trees: ContainerTrees;
   /**
    * Resolves when the health is neither "starting" nor `known`, at once when it is so already: call it with what it said last to
    * learn of the next change. Says nothing of a container that has ended: race it with `wait`, and abort the signal then.

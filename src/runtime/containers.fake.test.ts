@@ -6,6 +6,7 @@ import { FakeContainers } from "./containers.fake.ts";
 import { containersLifeContract } from "./containers-life.contract.ts";
 import { FakeImages } from "./images.fake.ts";
 import { streamsContract } from "./streams.contract.ts";
+import { treesContract } from "./trees.contract.ts";
 
 const random = seededRandom(1);
 
@@ -13,8 +14,9 @@ const make = async (): Promise<ContainersHarness> => {
   const images = new FakeImages();
   images.publish("app:1");
   await images.pull("app:1");
+  const containers = new FakeContainers({ images, clock: systemClock });
   return {
-    containers: new FakeContainers({ images, clock: systemClock }),
+    containers,
     config: (script, more = {}): ContainerConfig => {
       const id = randomHex(random, 32);
       return {
@@ -27,10 +29,11 @@ const make = async (): Promise<ContainersHarness> => {
         ...more,
       };
     },
-    end: async () => {},
+    end: async () => containers.trees.close(),
   };
 };
 
 containersContract("FakeContainers", make);
 containersLifeContract("FakeContainers", make);
 streamsContract("FakeContainers", make);
+treesContract("FakeContainers", make, ["created"]);

@@ -21,11 +21,13 @@ import {
 import { checkFiles } from "./container-files.ts";
 import { type FakeContainer, freshContainer } from "./fake-container.fake.ts";
 import { runFakeScript } from "./fake-script.fake.ts";
+import { FakeWaiters } from "./fake-waiters.fake.ts";
 import type { ExecConfig, ExecResult, Health, HealthStatus } from "./health.ts";
 import { freshHealth, type RunProbe, watchHealth } from "./health-watch.ts";
 import type { Images } from "./image.ts";
 import { SIGKILL, signalNumber } from "./signals.ts";
 import { FakeStreams } from "./streams.fake.ts";
+import { FakeTrees } from "./trees.fake.ts";
 
 const SIGNALLED = 128;
 
@@ -41,11 +43,15 @@ export class FakeContainers implements Containers {
       return { output: output.map(({ stream, line }) => [stream, line] as const), exitCode };
     },
   });
+  readonly trees: FakeTrees = new FakeTrees({
+    require: (id) => this.#require(id).state,
+    emit: (action, id) => this.#emit(action, this.#require(id)),
+  });
   readonly #images: Pick<Images, "resolve">;
   readonly #clock: Clock;
   readonly #all = new Map<string, FakeContainer>();
   readonly #listeners = new Set<(event: ContainerEvent) => void>();
-  readonly #waiters: (() => void)[] = [];
+  readonly #waiters = new FakeWaiters();
   #pids = 1000;
   #execs = 0;
   #lastAt = 0n;
@@ -70,7 +76,7 @@ export class FakeContainers implements Containers {
     };
     container.probing?.abort();
     this.streams.ended(id);
-    this.#changed();
+    this.#waiters.changed();
     this.#emit("die", container);
   }
 
@@ -95,7 +101,7 @@ export class FakeContainers implements Containers {
     this.#lastAt = now > this.#lastAt ? now : this.#lastAt + 1n;
     this.#require(id).entries.push({ at: this.#lastAt, stream, line: Buffer.from(`${line}\n`) });
     this.streams.said(id, stream, Buffer.from(`${line}\n`));
-    this.#changed();
+    this.#waiters.changed();
   }
 
   async list(labels: Readonly<Record<string, string>> = {}): Promise<ContainerState[]> {
@@ -175,7 +181,7 @@ export class FakeContainers implements Containers {
     container.onStop = played.onStop;
     container.answer = undefined;
     this.#probe(container);
-    this.#changed();
+    this.#waiters.changed();
     this.#emit("start", container);
     for (const { stream, line } of played.output) this.print(id, line, stream);
     if (played.exitCode !== undefined) this.exit(id, played.exitCode);
@@ -186,7 +192,7 @@ export class FakeContainers implements Containers {
     const container = this.#require(id);
     while (container.state.status !== "stopped") {
       if (!this.#all.has(id)) throw noSuchContainer(id);
-      await this.#change(signal);
+      await this.#waiters.change(signal);
     }
     return { exitCode: container.state.exitCode ?? 0 };
   }
@@ -233,7 +239,7 @@ export class FakeContainers implements Containers {
     if (container === undefined) return;
     this.exit(id, SIGNALLED + SIGKILL);
     this.#all.delete(id);
-    this.#changed();
+    this.#waiters.changed();
     this.#emit("destroy", container);
   }
 
@@ -255,7 +261,7 @@ export class FakeContainers implements Containers {
         if (entry !== undefined && isWanted(entry)) yield entry;
       }
       if (container.state.status === "stopped" || !this.#all.has(id)) return;
-      await this.#change(signal);
+      await this.#waiters.change(signal);
     }
   }
 
@@ -278,7 +284,7 @@ export class FakeContainers implements Containers {
       const { health, status } = container.state;
       const now = status === "running" ? (health?.status ?? "starting") : "starting";
       if (now !== "starting" && now !== known) return now;
-      await this.#change(signal);
+      await this.#waiters.change(signal);
     }
   }
 
@@ -311,7 +317,7 @@ export class FakeContainers implements Containers {
     const isNews = health.status !== container.state.health?.status;
     container.state = { ...container.state, health };
     if (!isNews) return;
-    this.#changed();
+    this.#waiters.changed();
     this.#emit("health_status", container);
   }
 
@@ -328,7 +334,7 @@ export class FakeContainers implements Containers {
     onStart();
     this.#emit("exec_start", container, { exec });
     while (exitCode === undefined && !signal.aborted && container.state.status === "running") {
-      await this.#change(signal).catch(() => {});
+      await this.#waiters.change(signal).catch(() => {});
     }
     const code = exitCode ?? SIGNALLED + SIGKILL;
     this.#emit("exec_die", container, { exec: { ...exec, exitCode: code } });
@@ -379,21 +385,5 @@ export class FakeContainers implements Containers {
   ): void {
     const at = this.#clock.now();
     for (const listener of this.#listeners) listener({ action, at, container: state, ...more });
-  }
-
-  #changed(): void {
-    for (const wake of this.#waiters.splice(0)) wake();
-  }
-
-  #change(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => reject(signal.reason);
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.#waiters.push(() => {
-        signal.removeEventListener("abort", onAbort);
-        resolve();
-      });
-    });
   }
 }

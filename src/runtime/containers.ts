@@ -24,6 +24,8 @@ import { type SnapshotMounts, snapshotMounts, unlessGone } from "./container-sto
 import { RunningStreams } from "./container-streams.ts";
 import { sweep } from "./container-sweep.ts";
 import { createTask, startTask } from "./container-task.ts";
+
+import { RunningTrees } from "./container-trees.ts";
 import { holdersOf, withVolumes } from "./container-volumes.ts";
 import { readLeftOutput } from "./exec-left.ts";
 import { listPids } from "./exec-task.ts";
@@ -36,6 +38,7 @@ import { LogStore } from "./log-store.ts";
 import { readMachine } from "./machine.ts";
 import type { ContainerStreams } from "./program.ts";
 import { SIGKILL, signalNumber } from "./signals.ts";
+import type { ContainerTrees } from "./tree.ts";
 import { UserFilesCache } from "./user-files.ts";
 
 export interface ContainersOptions {
@@ -46,10 +49,14 @@ export interface ContainersOptions {
   readonly dataDir: string;
   /** A folder a container: its FIFOs. */
   readonly runDir: string;
+  /** The program that copies files, where it is not the built one. */
+  readonly copyProgram?: URL;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
+
+type OpenParts = MakerParts & Pick<ContainersOptions, "copyProgram">;
 
 /** How long a process may take to die of SIGKILL. */
 const KILL_MS = 10_000;
@@ -72,11 +79,12 @@ export class ContainerdContainers implements Containers {
   #running: Promise<void> = Promise.resolve();
 
   readonly streams: ContainerStreams;
+  readonly trees: ContainerTrees;
   readonly #execs: ContainerExecs;
   readonly #healths: ContainerHealths;
   readonly #control: ContainerControl;
 
-  private constructor(client: GrpcClient, maker: MakerParts, logs: Logs, keeper: ContainerKeeper) {
+  private constructor(client: GrpcClient, maker: OpenParts, logs: Logs, keeper: ContainerKeeper) {
     const { clock, random, log } = maker;
     this.#client = client;
     this.#gate = new Gate(Math.max(2, availableParallelism()), { ms: GATE_PATIENCE_MS, clock });
@@ -91,6 +99,11 @@ export class ContainerdContainers implements Containers {
       clock,
       log,
       stop: this.#stop.signal,
+    });
+    const { runDir, volumes, copyProgram: program } = maker;
+    this.trees = new RunningTrees({
+      ...{ client, keeper, runDir, volumes, clock, log, stop: this.#stop.signal },
+      ...(program !== undefined && { program }),
     });
     this.#control = new ContainerControl({ client, keeper, machine: maker.machine });
     this.#healths = new ContainerHealths({ keeper, execs: this.#execs, clock, random, log });

@@ -33,5 +33,6 @@ export * from "./system.ts";
 export * from "./task.ts";
 export * from "./time.ts";
 export { tlsInfoToWire } from "./tls-info.ts";
+export { fileChangesToWire, pathStatHeader } from "./tree.ts";
 export { containerStats } from "./usage.ts";
 export * from "./volume.ts";

@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from "vitest";
 import { type ContainersHarness, containersContract } from "../../src/runtime/containers.contract.ts";
 import { containersLifeContract } from "../../src/runtime/containers-life.contract.ts";
 import { streamsContract } from "../../src/runtime/streams.contract.ts";
+import { treesContract } from "../../src/runtime/trees.contract.ts";
 import { startContainerd, type TestContainerd } from "../support/containerd.ts";
 import { startDockerRegistry, type TestRegistry } from "../support/docker-registry.ts";
 import { busyboxFiles, makeImage } from "../support/image-maker.ts";
@@ -27,3 +28,4 @@ const make = async (): Promise<ContainersHarness> => {
 containersContract("ContainerdContainers", make);
 containersLifeContract("ContainerdContainers", make);
 streamsContract("ContainerdContainers", make);
+treesContract("ContainerdContainers", make, ["running", "stopped"]);

@@ -1,5 +1,13 @@
-import { execFile, spawn } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { INFO } from "../../src/api/backends.fake.ts";
 import { ApiServer, type Backends } from "../../src/api/index.ts";
@@ -460,6 +468,60 @@ test("streams: run in the foreground, its input, exec with exit codes and with a
   expect(await refuses("top", "stays")).toMatch(/container [0-9a-f]{64} is not running/);
   await says("rm", "stays");
 });
+
+test("files: copied in and out, as people and programs do it, listed and exported; and refused in Docker's words", async () => {
+  const image = await node.put("busybox", await makeImage([busyboxFiles()]));
+  const box = ["run", "-d", "--network", "none", "--name", "box", "-v", "boxed:/vol", image];
+  await says(...box, "sh", "-c", "busybox mkdir /data; busybox ln -s /data /alias; exec sleep 1000");
+  await until(async () => (await docker(["exec", "box", "ls", "/alias"])).code === 0);
+  const here = mkdtempSync(`${node.dir}/cp-`);
+  mkdirSync(`${here}/tree/sub`, { recursive: true });
+  writeFileSync(`${here}/tree/sub/file`, "words", { mode: 0o640 });
+  symlinkSync("sub/file", `${here}/tree/link`);
+  const cp = (...args: string[]) => says("cp", ...args);
+  const inBox = (...args: string[]) => says("exec", "box", ...args);
+  for (const life of ["running", "stopped"]) {
+    await cp(`${here}/tree`, `box:/data/${life}`);
+    await cp(`${here}/tree/sub/file`, `box:/alias/${life}/renamed`);
+    await cp("-a", `${here}/tree/.`, `box:/vol/${life}`);
+    await cp(`box:/data/${life}/.`, `${here}/out-${life}`);
+    expect(readFileSync(`${here}/out-${life}/sub/file`, "utf8")).toBe("words");
+    expect(readFileSync(`${here}/out-${life}/renamed`, "utf8")).toBe("words");
+    expect(readlinkSync(`${here}/out-${life}/link`)).toBe("sub/file");
+    await cp("-L", `box:/vol/${life}/link`, `${here}/followed-${life}`);
+    expect(readFileSync(`${here}/followed-${life}`, "utf8")).toBe("words");
+    await cp(`box:/vol/${life}/link`, `${here}/kept-${life}`);
+    expect(readlinkSync(`${here}/kept-${life}`)).toBe("sub/file");
+    const sent = await tarOf([{ name: "by/stdin", content: "piped" }]);
+    expect(await docker(["cp", "-", "box:/data"], sent)).toEqual({ code: 0, out: "", err: "" });
+    expect(await says("cp", "box:/data/by/stdin", "-")).toContain("piped");
+    expect(await refuses("cp", "box:/no/where", here)).toContain(
+      "Could not find the file /no/where in container box",
+    );
+    expect(await refuses("cp", `${here}/tree`, "box:/data/by/stdin")).toMatch(/cannot copy a? ?directory/i);
+    expect(await refuses("cp", `${here}/tree/link`, "box:/no/where/x")).toContain(
+      "Could not find the file /no/where in container box",
+    );
+    expect(await refuses("cp", "-", "box:/data/by/stdin")).toMatch(/not a directory|must be a directory/);
+    if (life === "running") {
+      expect(await inBox("cat", "/vol/running/sub/file", "/data/running/renamed")).toBe("wordswords");
+      expect(await inBox("busybox", "stat", "-c", "%a %u", "/data/running/sub/file")).toBe("640 0");
+      await says("kill", "box");
+    }
+  }
+  const lines = (await says("diff", "box")).split("\n");
+  expect(lines).toEqual(expect.arrayContaining(["A /alias", "A /data", "A /data/running/renamed"]));
+  expect(lines.filter((line) => /hosts|resolv|proc|\/dev/.test(line))).toEqual([]);
+  await says("export", "-o", `${here}/all.tar`, "box");
+  const names = execFileSync("tar", ["tf", `${here}/all.tar`], { encoding: "utf8" }).split("\n");
+  expect(names).toEqual(expect.arrayContaining(["bin/busybox", "alias", "data/stopped/sub/file", "vol/"]));
+  expect(names).not.toContain("vol/stopped/");
+  const events = await says("events", "--since", "5m", "--until", "0s", "--filter", "container=box");
+  for (const action of ["archive-path", "extract-to-dir", "export"])
+    expect(events).toContain(`container ${action} `);
+  await says("rm", "-v", "box");
+  await says("volume", "rm", "boxed");
+}, 240_000);
 
 test("a hundred programs at a time, and nothing is left of them", async () => {
   const image = await node.put("busybox", await makeImage([busyboxFiles()]));

@@ -3,12 +3,14 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type Log, silentLog } from "../../src/lib/index.ts";
 import type { ContainerConfig, Volumes } from "../../src/runtime/container.ts";
 import { ContainerdContainers } from "../../src/runtime/containers.ts";
 import { systemClock, systemRandom } from "../../src/sys/index.ts";
 import type { TestContainerd } from "./containerd.ts";
 import { type MadeImage, pushImage } from "./image-maker.ts";
+import { buildProgram } from "./netns.ts";
 import { openImages, type TestImages } from "./test-images.ts";
 
 /** One node's runtime on a containerd namespace, with a pinned network namespace for its containers. */
@@ -45,6 +47,7 @@ export async function openNode(
 ): Promise<TestNode> {
   const name = `rt${process.pid}-${count++}`;
   const dir = mkdtempSync(join(tmpdir(), "shoal-containers-"));
+  const program = buildProgram("src/files/copy-program.ts");
   const { images, close } = openImages(containerd, name);
   const volumes = await makeVolumes(`${dir}/volumes`);
   execFileSync("ip", ["netns", "add", name]);
@@ -52,6 +55,7 @@ export async function openNode(
     ContainerdContainers.open({
       address: { socket: containerd.socket, namespace: name },
       ...{ images, volumes, dataDir: `${dir}/data`, runDir: `${dir}/run` },
+      copyProgram: pathToFileURL(`${program}/program.js`),
       ...{ clock: systemClock, random: systemRandom, log },
     });
   let containers = await open();
@@ -72,7 +76,7 @@ export async function openNode(
       .filter((line) => line.includes(`/${name}/`) || line.includes(dir)),
     ...["data", "run"]
       .flatMap((sub) => namesIn(`${dir}/${sub}`))
-      .filter((path) => !path.includes("/.fifos-")),
+      .filter((path) => !/\/\.(fifos-|view$)/.test(path)),
     ...ids.flatMap(cgroupsOf),
     ...shimsOf(name).map((pid) => `shim ${pid}`),
   ];
@@ -104,7 +108,7 @@ export async function openNode(
       await containers.close();
       await close();
       execFileSync("ip", ["netns", "del", name]);
-      rmSync(dir, { recursive: true, force: true });
+      for (const folder of [dir, program]) rmSync(folder, { recursive: true, force: true });
       // runc's folder of the namespace, which containerd leaves.
       rmSync(`/run/containerd/runc/${name}`, { recursive: true, force: true });
       if (left.length > 0) throw new Error(`removed containers have left ${left.join(", ")}`);

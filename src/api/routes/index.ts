@@ -1,4 +1,5 @@
 import type { Route } from "../route.ts";
+import { archiveRoutes } from "./archive.ts";
 import { authRoutes } from "./auth.ts";
 import { containerLifeRoutes } from "./container-life.ts";
 import { containerStatsRoutes } from "./container-stats.ts";
@@ -31,6 +32,7 @@ export const allRoutes: readonly Route[] = [
   ...containerLifeRoutes,
   ...containerStatsRoutes,
   ...streamRoutes,
+  ...archiveRoutes,
   ...imageRoutes,
   ...authRoutes,
   ...volumeRoutes,

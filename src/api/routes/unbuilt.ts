@@ -4,11 +4,6 @@ import { json, type Route } from "../route.ts";
 /** What Docker has and Shoal has not yet: a clear 501 instead of a 404. */
 const ROWS: readonly (readonly [method: Route["method"], path: string, what: string, why?: string])[] = [
   ["GET", "/containers/:id/attach/ws", "attaching to a container"],
-  ["GET", "/containers/:id/changes", "a container's changed files"],
-  ["GET", "/containers/:id/export", "exporting a container"],
-  ["GET", "/containers/:id/archive", "copying from a container"],
-  ["HEAD", "/containers/:id/archive", "copying from a container"],
-  ["PUT", "/containers/:id/archive", "copying to a container"],
   ["GET", "/images/search", "searching a registry"],
   ["POST", "/build", "building images"],
   ["POST", "/build/prune", "building images"],
