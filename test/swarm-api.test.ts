@@ -423,7 +423,18 @@ describe("a network", () => {
     [{ Name: "n", Driver: "overlay", IPAM: { Config: [{ Subnet: "fd00::/64" }] } }, /^400 cannot use subnet/],
     [{ Name: "n", Driver: "overlay", IPAM: { Config: [{ Subnet: "10.0.0.0/24" }] } }, /^403 .*overlaps/],
     [{ Name: "n", Driver: "overlay", IPAM: { Driver: "dhcp" } }, /^400 /],
-    [{ Name: "n", Driver: "overlay", IPAM: { Config: [{}, {}] } }, /^501 /],
+    [
+      {
+        Name: "n",
+        Driver: "overlay",
+        IPAM: { Config: [{ Subnet: "10.88.0.0/24" }, { Subnet: "10.88.0.0/25" }] },
+      },
+      /^403 invalid pool request: Pool overlaps with other one .*\(network n, 10\.88\.0\.0\/24\)$/,
+    ],
+    [
+      { Name: "n", IPAM: { Config: [{ Subnet: "10.88.0.0/24" }, { Subnet: "10.89.0.0/24" }] } },
+      /^403 bridge driver doesn't support multiple subnets$/,
+    ],
     [{ Name: "n", Driver: 7 }, /^400 invalid network: Driver: /],
     [{ Name: "n", Driver: "overlay", Foo: 1 }, /^400 invalid network: unknown field Foo$/],
   ])("%j is refused", async (body, expected) => {

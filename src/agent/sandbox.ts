@@ -1,6 +1,6 @@
 import { type NetworkFacts, netnsNameOf, type PortFact, type TaskFact } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
-import { Fault, overlaps, requireCidr } from "../lib/index.ts";
+import { Fault, overlaps, requireCidr, subnetsOf } from "../lib/index.ts";
 import { isOnHost, isWanted, type NodeDescription, type PortSpec } from "../model/index.ts";
 import { type ClusterNetwork, type GatewayAddresses, type HostPorts, hostModeOf } from "../network/index.ts";
 import type { ContainerConfig, ContainerState } from "../runtime/index.ts";
@@ -151,9 +151,10 @@ export class TaskSandboxes {
 /** Managers refuse such a network, but each node has a gateway bridge with a subnet of its own choice. */
 function overlapOf(networkIds: readonly string[], { networks, self }: NetworkFacts): string | undefined {
   const gateway = requireCidr(self.gatewaySubnet);
-  const found = networks.find(
-    ({ id, subnet }) => networkIds.includes(id) && overlaps(requireCidr(subnet), gateway),
-  );
+  const all = networks
+    .filter(({ id }) => networkIds.includes(id))
+    .flatMap((network) => subnetsOf(network).map(({ subnet }) => ({ name: network.name, subnet })));
+  const found = all.find(({ subnet }) => overlaps(requireCidr(subnet), gateway));
   if (found === undefined) return undefined;
   return `network ${found.name} (${found.subnet}) overlaps with docker_gwbridge (${self.gatewaySubnet}) of this node`;
 }

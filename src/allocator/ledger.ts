@@ -1,16 +1,25 @@
 import { equal } from "../lib/index.ts";
-import { ipamOf, type Network, type NetworkState } from "../model/index.ts";
+import type { Network, NetworkSide, NetworkState } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { heldBeside, isToBeHad } from "./beside.ts";
 import { BOOKS, type Books } from "./books.ts";
-import { AddressRange } from "./range.ts";
-import { AddressRange6 } from "./range6.ts";
+import { poolsOf, rangeOf } from "./pools.ts";
+import type { AddressRange } from "./range.ts";
 
+/** One family of a network: its subnets in the order in which they are filled. */
 interface Page {
   readonly name: string;
+  readonly shelves: readonly Shelf[];
+  /** How many addresses may be given in all. */
+  readonly size: number;
+}
+
+interface Shelf {
   readonly range: Pick<AddressRange, "size" | "next">;
   /** The address given last. */
   cursor: string | undefined;
+  /** Found full: nothing comes free in one pass, so nobody looks through it again. */
+  isFull: boolean;
 }
 
 /** Addresses on one network. */
@@ -29,9 +38,7 @@ export interface Objection {
 export class Ledger {
   readonly books: Books;
   readonly ingress: Network | undefined;
-  readonly #pages = new Map<string, Page | undefined>();
-  /** Of networks with IPv6. */
-  readonly #pages6 = new Map<string, Page | undefined>();
+  readonly #pages: Readonly<Record<4 | 6, Map<string, Page | undefined>>> = { 4: new Map(), 6: new Map() };
   readonly #networks: ReadonlyMap<string, Network>;
   readonly #view: View;
 
@@ -53,19 +60,28 @@ export class Ledger {
   place(networkId: string): Place | undefined {
     const address = this.next(networkId);
     if (address === undefined) return undefined;
-    const address6 = this.#turn(networkId, this.#page6Of(networkId));
+    const address6 = this.#turn(networkId, 6);
     return { address, ...(address6 !== undefined && { address6 }) };
   }
 
   /** The IPv4 address whose turn it is; the next one goes on after it. */
   next(networkId: string): string | undefined {
-    return this.#turn(networkId, this.#pageOf(networkId));
+    return this.#turn(networkId, 4);
   }
 
-  #turn(networkId: string, page: Page | undefined): string | undefined {
-    const address = page?.range.next(page.cursor, (text) => this.books.isHeld(networkId, text));
-    if (page !== undefined && address !== undefined) page.cursor = address;
-    return address;
+  /** Of the first subnet that has one. */
+  #turn(networkId: string, family: 4 | 6): string | undefined {
+    for (const shelf of this.#pageOf(networkId, family)?.shelves ?? []) {
+      if (shelf.isFull) continue;
+      const address = shelf.range.next(shelf.cursor, (text) => this.books.isHeld(networkId, text));
+      if (address === undefined) {
+        shelf.isFull = true;
+        continue;
+      }
+      shelf.cursor = address;
+      return address;
+    }
+    return undefined;
   }
 
   /** Why nobody can have an address here; undefined when somebody can. */
@@ -83,12 +99,12 @@ export class Ledger {
   }
 
   #refusal(networkId: string, reserve: number): string | undefined {
-    const page = this.#pageOf(networkId);
+    const page = this.#pageOf(networkId, 4);
     if (page === undefined) return `network ${networkId} is not allocated`;
-    const free = page.range.size - this.#usedOf(networkId, 4);
+    const free = page.size - this.#usedOf(networkId, 4);
     if (free <= reserve) return `network ${page.name} has no free address`;
-    const page6 = this.#page6Of(networkId);
-    if (page6 === undefined || page6.range.size > this.#usedOf(networkId, 6)) return undefined;
+    const page6 = this.#pageOf(networkId, 6);
+    if (page6 === undefined || page6.size > this.#usedOf(networkId, 6)) return undefined;
     return `network ${page.name} has no free IPv6 address`;
   }
 
@@ -116,8 +132,7 @@ export class Ledger {
 
   /** As `place`, with those addresses in it that are asked for and that nothing is to be said against. */
   placeAs(networkId: string, asked: Partial<Place>): Place | undefined {
-    const { address = this.next(networkId), address6 = this.#turn(networkId, this.#page6Of(networkId)) } =
-      asked;
+    const { address = this.next(networkId), address6 = this.#turn(networkId, 6) } = asked;
     if (address === undefined) return undefined;
     const place = { address, ...(address6 !== undefined && { address6 }) };
     this.books.hold({ networkId, ...place }, 1);
@@ -134,54 +149,43 @@ export class Ledger {
   /** The networks' states that giving has moved on. */
   moved(): Map<string, NetworkState> {
     const states = new Map<string, NetworkState>();
-    for (const id of new Set([...this.#pages.keys(), ...this.#pages6.keys()])) {
+    for (const id of new Set([...this.#pages[4].keys(), ...this.#pages[6].keys()])) {
       const state = this.#networks.get(id)?.state;
       if (state === undefined) continue;
-      const next = withCursors(state, this.#pages.get(id)?.cursor, this.#pages6.get(id)?.cursor);
+      const [four, six] = [this.#pages[4].get(id), this.#pages[6].get(id)];
+      const next = {
+        ...withCursors(state, four),
+        ...(state.v6 !== undefined && { v6: withCursors(state.v6, six) }),
+      };
       if (!equal(next, state)) states.set(id, next);
     }
     return states;
   }
 
-  #page6Of(networkId: string): Page | undefined {
-    if (this.#pages6.has(networkId)) return this.#pages6.get(networkId);
-    const { spec, state } = this.#networks.get(networkId) ?? {};
-    const page =
-      spec === undefined || state?.v6 === undefined
-        ? undefined
-        : {
-            name: spec.name,
-            range: new AddressRange6(state.v6, ipamOf(spec, 6)),
-            cursor: state.v6.cursor,
-          };
-    this.#pages6.set(networkId, page);
-    return page;
-  }
-
-  #pageOf(networkId: string): Page | undefined {
-    if (this.#pages.has(networkId)) return this.#pages.get(networkId);
+  #pageOf(networkId: string, family: 4 | 6): Page | undefined {
+    const pages = this.#pages[family];
+    if (pages.has(networkId)) return pages.get(networkId);
     const network = this.#networks.get(networkId);
-    const page =
-      network?.state === undefined
-        ? undefined
-        : {
-            name: network.spec.name,
-            range: new AddressRange(network.state, network.spec),
-            cursor: network.state.cursor,
-          };
-    this.#pages.set(networkId, page);
+    const page = network && pageOf(network, family);
+    pages.set(networkId, page);
     return page;
   }
 }
 
-function withCursors(
-  state: NetworkState,
-  cursor: string | undefined,
-  cursor6: string | undefined,
-): NetworkState {
-  return {
-    ...state,
-    ...(cursor !== undefined && { cursor }),
-    ...(state.v6 !== undefined && cursor6 !== undefined && { v6: { ...state.v6, cursor: cursor6 } }),
+function pageOf(network: Network, family: 4 | 6): Page | undefined {
+  const shelves = poolsOf(network, family).map((pool): Shelf => {
+    return { range: rangeOf(pool), cursor: pool.state.cursor, isFull: false };
+  });
+  if (shelves.length === 0) return undefined;
+  const size = shelves.reduce((sum, { range }) => sum + range.size, 0);
+  return { name: network.spec.name, shelves, size };
+}
+
+function withCursors<S extends NetworkSide>(side: S, page: Page | undefined): S {
+  const cursorAt = (i: number) => {
+    const cursor = page?.shelves[i]?.cursor;
+    return cursor === undefined ? {} : { cursor };
   };
+  const more = side.more?.map((subnet, i) => ({ ...subnet, ...cursorAt(i + 1) }));
+  return { ...side, ...cursorAt(0), ...(more !== undefined && { more }) };
 }

@@ -1,8 +1,8 @@
 import { type Cidr, contains, formatIpv4, type Ipv4, parseIpv4, requireCidr, sizeOf } from "../lib/index.ts";
-import { ipamOf, type NetworkSpec, type NetworkState } from "../model/index.ts";
+import type { IpamConfig, SubnetState } from "../model/index.ts";
 
 /**
- * The addresses of one network that may be given. Next-fit: the search goes on after the one given last, so an address
+ * The addresses of one subnet that may be given. Next-fit: the search goes on after the one given last, so an address
  * just released is given again as late as possible, and stale caches elsewhere do not meet its new owner (libnetwork's
  * serial allocation).
  */
@@ -11,10 +11,10 @@ export class AddressRange {
   /** Nobody gets these: the subnet's first and last address, the gateway, auxiliary ones. */
   readonly #reserved: ReadonlySet<Ipv4>;
 
-  constructor(state: NetworkState, spec: NetworkSpec) {
+  constructor(state: SubnetState, asked: IpamConfig | undefined) {
     const whole = requireCidr(state.subnet);
     this.#range = requireCidr(state.ipRange ?? state.subnet);
-    const words = [state.gateway, ...Object.values(ipamOf(spec, 4)?.auxAddresses ?? {})];
+    const words = [state.gateway, ...Object.values(asked?.auxAddresses ?? {})];
     const named = words.map(parseIpv4).filter((address) => address !== undefined);
     const reserved = [whole.base, whole.base + sizeOf(whole) - 1, ...named];
     this.#reserved = new Set(reserved.filter((address) => contains(this.#range, address)));

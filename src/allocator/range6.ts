@@ -7,15 +7,15 @@ import {
   requireCidr6,
   sizeOf6,
 } from "../lib/index.ts";
-import type { IpamConfig, NetworkState6 } from "../model/index.ts";
+import type { IpamConfig, SubnetState } from "../model/index.ts";
 
-/** The IPv6 addresses of one network that may be given, by turns as `AddressRange` gives those of IPv4. */
+/** The IPv6 addresses of one subnet that may be given, by turns as `AddressRange` gives those of IPv4. */
 export class AddressRange6 {
   readonly #range: Cidr6;
   /** Nobody gets these: the subnet's first address (its routers', RFC 4291 2.6.1), the gateway, auxiliary ones. */
   readonly #reserved: ReadonlySet<Ipv6>;
 
-  constructor(state: NetworkState6, asked: IpamConfig | undefined) {
+  constructor(state: SubnetState, asked: IpamConfig | undefined) {
     this.#range = requireCidr6(state.ipRange ?? state.subnet);
     const words = [state.gateway, ...Object.values(asked?.auxAddresses ?? {})];
     const named = words.map(parseIpv6).filter((address) => address !== undefined);

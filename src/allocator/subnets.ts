@@ -1,7 +1,6 @@
 import { type Cidr, formatCidr, formatIpv4, overlaps, parseCidr, requireCidr, sizeOf } from "../lib/index.ts";
 import {
   FIRST_VNI,
-  ipamOf,
   LAST_VNI,
   type Network,
   type NetworkSpec,
@@ -9,45 +8,44 @@ import {
   type OwnSubnet,
 } from "../model/index.ts";
 import type { View } from "../store/index.ts";
-import { grantSide6 } from "./subnets6.ts";
+import { type Family, grantSide, ownedBy } from "./side.ts";
+import { localFamily } from "./subnets6.ts";
 
 /** A network's state, or the sentence why it cannot have one now. */
 export type NetworkGrant = { readonly state: NetworkState } | { readonly error: string };
 
-/** Cuts a subnet (or takes the one asked for) and a VNI for a network. `nodes`: what nodes use by themselves. */
+/** Cuts subnets (or takes those asked for) and a VNI for a network. `nodes`: what nodes use by themselves. */
 export function grantNetwork(
   view: View,
   spec: NetworkSpec,
   others: readonly Network[],
   nodes: readonly OwnSubnet[] = [],
 ): NetworkGrant {
-  const taken = [
-    ...others.flatMap(({ spec: { name }, state }) => (state ? [{ name, subnet: state.subnet }] : [])),
-    ...nodes,
-  ].map(({ name, subnet }) => ({ name, cidr: requireCidr(subnet) }));
-  const asked = ipamOf(spec, 4);
-  const subnet = asked?.subnet === undefined ? nextSubnet(view, taken) : parseCidr(asked.subnet);
-  if (subnet === undefined) return { error: "no free subnet is left in the default address pools" };
-  const clash = taken.find((t) => overlaps(t.cidr, subnet));
-  if (clash !== undefined)
-    return { error: `subnet ${formatCidr(subnet)} overlaps with network ${clash.name}` };
+  const taken = others.flatMap(({ spec: { name }, state }) => ownedBy(name, state));
+  const four = grantSide(pooledFamily(view), spec, [...taken, ...nodes]);
+  if ("error" in four) return four;
   const vni = nextVni(others);
   if (vni === undefined) return { error: "no free VNI is left" };
-  const six = spec.ipv6 ? grantSide6(view.cluster()?.id ?? "", ipamOf(spec, 6), others) : undefined;
-  if (six !== undefined && "error" in six) return six;
+  if (!spec.ipv6) return { state: { ...four, vni } };
+  const taken6 = others.flatMap(({ spec: { name }, state }) => ownedBy(name, state?.v6));
+  const v6 = grantSide(localFamily(view.cluster()?.id ?? ""), spec, taken6);
+  return "error" in v6 ? v6 : { state: { ...four, vni, v6 } };
+}
+
+/** IPv4, cut from the cluster's pools. */
+function pooledFamily(view: View): Family<Cidr> {
   return {
-    state: {
-      subnet: formatCidr(subnet),
-      gateway: asked?.gateway ?? formatIpv4(subnet.base + 1),
-      ...(asked?.ipRange !== undefined && { ipRange: asked.ipRange }),
-      vni,
-      ...six,
-    },
+    number: 4,
+    ...{ parse: parseCidr, overlaps, format: formatCidr },
+    next: (taken) => nextSubnet(view, taken),
+    lack: "no free subnet is left in the default address pools",
+    routerOf: ({ base }) => formatIpv4(base + 1),
+    plain: (text) => text,
   };
 }
 
 /** The first cut of the pools that overlaps nobody. Runs over cuts in order, jumping over whole taken blocks. */
-function nextSubnet(view: View, taken: readonly { cidr: Cidr }[]): Cidr | undefined {
+function nextSubnet(view: View, taken: readonly Cidr[]): Cidr | undefined {
   const cluster = view.cluster();
   if (cluster === undefined) return undefined;
   for (const pool of cluster.addressPools.map(requireCidr)) {
@@ -55,9 +53,9 @@ function nextSubnet(view: View, taken: readonly { cidr: Cidr }[]): Cidr | undefi
     const step = 2 ** (32 - cluster.subnetSize);
     for (let base = pool.base; base < end; ) {
       const cut: Cidr = { base, bits: cluster.subnetSize };
-      const clash = taken.find((t) => overlaps(t.cidr, cut));
+      const clash = taken.find((other) => overlaps(other, cut));
       if (clash === undefined) return cut;
-      base = Math.max(base + step, clash.cidr.base + sizeOf(clash.cidr));
+      base = Math.max(base + step, clash.base + sizeOf(clash));
     }
   }
   return undefined;

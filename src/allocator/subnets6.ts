@@ -8,7 +8,7 @@ import {
   requireCidr6,
   sizeOf6,
 } from "../lib/index.ts";
-import type { IpamConfig, Network, NetworkState6 } from "../model/index.ts";
+import type { Family } from "./side.ts";
 
 /** fd00::/8: local addresses that anybody may take, followed by a global id of 40 bits (RFC 4193). */
 const LOCAL = 0xfdn << 120n;
@@ -16,29 +16,17 @@ const GLOBAL_ID_BITS = 40;
 const POOL_BITS = 48;
 const SUBNET_BITS = 64;
 
-/** A network's IPv6 side: the subnet asked for, or one of the cluster's own; or the sentence why it cannot have it. */
-export function grantSide6(
-  clusterId: string,
-  asked: IpamConfig | undefined,
-  others: readonly Network[],
-): { readonly v6: NetworkState6 } | { readonly error: string } {
-  const taken = others.flatMap(({ spec, state }) =>
-    state?.v6 === undefined ? [] : [{ name: spec.name, cidr: requireCidr6(state.v6.subnet) }],
-  );
+/** IPv6, cut from the cluster's own block. */
+export function localFamily(clusterId: string): Family<Cidr6> {
   const pool = localPool(clusterId);
-  const subnet = asked?.subnet === undefined ? nextSubnet(pool, taken) : parseCidr6(asked.subnet);
-  if (subnet === undefined) return { error: `no free IPv6 subnet is left in ${formatCidr6(pool)}` };
-  const clash = taken.find((other) => overlaps6(other.cidr, subnet));
-  if (clash !== undefined)
-    return { error: `subnet ${formatCidr6(subnet)} overlaps with network ${clash.name}` };
-  const gateway = asked?.gateway === undefined ? undefined : parseIpv6(asked.gateway);
-  const range = asked?.ipRange === undefined ? undefined : parseCidr6(asked.ipRange);
   return {
-    v6: {
-      subnet: formatCidr6(subnet),
-      gateway: formatIpv6(gateway ?? subnet.base + 1n),
-      ...(range !== undefined && { ipRange: formatCidr6(range) }),
-    },
+    number: 6,
+    ...{ parse: parseCidr6, overlaps: overlaps6, format: formatCidr6 },
+    next: (taken) => nextSubnet(pool, taken),
+    lack: `no free IPv6 subnet is left in ${formatCidr6(pool)}`,
+    routerOf: ({ base }) => formatIpv6(base + 1n),
+    plain: (text) =>
+      text.includes("/") ? formatCidr6(requireCidr6(text)) : formatIpv6(parseIpv6(text) ?? 0n),
   };
 }
 
@@ -53,14 +41,14 @@ export function localPool(clusterId: string): Cidr6 {
 }
 
 /** The first cut of the pool that overlaps nobody. */
-function nextSubnet(pool: Cidr6, taken: readonly { readonly cidr: Cidr6 }[]): Cidr6 | undefined {
+function nextSubnet(pool: Cidr6, taken: readonly Cidr6[]): Cidr6 | undefined {
   const end = pool.base + sizeOf6(pool);
   for (let base = pool.base; base < end; ) {
     const cut: Cidr6 = { base, bits: SUBNET_BITS };
-    const clash = taken.find((other) => overlaps6(other.cidr, cut));
+    const clash = taken.find((other) => overlaps6(other, cut));
     if (clash === undefined) return cut;
     // A block that is larger than a cut ends where a cut begins.
-    base = clash.cidr.bits < SUBNET_BITS ? clash.cidr.base + sizeOf6(clash.cidr) : base + sizeOf6(cut);
+    base = clash.bits < SUBNET_BITS ? clash.base + sizeOf6(clash) : base + sizeOf6(cut);
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 import type { ContainerBackend, ContainerInfo, EngineEvent } from "../api/index.ts";
 import { macOf, type NetworkFacts } from "../dataplane/index.ts";
 import type { Engine, Programs, RunRecord } from "../engine/index.ts";
-import { requireCidr, requireCidr6 } from "../lib/index.ts";
+import { placeIn } from "../lib/index.ts";
 import { type ContainerUsage, HOST_NETWORK } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
 import { type ContainerPlaces, idAt, requireContainer, TASK_ID_LABEL } from "./container-places.ts";
@@ -114,15 +114,11 @@ function bridgePlaces(
   return Object.entries(task?.bridges ?? {}).flatMap(([networkId, { address, address6 }]) => {
     const network = facts?.bridges?.find((n) => n.id === networkId);
     if (network === undefined) return [];
-    const { name, gateway, v6 } = network;
+    const { name, v6 } = network;
     return [
       {
-        ...{ name, networkId, address: `${address}/${requireCidr(network.subnet).bits}`, gateway },
-        mac: macOf(address),
-        ...(v6 !== undefined &&
-          address6 !== undefined && {
-            v6: { address: `${address6}/${requireCidr6(v6.subnet).bits}`, gateway: v6.gateway },
-          }),
+        ...{ name, networkId, ...placeIn(network, address), mac: macOf(address) },
+        ...(v6 !== undefined && address6 !== undefined && { v6: placeIn(v6, address6) }),
       },
     ];
   });
@@ -135,16 +131,12 @@ function overlayPlaces(
   return Object.entries(task?.addresses ?? {}).flatMap(([networkId, address]) => {
     const network = facts?.networks.find((n) => n.id === networkId);
     if (network === undefined) return [];
-    const bits = requireCidr(network.subnet).bits;
-    const { name, gateway, v6 } = network;
+    const { name, v6 } = network;
     const address6 = task?.addresses6?.[networkId];
     return [
       {
-        ...{ name, networkId, address: `${address}/${bits}`, gateway, mac: macOf(address) },
-        ...(v6 !== undefined &&
-          address6 !== undefined && {
-            v6: { address: `${address6}/${requireCidr6(v6.subnet).bits}`, gateway: v6.gateway },
-          }),
+        ...{ name, networkId, ...placeIn(network, address), mac: macOf(address) },
+        ...(v6 !== undefined && address6 !== undefined && { v6: placeIn(v6, address6) }),
       },
     ];
   });

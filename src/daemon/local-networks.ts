@@ -82,7 +82,7 @@ export function ownSubnets(config: Config): OwnSubnet[] {
 
 function bridgeOf(bridge: Bridge, inUse: boolean): LocalNetwork {
   const { id, createdAt, spec, subnet, gateway, v6 } = bridge;
-  const asked = ipamOf(spec, 4);
+  const [asked] = ipamOf(spec, 4);
   return {
     ...{ id, name: spec.name, driver: "bridge", scope: "local", subnet, gateway, ingress: false },
     ...{ internal: spec.internal, attachable: spec.attachable, labels: spec.labels, options: spec.options },

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BALANCERS, type Balancer, gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
 import type { Kernel } from "../kernel/index.ts";
-import { type Clock, type Log, messageOf, type Random } from "../lib/index.ts";
+import { type Clock, type Log, messageOf, type Random, subnetsOf } from "../lib/index.ts";
 import {
   Bridges,
   ContainerSandboxes,
@@ -101,11 +101,15 @@ function openNetworks(
     file: new NetworksFile(join(config["data-root"], "networks.json")),
     taken: () => ({
       networks: [config["gateway-subnet"]],
-      elsewhere: [...hostRoutes(isOurs), ...applier.facts().networks.map(({ subnet }) => subnet)],
+      elsewhere: [...hostRoutes(isOurs), ...overlaySubnets(applier.facts())],
     }),
     ...(config.bip !== undefined && { bip: config.bip }),
     ...{ clock, random },
   });
+}
+
+function overlaySubnets({ networks }: NetworkFacts): string[] {
+  return networks.flatMap((network) => subnetsOf(network).map(({ subnet }) => subnet));
 }
 
 function isInUse({ self, tasks }: NetworkFacts): boolean {

@@ -1,4 +1,14 @@
-import { type Cidr, Fault, formatIpv4, type Ipv4, parseIpv4, requireCidr, sizeOf } from "../lib/index.ts";
+import {
+  Fault,
+  formatIpv4,
+  type Ipv4,
+  parseIpv4,
+  requireCidr,
+  sizeOf,
+  subnetsOf,
+  subnetWith,
+} from "../lib/index.ts";
+import type { SideFact } from "./facts.ts";
 
 /** First table and mark of the replies that go back through their entry node; clear of the kernel's 253 to 255. */
 const FIRST_MARK = 0x10000;
@@ -38,8 +48,12 @@ export function macOf(address: string): string {
 }
 
 /** The mark, and routing table, of connections that entered at the node with this address on the ingress network. */
-export function markOf(address: string, network: Cidr): number {
-  return FIRST_MARK + (requireIpv4(address) - network.base);
+export function markOf(address: string, network: SideFact): number {
+  const own = subnetWith(network, address);
+  const all = subnetsOf(network);
+  const before = all.slice(0, all.indexOf(own)).map(({ subnet }) => sizeOf(requireCidr(subnet)));
+  const place = requireIpv4(address) - requireCidr(own.subnet).base;
+  return before.reduce((sum, size) => sum + size, FIRST_MARK + place);
 }
 
 function requireIpv4(text: string): Ipv4 {

@@ -1,5 +1,5 @@
-import { Fault, type Ipv4, parseIpv4, requireCidr } from "../lib/index.ts";
-import type { NetworkFact, NodeSettings } from "./facts.ts";
+import { Fault, type Ipv4, parseIpv4, requireCidr, type Subnet } from "../lib/index.ts";
+import type { NetworkFact, NodeSettings, SideFact } from "./facts.ts";
 
 /**
  * IPv6 addresses that nobody has to hand out: an IPv4 address in the last 32 bits of a prefix of ours, which is the unique
@@ -44,13 +44,14 @@ function twinOf(prefix: Prefix, value: Ipv4): string {
 }
 
 /** A network's IPv6 side as this node carries it: handed out, or on ingress ours. Undefined when it has none here. */
-export function sideOf(
-  { ipv6 = false }: NodeSettings,
-  network: NetworkFact,
-): { readonly subnet: string; readonly gateway: string } | undefined {
+export function sideOf({ ipv6 = false }: NodeSettings, network: NetworkFact): SideFact | undefined {
   if (!ipv6 || network.mtu < LEAST_MTU6) return undefined;
   if (!network.ingress) return network.v6;
-  return { subnet: embedSubnet("ingress", network.subnet), gateway: embed("ingress", network.gateway) };
+  const twin = ({ subnet, gateway }: Subnet): Subnet => ({
+    subnet: embedSubnet("ingress", subnet),
+    gateway: embed("ingress", gateway),
+  });
+  return { ...twin(network), ...(network.more !== undefined && { more: network.more.map(twin) }) };
 }
 
 /** The IPv6 address on a network of whoever the row is about. */

@@ -7,6 +7,8 @@ export interface Balancing {
   readonly table: string;
   /** Of all addresses here; IPv4 when absent. */
   readonly family?: "ip6";
+  /** Of the network, in this family. */
+  readonly subnets: readonly string[];
   /** Of IPVS; by turns when absent. */
   readonly scheduler?: string;
   /** The sandbox's own address on the network: source of a task's call to itself through its service. */

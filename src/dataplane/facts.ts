@@ -1,3 +1,5 @@
+import type { Subnet } from "../lib/index.ts";
+
 /**
  * What one node must know to build its network: a projection of the cluster's objects, sent by a manager
  * (all but `tasks`), and the node's own running sandboxes (`tasks`). Plain values, small rows.
@@ -50,13 +52,10 @@ export interface NodeSettings {
 }
 
 /** An overlay network that this node has to be on (ingress: always). */
-export interface NetworkFact {
+export interface NetworkFact extends SideFact {
   readonly id: string;
   readonly name: string;
   readonly vni: number;
-  /** "10.0.1.0/24"; the gateway address is reserved by the allocator and is the containers' gateway word in inspect. */
-  readonly subnet: string;
-  readonly gateway: string;
   readonly mtu: number;
   readonly ingress: boolean;
   readonly internal: boolean;
@@ -65,7 +64,15 @@ export interface NetworkFact {
   /** Of IPVS, by the kernel's name for it; by turns when absent, and on nodes with nftables. */
   readonly scheduler?: string;
   /** Its IPv6 side, when it has one: "fd00:1::/64" and "fd00:1::1", as RFC 5952 writes them. */
-  readonly v6?: { readonly subnet: string; readonly gateway: string };
+  readonly v6?: SideFact;
+}
+
+/**
+ * A network in one family: "10.0.1.0/24"; the gateway address is reserved by the allocator and is the containers' gateway word in
+ * inspect. With more subnets each has a gateway, which all are the sandbox's.
+ */
+export interface SideFact extends Subnet {
+  readonly more?: readonly Subnet[];
 }
 
 /** A bridge network of this node alone: for containers made by hand. */

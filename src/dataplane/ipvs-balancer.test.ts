@@ -14,6 +14,7 @@ const port = (protocol: "tcp" | "udp" | "sctp", published: number, backends: rea
 const wanted: Balancing = {
   table: "sh-lb",
   address: "10.0.1.201",
+  subnets: ["10.0.1.0/24"],
   virtual: [
     { serviceId: "vote", vip: "10.0.1.5", backends: ["10.0.1.21", "10.0.1.22"] },
     { serviceId: "void", vip: "10.0.1.7", backends: [] },
@@ -57,6 +58,18 @@ test("a VIP keeps the client's port, a published port leads to the task's", () =
 test("the network's scheduler is every service's", () => {
   const schedulers = ipvsBalancer({ ...wanted, scheduler: "lc" }).ipvs?.services.map((s) => s.scheduler);
   expect(new Set(schedulers)).toEqual(new Set(["lc"]));
+});
+
+test("VIPs that end alike, in several subnets, have marks of their own; those of one subnet keep theirs", () => {
+  const at = (vip: string) => ({ serviceId: vip, vip, backends: ["10.0.1.21"] });
+  const virtual = ["10.0.1.5", "172.0.1.5", "192.0.1.5"].map(at);
+  const subnets = ["10.0.1.0/24", "10.9.0.0/24", "172.0.1.0/24", "192.0.1.0/24"];
+  const marksOf = (of: Balancing) => ipvsBalancer(of).ipvs?.services.map(({ mark }) => mark) ?? [];
+  const marks = marksOf({ ...wanted, subnets, virtual });
+  expect(new Set(marks).size).toBe(virtual.length * 2 + wanted.published.length);
+  expect(marks.slice(0, 2)).toEqual(marksOf(wanted).slice(0, 2));
+  const many: Balancing = { ...wanted, subnets: Array.from({ length: 9 }, (_, i) => `${i + 10}.0.0.0/24`) };
+  expect(ipvsBalancer(many)).toEqual(nftBalancer(many));
 });
 
 test("IPv6 is nftables'", () => {

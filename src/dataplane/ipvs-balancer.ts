@@ -17,8 +17,9 @@ import { nftBalancer, postrouting, selfPairs } from "./nft-balancer.ts";
  * stay, for the connections that drain.
  */
 export const ipvsBalancer: Balancer = (wanted) => {
-  if (wanted.family === "ip6") return nftBalancer(wanted);
-  const virtual = wanted.virtual.map((service) => ({ service, marks: marksOfVip(service.vip) }));
+  const blocks = [...new Set(wanted.subnets.map(firstByte))];
+  if (wanted.family === "ip6" || blocks.length > MOST_BLOCKS) return nftBalancer(wanted);
+  const virtual = wanted.virtual.map((service) => ({ service, marks: marksOfVip(service.vip, blocks) }));
   const common = { family: "ip", scheduler: wanted.scheduler ?? "rr" } as const;
   const published = wanted.published.map((service) => ({ service, mark: markOfPort(service) }));
   return {
@@ -84,10 +85,22 @@ const UDP_MARK = 0x01000000;
 const PORT_MARK = 0x50000000;
 const PROTOCOLS = { tcp: 1, udp: 2, sctp: 3 } as const;
 
-/** The last three bytes of a VIP tell it from the others of its network: subnets are smaller than a /8. */
-function marksOfVip(vip: string): { readonly lasting: number; readonly udp: number } {
-  const [, a = 0, b = 0, c = 0] = vip.split(".").map(Number);
-  const lasting = VIP_MARK + a * 0x10000 + b * 0x100 + c;
+const firstByte = (address: string): number => Number(address.split(".")[0]);
+
+/** So many first bytes of addresses have marks below `PORT_MARK`, one for UDP and one for the rest. */
+const MOST_BLOCKS = (PORT_MARK - VIP_MARK) / (2 * UDP_MARK);
+
+/**
+ * The last three bytes of a VIP tell it from the others of its network that begin with the same byte, because no subnet is larger than
+ * a /8; and which of the network's first bytes it is tells it from the rest.
+ */
+function marksOfVip(
+  vip: string,
+  blocks: readonly number[],
+): { readonly lasting: number; readonly udp: number } {
+  const [first = 0, a = 0, b = 0, c = 0] = vip.split(".").map(Number);
+  const block = Math.max(0, blocks.indexOf(first)) * 2 * UDP_MARK;
+  const lasting = VIP_MARK + block + a * 0x10000 + b * 0x100 + c;
   return { lasting, udp: lasting + UDP_MARK };
 }
 

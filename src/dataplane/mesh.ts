@@ -1,4 +1,3 @@
-import { requireCidr } from "../lib/index.ts";
 import type { Link, Namespace, NftTable, Route, RouteRule } from "../netstate/index.ts";
 import { type GatewayLayout, macOf, markOf } from "./addresses.ts";
 import type { Names } from "./names.ts";
@@ -57,8 +56,7 @@ export interface EntryMark {
 }
 
 export function entryMarks({ network, peers }: Survey): EntryMark[] {
-  const subnet = requireCidr(network.subnet);
-  return peers.map(({ address }) => ({ address, mark: markOf(address, subnet) }));
+  return peers.map(({ address }) => ({ address, mark: markOf(address, network) }));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { subnetsOf } from "../lib/index.ts";
 import type { Address, FdbEntry, Link, Namespace, Neighbour, Route } from "../netstate/index.ts";
 import { macOf } from "./addresses.ts";
 import type { BalancerPart } from "./balancer.ts";
@@ -55,7 +56,7 @@ function linksOf(names: Names, self: NodeSettings, { network, address, legs }: S
 function ownAddresses({ network, address }: Survey, vxlan: string): Address[] {
   return [
     { link: vxlan, address: `${address}/32` },
-    { link: "lo", address: `${network.gateway}/32` },
+    ...subnetsOf(network).map(({ gateway }) => ({ link: "lo", address: `${gateway}/32` })),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { subnetsOf } from "../lib/index.ts";
 import { EMPTY_NAMESPACE, type Namespace, type NftTable, type Route } from "../netstate/index.ts";
 import { macOf } from "./addresses.ts";
 import { embed, linkSysctls6 } from "./addresses6.ts";
@@ -22,7 +23,10 @@ export function networkSandbox6(
   const links = [vxlan, ...six.legs.map((leg) => names.taskLeg(leg.taskId))];
   return {
     ...EMPTY_NAMESPACE,
-    addresses: [{ link: "lo", address: `${six.gateway}/128` }, ...balancing.addresses],
+    addresses: [
+      ...subnetsOf(six).map(({ gateway }) => ({ link: "lo", address: `${gateway}/128` })),
+      ...balancing.addresses,
+    ],
     routes: [
       ...routed.map(
         (leg): Route => ({

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { contains, parseIpv4, requireCidr } from "../lib/index.ts";
+import { contains, formatCidr, isWithin, parseIpv4, requireCidr, subnetsOf } from "../lib/index.ts";
 import {
   HOST,
   type Namespace,
@@ -17,6 +17,8 @@ const plan = (facts: NetworkFacts, tag = TAG): NodeNetwork => planNetwork(facts,
 /** What a random swarm is made of; every number is used modulo what there is. */
 interface Seeds {
   readonly nodes: number;
+  /** Networks have two subnets, and members in both. */
+  readonly split: boolean;
   readonly networks: readonly { readonly internal: boolean; readonly members: number }[];
   readonly services: readonly { readonly on: number; readonly vip: boolean; readonly published: boolean }[];
   readonly tasks: readonly {
@@ -29,6 +31,7 @@ interface Seeds {
 
 const seeds: fc.Arbitrary<Seeds> = fc.record({
   nodes: fc.integer({ min: 1, max: 4 }),
+  split: fc.boolean(),
   networks: fc.array(fc.record({ internal: fc.boolean(), members: fc.nat(15) }), { maxLength: 3 }),
   services: fc.array(fc.record({ on: fc.nat(7), vip: fc.boolean(), published: fc.boolean() }), {
     maxLength: 4,
@@ -45,22 +48,33 @@ const seeds: fc.Arbitrary<Seeds> = fc.record({
 });
 
 /** Facts as a manager could send them; node 5 has tasks but is no member, "lingering" tasks are known to the agent only. */
-function factsOf({ nodes: count, networks: extra, services: wanted, tasks: drawn }: Seeds): NetworkFacts {
+function factsOf({
+  nodes: count,
+  split,
+  networks: extra,
+  services: wanted,
+  tasks: drawn,
+}: Seeds): NetworkFacts {
   const networks: NetworkFact[] = [{ internal: false, members: 15 }, ...extra].map(({ internal }, i) => ({
     id: i === 0 ? "ingress" : `net${i}`,
     name: i === 0 ? "ingress" : `net${i}`,
     vni: i === 2 ? 2 ** 24 - 1 : 4096 + i,
-    subnet: `10.${i}.0.0/24`,
+    subnet: split ? `10.${i}.0.0/25` : `10.${i}.0.0/24`,
     gateway: `10.${i}.0.1`,
+    ...(split && { more: [{ subnet: `10.${i}.0.128/25`, gateway: `10.${i}.0.129` }] }),
     mtu: 1450,
     ingress: i === 0,
     internal,
   }));
   const members = (i: number): number => (i === 0 ? 15 : (extra[i - 1]?.members ?? 0));
   const next = networks.map(() => 10);
-  const draw = (i: number): string => `10.${i}.0.${(next[i] ?? 0) < 255 ? next[i]!++ : 0}`;
+  const draw = (i: number): string => {
+    const last = (next[i] ?? 0) < 120 ? next[i]!++ : 0;
+    return `10.${i}.0.${split && last % 2 === 1 ? last + 128 : last}`;
+  };
   const nodes = Array.from({ length: count }, (_, n): NodeFact => {
-    const on = networks.flatMap(({ id }, i) => ((members(i) >> n) & 1 ? [[id, `10.${i}.0.${n + 2}`]] : []));
+    const last = split && n % 2 === 1 ? n + 129 : n + 2;
+    const on = networks.flatMap(({ id }, i) => ((members(i) >> n) & 1 ? [[id, `10.${i}.0.${last}`]] : []));
     return { id: `node${n + 1}`, dataPathAddress: `192.168.7.${n + 1}`, addresses: Object.fromEntries(on) };
   });
   const isOn = wanted.map(({ on, published }) =>
@@ -212,7 +226,7 @@ test("nor has what others were before", () => {
 
 test("one endpoint more leaves what it does not concern as the same objects", () => {
   const seed = {
-    nodes: 3,
+    ...{ nodes: 3, split: false },
     networks: [{ internal: false, members: 15 }],
     services: Array.from({ length: 4 }, () => ({ on: 1, vip: true, published: true })),
     tasks: Array.from({ length: 8 }, (_, i) => ({
@@ -276,9 +290,43 @@ test("nothing of an overlay network is said in the host's namespace", () => {
   fc.assert(
     fc.property(facts, (of) => {
       const said = printNamespace(plan(of).namespaces[HOST]!).match(/\d+\.\d+\.\d+\.\d+/g) ?? [];
-      for (const { subnet } of of.networks) {
+      for (const { subnet } of of.networks.flatMap((network) => subnetsOf(network))) {
         expect(said.filter((a) => contains(requireCidr(subnet), parseIpv4(a)!))).toEqual([]);
       }
+    }),
+  );
+});
+
+test("a task has a way to every subnet of its networks, by one of that network's devices, and to no other", () => {
+  fc.assert(
+    fc.property(facts, (of) => {
+      const { namespaces } = plan(of);
+      for (const { taskId, addresses } of of.tasks) {
+        const { addresses: own, routes } = namespaces[`task-${taskId}`]!;
+        const on = of.networks.filter(({ id }) => addresses[id] !== undefined && namespaces[`net-${id}`]);
+        const blocks = on.flatMap((network) => subnetsOf(network).map(({ subnet }) => subnet));
+        const direct = own.flatMap(({ address }) => blocks.filter((block) => sameBlock(address, block)));
+        const routed = routes.flatMap(({ destination, table }) => {
+          return table === undefined && blocks.includes(destination) ? [destination] : [];
+        });
+        expect([...direct, ...routed].sort()).toEqual(blocks.sort());
+        for (const { via, link } of routes.filter(({ destination }) => blocks.includes(destination)))
+          expect(own.some((a) => a.link === link && isWithin(via ?? "", blockOf(a.address)))).toBe(true);
+      }
+    }),
+  );
+});
+
+const blockOf = (address: string): string => formatCidr(requireCidr(address));
+const sameBlock = (address: string, block: string): boolean => blockOf(address) === block;
+
+test("the nodes that connections come in by have marks of their own", () => {
+  fc.assert(
+    fc.property(facts, (of) => {
+      const ingress = plan(of).namespaces["net-ingress"];
+      const marks = (ingress?.rules ?? []).flatMap(({ mark }) => (mark === 0 ? [] : [mark]));
+      expect(new Set(marks).size).toBe(marks.length);
+      if (ingress !== undefined) expect(marks).toHaveLength(of.nodes.length - 1);
     }),
   );
 });

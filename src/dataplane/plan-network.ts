@@ -1,3 +1,4 @@
+import { subnetsOf } from "../lib/index.ts";
 import { EMPTY_NAMESPACE, HOST, type Namespace, type NodeNetwork } from "../netstate/index.ts";
 import { type GatewayLayout, gatewayLayout } from "./addresses.ts";
 import { embed } from "./addresses6.ts";
@@ -5,7 +6,7 @@ import type { Balancer, Balancing, PublishedService, VirtualService } from "./ba
 import { bridgePart, containerBridges } from "./bridges.ts";
 import { Derived } from "./derived.ts";
 import { encryption, withEncryptedMtu } from "./encryption.ts";
-import type { NetworkFacts } from "./facts.ts";
+import type { NetworkFacts, SideFact } from "./facts.ts";
 import { flowTable } from "./flow-tables.ts";
 import { hostPart } from "./host.ts";
 import { hostPart6 } from "./host6.ts";
@@ -96,13 +97,13 @@ function sandboxParts(
   const inside = gateway.meshSandbox;
   const { scheduler } = network;
   const four = balancer({
-    ...balancingOf(names, survey, { address, inside }),
+    ...balancingOf(names, survey, { address, inside, on: network }),
     ...(scheduler !== undefined && { scheduler }),
   });
   const parts = [networkSandbox(names, self, survey, four)];
   if (network.ingress) parts.push(meshPart(names, survey, gateway, HOST));
   if (six === undefined) return parts;
-  const at = { address: six.gateway, inside: embed("gateway", inside), family: "ip6" } as const;
+  const at = { address: six.gateway, inside: embed("gateway", inside), family: "ip6", on: six } as const;
   parts.push(networkSandbox6(names, survey, six, nftBalancer(balancingOf(names, six, at))));
   if (network.ingress) parts.push(meshPart6(names, survey, gateway));
   return parts;
@@ -112,12 +113,13 @@ function sandboxParts(
 function balancingOf(
   names: Names,
   side: Side,
-  { address, inside, family }: { readonly address: string; readonly inside: string; readonly family?: "ip6" },
+  { address, inside, family, on }: Pick<Balancing, "address" | "family"> & { inside: string; on: SideFact },
 ): Balancing {
   return {
     table: names.table("lb"),
     ...(family !== undefined && { family }),
     address,
+    subnets: subnetsOf(on).map(({ subnet }) => subnet),
     virtual: VIRTUAL.of(side.services),
     published: PUBLISHED.of(side.services, names.hostLeg, inside),
     tasks: side.legs.filter((leg) => leg.routed).map((leg) => leg.address),

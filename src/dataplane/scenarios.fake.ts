@@ -86,6 +86,10 @@ function network(id: string, index: number, rest: Partial<NetworkFact> = {}): Ne
 const ingress = network("ingress", 0);
 const front = network("front", 1);
 const back = network("back", 2);
+const wide = network("wide", 3, {
+  ...{ subnet: "10.1.0.0/29", gateway: "10.1.0.1" },
+  more: [{ subnet: "10.2.0.0/29", gateway: "10.2.0.1" }],
+});
 
 /** Node N has data-path address 192.168.7.N, and .N+1 on every network. */
 function node(n: number, ...networks: readonly NetworkFact[]): NodeFact {
@@ -311,6 +315,26 @@ route per task, and nothing that is asked or learned.`,
         ],
       ),
       { web1: { front: "fd00:1::3" }, web2: { front: "fd00:1::4" } },
+    ),
+  },
+  {
+    name: "several-subnets",
+    title: "A network of several subnets",
+    prose: `\`wide\` has two subnets, 10.1.0.0/29 and 10.2.0.0/29. \`web\` outgrew the first: its VIP and \`web1\` are there, \`web2\` and
+node 2's own address are in the second. It is one network all the same, with one tunnel: the sandbox routes from address to address and
+has both gateways. What the subnets add is one route in each task, to the subnet that it is not in, by the gateway of its own.`,
+    facts: factsOf(
+      [ingress, wide],
+      [
+        { ...node(1, ingress), addresses: { ingress: "10.0.0.2", wide: "10.1.0.6" } },
+        { ...node(2, ingress), addresses: { ingress: "10.0.0.3", wide: "10.2.0.3" } },
+      ],
+      [service("web", { vips: { wide: "10.1.0.2" } })],
+      [
+        { task: "web1", on: 1, addresses: { wide: "10.1.0.3" } },
+        { task: "web2", on: 2, addresses: { wide: "10.2.0.2" } },
+        { task: "web3", on: 1, addresses: { wide: "10.2.0.4" } },
+      ],
     ),
   },
   {

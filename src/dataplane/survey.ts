@@ -1,6 +1,14 @@
 import { macOf } from "./addresses.ts";
 import { address6Of, embed, sideOf } from "./addresses6.ts";
-import type { EndpointFact, NetworkFact, NetworkFacts, PortFact, ServiceFact, TaskFact } from "./facts.ts";
+import type {
+  EndpointFact,
+  NetworkFact,
+  NetworkFacts,
+  PortFact,
+  ServiceFact,
+  SideFact,
+  TaskFact,
+} from "./facts.ts";
 import { OrderedList, sortBy } from "./ordered-list.ts";
 import { Remembered, sameItems } from "./remembered.ts";
 import { type AddressOf, differing, type Owner, Roster } from "./roster.ts";
@@ -13,7 +21,7 @@ export interface Survey extends Side {
   readonly address: string;
   readonly peers: readonly Peer[];
   /** The same network in IPv6, when it has that. */
-  readonly six?: Side & { readonly subnet: string; readonly gateway: string };
+  readonly six?: Side & SideFact;
 }
 
 /** Who is on a network, by addresses of one family. */

@@ -1,9 +1,9 @@
-import { requireCidr } from "../lib/index.ts";
+import { placeIn, subnetsOf, subnetWith } from "../lib/index.ts";
 import type { Address, Link, Namespace, Route, RouteRule } from "../netstate/index.ts";
 import { type GatewayLayout, macOf } from "./addresses.ts";
 import type { BridgeLeg } from "./bridges.ts";
 import { datagramRule, datagramTable } from "./datagrams.ts";
-import type { NetworkFact, TaskFact } from "./facts.ts";
+import type { NetworkFact, SideFact, TaskFact } from "./facts.ts";
 import { type Names, sandboxNameOf } from "./names.ts";
 
 /** Where Docker's containers expect their resolver; images and stacks hard-code it. */
@@ -21,7 +21,7 @@ export interface TaskLeg {
   readonly address: string;
   readonly network: NetworkFact;
   /** The leg's IPv6 side, when it has one. */
-  readonly six?: { readonly address: string; readonly subnet: string; readonly gateway: string };
+  readonly six?: SideFact & { readonly address: string };
 }
 
 export interface TaskPlan {
@@ -53,7 +53,11 @@ export function taskSandbox(
   return {
     links: [...plan.legs.map((leg) => overlayEnd(names, plan.task, leg)), gatewayEnd(names, plan, settings)],
     addresses: addressesOf(plan),
-    routes: [...gatewayRoutes(plan, gateway), ...(ingress === undefined ? [] : [publishedRoute(ingress)])],
+    routes: [
+      ...plan.legs.flatMap(subnetRoutes),
+      ...gatewayRoutes(plan, gateway),
+      ...(ingress === undefined ? [] : [publishedRoute(ingress)]),
+    ],
     rules: ingress === undefined ? [] : publishedRules(plan, ingress),
     neighbours: [{ link: plan.gatewayEthernet, address: gateway.bridge, mac: macOf(gateway.bridge) }],
     fdb: [],
@@ -92,9 +96,16 @@ function gatewayEnd(
 function addressesOf({ task, legs, gatewayEthernet }: TaskPlan): Address[] {
   const overlay = legs.map(({ ethernet, address, network }) => ({
     link: ethernet,
-    address: `${address}/${requireCidr(network.subnet).bits}`,
+    address: placeIn(network, address).address,
   }));
   return [...overlay, { link: gatewayEthernet, address: `${task.gatewayAddress}/32` }];
+}
+
+/** What else there is of the network lies behind its router, as in Docker (libnetwork's overlay, Join). */
+function subnetRoutes({ ethernet: link, address, network }: TaskLeg): Route[] {
+  const own = subnetWith(network, address);
+  const others = subnetsOf(network).filter((subnet) => subnet !== own);
+  return others.map(({ subnet }) => ({ destination: subnet, link, via: own.gateway, onlink: true }));
 }
 
 function gatewayRoutes(
@@ -110,11 +121,11 @@ function gatewayRoutes(
 }
 
 /** Answers from the ingress address go back the way the client's packets came, whatever the client's address is. */
-function publishedRoute({ ethernet, network }: TaskLeg): Route {
+function publishedRoute({ ethernet, address, network }: TaskLeg): Route {
   return {
     destination: "default",
     link: ethernet,
-    via: network.gateway,
+    via: placeIn(network, address).gateway,
     onlink: true,
     table: PUBLISHED_TABLE,
   };

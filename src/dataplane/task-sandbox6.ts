@@ -1,3 +1,4 @@
+import { placeIn, subnetsOf } from "../lib/index.ts";
 import {
   type Address,
   EMPTY_NAMESPACE,
@@ -16,16 +17,17 @@ import { PUBLISHED_TABLE, RULE_PRIORITY, type TaskLeg, type TaskPlan } from "./t
 interface SixLeg {
   readonly ethernet: string;
   readonly network: TaskLeg["network"];
+  /** "fd00:1::5", and with its prefix length. */
   readonly address: string;
-  readonly subnet: string;
+  readonly place: string;
   readonly gateway: string;
+  /** All of the network's. */
+  readonly subnets: readonly string[];
 }
 
 /** What a task's namespace has beside its IPv4: the same legs and ways, each with its router as a known neighbour. */
 export function taskSandbox6(names: Names, plan: TaskPlan, gateway: GatewayLayout): Namespace {
-  const legs = plan.legs.flatMap(({ ethernet, network, six }): SixLeg[] =>
-    six === undefined ? [] : [{ ethernet, network, ...six }],
-  );
+  const legs = plan.legs.flatMap(sixLeg);
   const out = plan.gatewayAddress6 === undefined ? [] : [plan.gatewayEthernet];
   const links = [...legs.map((leg) => leg.ethernet), ...out];
   if (links.length === 0) return EMPTY_NAMESPACE;
@@ -33,7 +35,7 @@ export function taskSandbox6(names: Names, plan: TaskPlan, gateway: GatewayLayou
   return {
     ...EMPTY_NAMESPACE,
     addresses: [...legs.map(legAddress), ...gatewayAddresses(plan)],
-    routes: [...legs.map(legRoute), ...gatewayRoutes(plan, gateway), ...publishedRoutes(ingress)],
+    routes: [...legs.flatMap(legRoutes), ...gatewayRoutes(plan, gateway), ...publishedRoutes(ingress)],
     rules: publishedRules(plan, ingress),
     neighbours: [...legs.map(legRouter), ...gatewayNeighbours(plan, gateway)],
     sysctls: linkSysctls6(links),
@@ -41,13 +43,20 @@ export function taskSandbox6(names: Names, plan: TaskPlan, gateway: GatewayLayou
   };
 }
 
-function legAddress({ ethernet, address, subnet }: SixLeg): Address {
-  return { link: ethernet, address: `${address}/${subnet.split("/")[1]}` };
+function sixLeg({ ethernet, network, six }: TaskLeg): SixLeg[] {
+  if (six === undefined) return [];
+  const { address: place, gateway } = placeIn(six, six.address);
+  const subnets = subnetsOf(six).map(({ subnet }) => subnet);
+  return [{ ethernet, network, address: six.address, place, gateway, subnets }];
+}
+
+function legAddress({ ethernet, place }: SixLeg): Address {
+  return { link: ethernet, address: place };
 }
 
 /** The whole network lies behind the sandbox. */
-function legRoute({ ethernet, subnet, gateway }: SixLeg): Route {
-  return { destination: subnet, link: ethernet, via: gateway, onlink: true };
+function legRoutes({ ethernet: link, subnets, gateway: via }: SixLeg): Route[] {
+  return subnets.map((destination) => ({ destination, link, via, onlink: true }));
 }
 
 function legRouter({ ethernet, gateway, network }: SixLeg): Neighbour {

@@ -1,13 +1,12 @@
 import { type Answer, decode, encode, type RecordType } from "dns-packet";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseCidr, requireCidr6 } from "../lib/index.ts";
 import { answerQuery, type NetworkNames, type Query, readQuery, writeAnswer, type Zone } from "./index.ts";
 import { encodeRecords } from "./message.ts";
 
 const front: NetworkNames = {
   name: "front",
-  subnet: parseCidr("10.0.1.0/24"),
+  subnets: ["10.0.1.0/24", "fd00:1::/64"],
   addresses: new Map([
     ["web", ["10.0.1.2"]],
     ["tasks.web", ["10.0.1.5", "10.0.1.6", "10.0.1.7"]],
@@ -18,7 +17,6 @@ const front: NetworkNames = {
     ["10.0.1.5", "web.1.abc.front"],
     ["fd00:1::5", "web.1.abc.front"],
   ]),
-  subnet6: requireCidr6("fd00:1::/64"),
   addresses6: new Map([
     ["web", ["fd00:1::2"]],
     ["tasks.web", ["fd00:1::5", "fd00:1::6"]],
@@ -27,13 +25,13 @@ const front: NetworkNames = {
 const REVERSE6 = "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.d.f.ip6.arpa";
 const back: NetworkNames = {
   name: "back",
-  subnet: parseCidr("10.0.2.0/24"),
+  subnets: ["10.0.2.0/24", "10.7.0.0/24"],
   addresses: new Map([
     ["web", ["10.0.2.2"]],
     ["both", ["10.0.2.9"]],
     ["long", Array.from({ length: 60 }, (_, i) => `10.0.2.${i + 100}`)],
   ]),
-  names: new Map(),
+  names: new Map([["10.7.0.7", "far.1.abc.back"]]),
 };
 const zone: Zone = { networks: [front, back], forwards: true };
 
@@ -81,6 +79,8 @@ test.each([
   ["5.1.0.10.in-addr.arpa", "PTR", { rcode: 0, data: ["web.1.abc.front"] }],
   ["5.1.0.10.in-addr.arpa", "A", { rcode: 0, data: [] }],
   ["6.1.0.10.in-addr.arpa", "PTR", { rcode: 3, data: [] }],
+  ["6.0.7.10.in-addr.arpa", "PTR", { rcode: 3, data: [] }],
+  ["7.0.7.10.in-addr.arpa", "PTR", { rcode: 0, data: ["far.1.abc.back"] }],
   ["6.9.0.10.in-addr.arpa", "PTR", "forward"],
   ["6.1.0.10.in-addr.arpa", "PTR", { rcode: 3, data: [] }],
   [`5.0.0.0.0.0.0.${REVERSE6}`, "PTR", { rcode: 0, data: ["web.1.abc.front"] }],

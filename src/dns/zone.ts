@@ -1,23 +1,15 @@
-import {
-  type Cidr,
-  type Cidr6,
-  contains,
-  contains6,
-  formatIpv6,
-  parseIpv4,
-  parseIpv6,
-} from "../lib/index.ts";
+import { formatIpv6, isWithin, parseIpv4 } from "../lib/index.ts";
 
 /** The names of one network. Names are lowercase and without a final dot. */
 export interface NetworkNames {
   /** The network's own name: `vote.front` asks for `vote` on `front`. */
   readonly name: string;
-  readonly subnet: Cidr | undefined;
+  /** Those of both families. */
+  readonly subnets: readonly string[];
   /** Name to addresses: one VIP, or the addresses of tasks. Empty for a name that has none just now. */
   readonly addresses: ReadonlyMap<string, readonly string[]>;
   /** The same for IPv6, of names that have any: whoever is here is in `addresses` as well. Absent on a network of IPv4 alone. */
   readonly addresses6?: ReadonlyMap<string, readonly string[]>;
-  readonly subnet6?: Cidr6;
   /** Address, of either kind, to the name that a reverse question is answered with. */
   readonly names: ReadonlyMap<string, string>;
 }
@@ -74,16 +66,9 @@ export function namesOf(zone: Zone, asked: string): readonly string[] | undefine
   if (!name.endsWith(".arpa")) return undefined;
   const address = reverseAddress(name) ?? reverseAddress6(name);
   if (address === undefined) return undefined;
-  const own = zone.networks.filter((network) => holds(network, address));
+  const own = zone.networks.filter(({ subnets }) => subnets.some((subnet) => isWithin(address, subnet)));
   if (own.length === 0) return undefined;
   return own.flatMap(({ names }) => names.get(address) ?? []).slice(0, 1);
-}
-
-function holds({ subnet, subnet6 }: NetworkNames, address: string): boolean {
-  const number = parseIpv4(address);
-  if (number !== undefined) return subnet !== undefined && contains(subnet, number);
-  const number6 = parseIpv6(address);
-  return number6 !== undefined && subnet6 !== undefined && contains6(subnet6, number6);
 }
 
 const REVERSE_REGEXP = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/;

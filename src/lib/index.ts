@@ -42,3 +42,4 @@ export { type Log, type LogFields, type LogLine, relayLog, silentLog } from "./l
 export { Queue } from "./queue.ts";
 export { type Random, randomFloat, randomInt, seededRandom } from "./random.ts";
 export { remembered } from "./remembered.ts";
+export { isWithin, placeIn, type Subnet, subnetsOf, subnetWith } from "./subnets.ts";

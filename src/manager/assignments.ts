@@ -5,8 +5,9 @@ import type {
   NetworkFact,
   NodeFact,
   ServiceFact,
+  SideFact,
 } from "../dataplane/index.ts";
-import { parseIpv4 } from "../lib/index.ts";
+import { parseIpv4, subnetsOf } from "../lib/index.ts";
 import {
   type Attachment,
   type Availability,
@@ -18,6 +19,7 @@ import {
   type Kind,
   type Kinds,
   type Network,
+  type NetworkSide,
   type Node,
   namedFilesOf,
   OVERLAY_MTU,
@@ -291,13 +293,18 @@ function networkFact(network: Network): NetworkFact {
     id: network.id,
     name: network.spec.name,
     vni: network.state?.vni ?? 0,
-    subnet: network.state?.subnet ?? "",
-    gateway: network.state?.gateway ?? "",
+    ...(network.state === undefined ? { subnet: "", gateway: "" } : sideFact(network.state)),
     mtu: mtu - (1500 - OVERLAY_MTU),
     ingress: network.spec.ingress,
     internal: network.spec.internal,
     ...(isEncrypted(network.spec) && { encrypted: true }),
     ...(scheduler !== undefined && { scheduler }),
-    ...(v6 !== undefined && { v6: { subnet: v6.subnet, gateway: v6.gateway } }),
+    ...(v6 !== undefined && { v6: sideFact(v6) }),
   };
+}
+
+/** Without what only the allocator has to know. */
+function sideFact(side: NetworkSide): SideFact {
+  const [first, ...more] = subnetsOf(side).map(({ subnet, gateway }) => ({ subnet, gateway }));
+  return { ...(first ?? side), ...(more.length > 0 && { more }) };
 }

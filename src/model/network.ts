@@ -1,4 +1,4 @@
-import { equal, isIpv6 } from "../lib/index.ts";
+import { equal, isIpv6, type Subnet } from "../lib/index.ts";
 import type { Meta } from "./object.ts";
 
 /** An overlay network of the cluster (docker_gwbridge and the like are the node's own and not here). */
@@ -25,7 +25,7 @@ export interface NetworkSpec {
   readonly ingress: boolean;
   /** IPv6 beside IPv4. The ingress network says no: it takes IPv6 clients by itself. */
   readonly ipv6?: boolean;
-  /** Asked-for address spaces: at most one of IPv4, and one of IPv6. */
+  /** Asked-for address spaces, those of a family in the order in which they are filled. */
   readonly ipam: readonly IpamConfig[];
   readonly ipamDriver: string;
   readonly ipamOptions: Readonly<Record<string, string>>;
@@ -40,27 +40,26 @@ export interface IpamConfig {
 }
 
 /** What was asked for in one family; an entry without a subnet is of IPv4. */
-export function ipamOf({ ipam }: Pick<NetworkSpec, "ipam">, family: 4 | 6): IpamConfig | undefined {
-  return ipam.find(({ subnet = "" }) => isIpv6(subnet) === (family === 6));
+export function ipamOf({ ipam }: Pick<NetworkSpec, "ipam">, family: 4 | 6): readonly IpamConfig[] {
+  return ipam.filter(({ subnet = "" }) => isIpv6(subnet) === (family === 6));
 }
 
-export interface NetworkState {
-  /** "10.0.1.0/24". */
-  readonly subnet: string;
-  readonly gateway: string;
-  readonly ipRange?: string;
+/** What was handed out: its IPv4 side, and one VNI for all of its subnets, because sandboxes route and need no wire for each. */
+export interface NetworkState extends NetworkSide {
   readonly vni: number;
-  /** The address given last: the next one is looked for after it. */
-  readonly cursor?: string;
   /** The same for IPv6, on a network that has it beside IPv4. */
-  readonly v6?: NetworkState6;
+  readonly v6?: NetworkSide;
 }
 
-export interface NetworkState6 {
-  /** "fd00:1::/64", as RFC 5952 writes it. */
-  readonly subnet: string;
-  readonly gateway: string;
+/** A network in one family. The first subnet is by itself, where it was when there were no more. */
+export interface NetworkSide extends SubnetState {
+  /** Addresses are given of the next one when those before it are full. */
+  readonly more?: readonly SubnetState[];
+}
+
+export interface SubnetState extends Subnet {
   readonly ipRange?: string;
+  /** The address given last: the next one is looked for after it. */
   readonly cursor?: string;
 }
 
@@ -88,8 +87,12 @@ function withoutCursor(network: Network | undefined): unknown {
   if (network === undefined) return undefined;
   const { version: _, updatedAt: __, state, ...rest } = network;
   if (state === undefined) return { ...rest, state };
-  const v6 = state.v6 && { ...state.v6, cursor: undefined };
-  return { ...rest, state: { ...state, cursor: undefined, v6 } };
+  return { ...rest, state: { ...sideWithoutCursor(state), v6: state.v6 && sideWithoutCursor(state.v6) } };
+}
+
+function sideWithoutCursor<S extends NetworkSide>(side: S): S {
+  const more = side.more?.map((subnet) => ({ ...subnet, cursor: undefined }));
+  return { ...side, cursor: undefined, more };
 }
 
 /** A network that every node has of its own, so that no object of the cluster is it: only its name and id are known. */

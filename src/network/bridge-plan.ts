@@ -1,6 +1,4 @@
 import {
-  contains,
-  contains6,
   Fault,
   formatCidr,
   formatCidr6,
@@ -8,12 +6,11 @@ import {
   formatIpv6,
   type Instant,
   isIpv6,
+  isWithin,
   overlaps,
   overlaps6,
   parseCidr,
   parseCidr6,
-  parseIpv4,
-  parseIpv6,
 } from "../lib/index.ts";
 import { type BridgeSpec, type IpamConfig, ipamOf } from "../model/index.ts";
 
@@ -52,7 +49,8 @@ export function planBridge(
   spec: BridgeSpec,
   { id, createdAt, taken }: { readonly id: string; readonly createdAt: Instant; readonly taken: Taken },
 ): BridgeNetwork {
-  const [four, six] = [ipamOf(spec, 4), ipamOf(spec, 6)];
+  const [four] = ipamOf(spec, 4);
+  const [six] = ipamOf(spec, 6);
   const subnet = four?.subnet === undefined ? freeSubnet(taken) : formatCidr(requireSubnet(four.subnet));
   const v6 = spec.ipv6 ? sideOf6(six, taken) : undefined;
   checkFree(subnet, taken.networks);
@@ -96,25 +94,18 @@ function requireSubnet(text: string): NonNullable<ReturnType<typeof parseCidr>> 
 /** The gateway asked for, or the subnet's first address; everything asked for lies in the subnet. */
 function gatewayOf(subnet: string, asked: IpamConfig | undefined): string {
   const [range, gateway] = [asked?.ipRange, asked?.gateway];
-  if (range !== undefined && !holds(subnet, range.split("/")[0] ?? ""))
+  if (range !== undefined && !isWithin(range.split("/")[0] ?? "", subnet))
     throw new Fault("invalid", `no matching subnet for range ${range}`);
   for (const address of [
     ...(gateway === undefined ? [] : [gateway]),
     ...Object.values(asked?.auxAddresses ?? {}),
   ])
-    if (!holds(subnet, address)) throw new Fault("invalid", `no matching subnet for gateway ${address}`);
+    if (!isWithin(address, subnet)) throw new Fault("invalid", `no matching subnet for gateway ${address}`);
   if (gateway !== undefined) return gateway;
   const six = parseCidr6(subnet);
   return isIpv6(subnet) && six !== undefined
     ? formatIpv6(six.base + 1n)
     : formatIpv4((parseCidr(subnet)?.base ?? 0) + 1);
-}
-
-function holds(subnet: string, text: string): boolean {
-  const [four, six] = [parseCidr(subnet), parseCidr6(subnet)];
-  const [address, address6] = [parseIpv4(text), parseIpv6(text)];
-  if (four !== undefined && address !== undefined) return contains(four, address);
-  return six !== undefined && address6 !== undefined && contains6(six, address6);
 }
 
 function checkFree(subnet: string, others: readonly string[]): void {

@@ -1,7 +1,7 @@
 import { type BridgeFact, macOf } from "../dataplane/index.ts";
 import type { EndpointPlace, NetworkWish } from "../engine/index.ts";
-import { Fault, remembered } from "../lib/index.ts";
-import { ipamOf } from "../model/index.ts";
+import { Fault, placeIn, remembered } from "../lib/index.ts";
+import { type IpamConfig, ipamOf } from "../model/index.ts";
 import { AddressPool } from "./address-pool.ts";
 import type { BridgeNetwork } from "./bridge-plan.ts";
 import { isDefault, type LocalNetworks } from "./local-networks.ts";
@@ -43,7 +43,7 @@ export class Bridges implements NetworkKind {
         "invalid",
         "network-scoped alias is supported only for containers in user defined networks",
       );
-    if (wish.address !== undefined && ipamOf(known.spec, 4)?.subnet === undefined)
+    if (wish.address !== undefined && ipamOf(known.spec, 4)[0]?.subnet === undefined)
       throw new Fault(
         "invalid",
         "user specified IP address is supported only when connecting to networks with user configured subnets",
@@ -111,8 +111,8 @@ export class Bridges implements NetworkKind {
     if (known !== undefined) return known;
     const { v6, spec } = network;
     const pools = {
-      four: poolOf(network, ipamOf(spec, 4)),
-      six: v6 === undefined || !this.#hasIpv6 ? undefined : poolOf(v6, ipamOf(spec, 6)),
+      four: poolOf(network, ipamOf(spec, 4)[0]),
+      six: v6 === undefined || !this.#hasIpv6 ? undefined : poolOf(v6, ipamOf(spec, 6)[0]),
     };
     this.#pools.set(network.id, pools);
     return pools;
@@ -121,7 +121,7 @@ export class Bridges implements NetworkKind {
 
 function poolOf(
   { subnet, gateway }: { readonly subnet: string; readonly gateway: string },
-  asked: ReturnType<typeof ipamOf>,
+  asked: IpamConfig | undefined,
 ): AddressPool {
   const reserved = [gateway, ...Object.values(asked?.auxAddresses ?? {})];
   return new AddressPool(subnet, reserved, asked?.ipRange);
@@ -133,7 +133,7 @@ function membership(
   { aliases }: NetworkWish,
   { address, address6 }: { readonly address: string; readonly address6: string | undefined },
 ): Membership {
-  const { id, spec, gateway, v6 } = network;
+  const { id, spec, v6 } = network;
   const six = v6 === undefined || address6 === undefined ? undefined : { ...v6, address6 };
   const names = [...new Set([guest.name, ...aliases, guest.id.slice(0, SHORT_ID)])];
   return {
@@ -144,11 +144,9 @@ function membership(
       bridges: { [id]: { address, names, ...(six !== undefined && { address6: six.address6 }) } },
     },
     place: {
-      ...{ networkId: id, networkName: spec.name, aliases, gateway, mac: macOf(address) },
-      address: `${address}/${network.subnet.split("/")[1]}`,
-      ...(six !== undefined && {
-        v6: { address: `${six.address6}/${six.subnet.split("/")[1]}`, gateway: six.gateway },
-      }),
+      ...{ networkId: id, networkName: spec.name, aliases, ...placeIn(network, address) },
+      mac: macOf(address),
+      ...(six !== undefined && { v6: placeIn(six, six.address6) }),
     },
   };
 }

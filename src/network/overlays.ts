@@ -1,6 +1,6 @@
 import { macOf, type NetworkFact } from "../dataplane/index.ts";
 import type { EndpointPlace, NetworkWish } from "../engine/index.ts";
-import { Fault, requireCidr, requireCidr6 } from "../lib/index.ts";
+import { Fault, placeIn } from "../lib/index.ts";
 import type { GuestWish } from "../model/index.ts";
 import type { GuestDesk, GuestPlacement } from "./guest-desk.ts";
 import type { Guest, KnownNetwork, Membership, NetworkKind } from "./network-kind.ts";
@@ -131,14 +131,10 @@ function wantedOf({ id }: KnownNetwork, { aliases, address, address6 }: NetworkW
 }
 
 function membershipOf({ network, address, address6 }: GuestPlacement, { aliases }: NetworkWish): Membership {
-  const { id, name, subnet, gateway, v6 } = network;
+  const { id, name, v6 } = network;
   const place: Membership["place"] = {
-    ...{ networkId: id, networkName: name, aliases, gateway, mac: macOf(address) },
-    address: `${address}/${requireCidr(subnet).bits}`,
-    ...(v6 !== undefined &&
-      address6 !== undefined && {
-        v6: { address: `${address6}/${requireCidr6(v6.subnet).bits}`, gateway: v6.gateway },
-      }),
+    ...{ networkId: id, networkName: name, aliases, ...placeIn(network, address), mac: macOf(address) },
+    ...(v6 !== undefined && address6 !== undefined && { v6: placeIn(v6, address6) }),
   };
   return { network: { id, name }, place, share: shareOf(id, address, address6), named: true };
 }

@@ -197,8 +197,20 @@ test("IPv6 stands beside IPv4: VIPs, tasks, reverse names; a name is of the same
 
 test("a node that carries no IPv6 tells nobody of it", () => {
   const [front] = zoneFor({ ...dual, self: facts.self }, "172.18.0.16")?.networks ?? [];
-  expect([front?.addresses6, front?.subnet6]).toEqual([undefined, undefined]);
+  expect([front?.addresses6, front?.subnets]).toEqual([undefined, ["10.0.1.0/24"]]);
   expect(front?.names.has("fd00:1::2")).toBe(false);
+});
+
+test("all subnets of both families are the network's to answer for", () => {
+  const more = [{ subnet: "10.7.0.0/24", gateway: "10.7.0.1" }];
+  const v6 = {
+    subnet: "fd00:1::/64",
+    gateway: "fd00:1::1",
+    more: [{ subnet: "fd00:7::/64", gateway: "fd00:7::1" }],
+  };
+  const networks = dual.networks.map((n) => (n.id === "front" ? { ...n, more, v6 } : n));
+  const [front] = zoneFor({ ...dual, networks }, "172.18.0.16")?.networks ?? [];
+  expect(front?.subnets).toEqual(["10.0.1.0/24", "10.7.0.0/24", "fd00:1::/64", "fd00:7::/64"]);
 });
 
 const ids = ["front", "back", "mesh"] as const;

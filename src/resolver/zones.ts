@@ -4,11 +4,12 @@ import {
   type GuestFact,
   type NetworkFact,
   type ServiceFact,
+  type SideFact,
   sideOf,
   type TaskFact,
 } from "../dataplane/index.ts";
 import { type NetworkNames, plainName, type Zone } from "../dns/index.ts";
-import { parseCidr, requireCidr6 } from "../lib/index.ts";
+import { subnetsOf } from "../lib/index.ts";
 import type { NameFacts } from "./known-facts.ts";
 
 /** What each task of this node may know of names, as one value of the facts has it. Built as it is asked for. */
@@ -68,10 +69,10 @@ export class Zones {
       address === undefined ? [] : [{ names, address }],
     );
     const names: NetworkNames = {
-      ...{ name: plainName(name), subnet: parseCidr(subnet) },
+      ...{ name: plainName(name), subnets: v6 === undefined ? [subnet] : [subnet, v6.subnet] },
       addresses: addressesByGuest(places),
       names: namesByAddress([], [...places, ...six], { name }),
-      ...(v6 !== undefined && { addresses6: addressesByGuest(six), subnet6: requireCidr6(v6.subnet) }),
+      ...(v6 !== undefined && { addresses6: addressesByGuest(six) }),
     };
     this.#names.set(id, names);
     return names;
@@ -88,17 +89,16 @@ export class Zones {
     let byAddress: ReadonlyMap<string, string> | undefined;
     const names: NetworkNames = {
       name: plainName(network.name),
-      subnet: parseCidr(network.subnet),
+      subnets: [network, ...(side === undefined ? [] : [side])].flatMap((of: SideFact) =>
+        subnetsOf(of).map(({ subnet }) => subnet),
+      ),
       addresses: addressesByName(members, guests, network.id),
       // Half of the work, and few ask for it.
       get names() {
         byAddress ??= namesByAddress([...members, ...members6], [...guests, ...guests6], network);
         return byAddress;
       },
-      ...(side !== undefined && {
-        addresses6: addressesByName(members6, guests6, network.id),
-        subnet6: requireCidr6(side.subnet),
-      }),
+      ...(side !== undefined && { addresses6: addressesByName(members6, guests6, network.id) }),
     };
     this.#names.set(network.id, names);
     return names;

@@ -1,7 +1,6 @@
-import { type NetworkFact, type NetworkFacts, netnsNameOf } from "../dataplane/index.ts";
-import { remembered } from "../lib/index.ts";
+import { type NetworkFact, type NetworkFacts, netnsNameOf, type SideFact } from "../dataplane/index.ts";
+import { isWithin, remembered, subnetsOf } from "../lib/index.ts";
 import { HOST } from "../netstate/index.ts";
-import { isIn } from "./blocks.ts";
 
 /** A task as one says it: "web.1"; its id when it has no other name here. */
 export interface NamedTask {
@@ -99,9 +98,8 @@ function ownersOf(facts: NetworkFacts, tasks: readonly NamedTask[]): Map<string,
 
 /** The overlay network whose subnet an address is of. */
 export function networkWith(facts: NetworkFacts, address: string): NetworkFact | undefined {
-  return facts.networks.find(
-    ({ subnet, v6 }) => isIn(address, subnet) || (v6 !== undefined && isIn(address, v6.subnet)),
-  );
+  const isOn = (side: SideFact) => subnetsOf(side).some(({ subnet }) => isWithin(address, subnet));
+  return facts.networks.find((network) => isOn(network) || (network.v6 !== undefined && isOn(network.v6)));
 }
 
 /** What one calls a node: its address, and its id when there is no better. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Fault } from "../lib/index.ts";
+import { Fault, isIpv6 } from "../lib/index.ts";
 import type { BridgeSpec, LocalNetwork } from "../model/index.ts";
 import { dict, goStruct, maybe, omitEmpty, readJson, text, texts } from "./json.ts";
 import { checkIpam, readNetworkWords } from "./network.ts";
@@ -25,8 +25,8 @@ export function isBridgeWanted(driver: string): boolean {
 }
 
 /**
- * A bridge network from `POST /networks/create`. Faults: "invalid"; "forbidden" for a name of Docker's own; "unsupported" for options
- * that are not served.
+ * A bridge network from `POST /networks/create`. Faults: "invalid"; "forbidden" for a name of Docker's own, and for two subnets of
+ * one family, as Docker; "unsupported" for options that are not served.
  */
 export function bridgeSpecFromWire(json: unknown): BridgeSpec {
   const wire = readNetworkWords(json);
@@ -41,6 +41,9 @@ export function bridgeSpecFromWire(json: unknown): BridgeSpec {
     throw new Fault("unsupported", "cannot use --ipv4=false: bridge networks have IPv4, and IPv6 beside it");
   const ipam = wire.IPAM?.Config ?? [];
   checkIpam(wire.IPAM?.Driver ?? "", ipam, wire.EnableIPv6);
+  const six = ipam.filter(({ subnet = "" }) => isIpv6(subnet)).length;
+  if (six > 1 || ipam.length - six > 1)
+    throw new Fault("forbidden", "bridge driver doesn't support multiple subnets");
   for (const [key, value] of Object.entries(wire.Options)) checkOption(key, value);
   return {
     ...{ name: wire.Name, labels: wire.Labels, options: wire.Options, ipam },

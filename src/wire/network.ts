@@ -1,10 +1,11 @@
 import { z } from "zod";
-import { Fault, isIpv6 } from "../lib/index.ts";
+import { Fault, isIpv6, subnetsOf } from "../lib/index.ts";
 import {
   ENCRYPTED_OPTION,
   type IpamConfig,
   ipamOf,
   type Network,
+  type NetworkSide,
   type NetworkSpec,
   ROTATION_OPTION,
   SCHEDULER_OPTION,
@@ -13,7 +14,7 @@ import { dict, flag, goStruct, listOf, maybe, omitEmpty, readJson, text, unserve
 import { checkName } from "./service-check.ts";
 import { formatTime } from "./time.ts";
 
-/** Where Docker shows a network's VNI. */
+/** Where Docker shows the VNIs of a network, one a subnet; ours has one for all of them. */
 const VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list";
 
 const V4 = "cannot use --ipv4=false: overlay networks have IPv4, and IPv6 beside it";
@@ -143,14 +144,7 @@ export function checkIpam(driver: string, configs: readonly IpamConfig[], ipv6: 
     const what = `invalid ipam driver ${driver}: only the default one is served`;
     throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
   }
-  const [six, four] = [true, false].map((is) => configs.filter(({ subnet = "" }) => isIpv6(subnet) === is));
-  for (const [name, of = []] of [["IPv4", four] as const, ["IPv6", six] as const]) {
-    if (of.length > 1) {
-      const what = `one ${name} subnet per network so far`;
-      throw new Fault("unsupported", `cannot use more than one --subnet: ${what}`);
-    }
-  }
-  const [stray] = six ?? [];
+  const stray = configs.find(({ subnet = "" }) => isIpv6(subnet));
   if (stray !== undefined && !ipv6)
     throw new Fault("invalid", `cannot use subnet ${stray.subnet}: it is IPv6, and --ipv6 is not said`);
 }
@@ -185,18 +179,21 @@ export function networkToWire(network: Network): Record<string, unknown> {
 /** What was handed out, or as long as nothing was, what was asked for. */
 function ipamToWire({ spec, state }: Network): Record<string, unknown>[] {
   if (state === undefined) return spec.ipam.map(ipamConfigToWire);
-  const families = [
-    { words: state, asked: ipamOf(spec, 4) },
-    ...(state.v6 === undefined ? [] : [{ words: state.v6, asked: ipamOf(spec, 6) }]),
+  return [
+    ...sideToWire(state, ipamOf(spec, 4)),
+    ...(state.v6 === undefined ? [] : sideToWire(state.v6, ipamOf(spec, 6))),
   ];
-  return families.map(({ words: { subnet, gateway, ipRange }, asked }) =>
-    ipamConfigToWire({
-      subnet,
-      gateway,
+}
+
+function sideToWire(side: NetworkSide, asked: readonly IpamConfig[]): Record<string, unknown>[] {
+  return subnetsOf(side).map(({ subnet, gateway, ipRange }, i) => {
+    const auxAddresses = asked[i]?.auxAddresses;
+    return ipamConfigToWire({
+      ...{ subnet, gateway },
       ...(ipRange !== undefined && { ipRange }),
-      ...(asked?.auxAddresses !== undefined && { auxAddresses: asked.auxAddresses }),
-    }),
-  );
+      ...(auxAddresses !== undefined && { auxAddresses }),
+    });
+  });
 }
 
 function ipamConfigToWire(config: IpamConfig): Record<string, unknown> {

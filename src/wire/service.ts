@@ -1,7 +1,9 @@
+import { placeIn } from "../lib/index.ts";
 import type {
   Attachment,
   JobStatus,
   Network,
+  NetworkSide,
   Service,
   ServiceMode,
   Task,
@@ -71,13 +73,12 @@ function endpointToWire(service: Service, networks: ReadonlyMap<string, Network>
 /** A place's addresses: "10.0.1.2/24", and "fd00:1::2/64" where it has IPv6; bare when the network is gone. */
 export function addressesOf(place: Attachment, network: Network | undefined): string[] {
   const { address, address6 } = place;
-  const four = withPrefix(address, network?.state?.subnet);
-  return address6 === undefined ? [four] : [four, withPrefix(address6, network?.state?.v6?.subnet)];
+  const four = withPrefix(address, network?.state);
+  return address6 === undefined ? [four] : [four, withPrefix(address6, network?.state?.v6)];
 }
 
-function withPrefix(address: string, subnet: string | undefined): string {
-  const bits = subnet?.split("/")[1];
-  return bits === undefined ? address : `${address}/${bits}`;
+function withPrefix(address: string, side: NetworkSide | undefined): string {
+  return side === undefined ? address : placeIn(side, address).address;
 }
 
 function updateStatusToWire(status: UpdateStatus): Record<string, unknown> {

@@ -6,7 +6,9 @@ import type {
   NodeFact,
   PortFact,
   ServiceFact,
+  SideFact,
 } from "../../src/dataplane/index.ts";
+import type { Subnet } from "../../src/lib/index.ts";
 
 /** A small cluster in words: how many nodes, and who runs where. Networks: ingress 10.0.0.0/24, front 10.0.1.0/24, back 10.0.2.0/24. */
 export interface ClusterSketch {
@@ -18,6 +20,8 @@ export interface ClusterSketch {
   readonly gateway?: string;
   /** Nodes have IPv6, and front has fd00:1::/64 with the same last bytes, in decimal digits. */
   readonly dual?: boolean;
+  /** Networks are cut into subnets from 0, 16, 32, 64 and 192 up; their IPv6 has one from 0x0, 0x20, 0x40 and 0x80 up. Nodes are in the last. */
+  readonly split?: boolean;
 }
 
 export interface TaskSketch {
@@ -44,18 +48,41 @@ export interface ServiceSketch {
 const NETWORKS = ["ingress", "front", "back"] as const;
 type NetworkName = (typeof NETWORKS)[number];
 
-const network = (name: NetworkName, dual: boolean): NetworkFact => {
+/** Each with its first address as gateway. */
+const sideOf = (prefix: string, ...blocks: readonly (readonly [first: number, bits: number])[]): SideFact => {
+  const [side, ...more] = blocks.map(([first, bits]): Subnet => {
+    const base = `${prefix}${first}`;
+    return { subnet: `${base}/${bits}`, gateway: `${prefix}${first + 1}` };
+  });
+  if (side === undefined) throw new Error("a network has a subnet");
+  return { ...side, ...(more.length > 0 && { more }) };
+};
+
+const side4 = (prefix: string, split: boolean): SideFact =>
+  split ? sideOf(prefix, [0, 28], [16, 28], [32, 27], [64, 26], [192, 26]) : sideOf(prefix, [0, 24]);
+
+const SIDE6: SideFact = { subnet: "fd00:1::/64", gateway: "fd00:1::1" };
+/** Numbers of tasks are read as hex digits here. */
+const SPLIT_SIDE6: SideFact = {
+  ...{ subnet: "fd00:1::/124", gateway: "fd00:1::1" },
+  more: [
+    { subnet: "fd00:1::20/124", gateway: "fd00:1::20" },
+    { subnet: "fd00:1::40/124", gateway: "fd00:1::40" },
+    { subnet: "fd00:1::80/124", gateway: "fd00:1::80" },
+  ],
+};
+
+const network = (name: NetworkName, dual: boolean, split: boolean): NetworkFact => {
   const third = NETWORKS.indexOf(name);
   return {
     id: `${name}-network`,
     name,
     vni: 4096 + third,
-    subnet: `10.0.${third}.0/24`,
-    gateway: `10.0.${third}.1`,
+    ...side4(`10.0.${third}.`, split),
     mtu: 1450,
     ingress: name === "ingress",
     internal: false,
-    ...(dual && name === "front" && { v6: { subnet: "fd00:1::/64", gateway: "fd00:1::1" } }),
+    ...(dual && name === "front" && { v6: split ? SPLIT_SIDE6 : SIDE6 }),
   };
 };
 
@@ -101,7 +128,7 @@ export function factsOf(sketch: ClusterSketch, self: number): NetworkFacts {
       dataPathPort: sketch.dataPathPort ?? 4789,
       ipv6: dual,
     },
-    networks: NETWORKS.map((name) => network(name, dual)),
+    networks: NETWORKS.map((name) => network(name, dual, sketch.split ?? false)),
     nodes: Array.from({ length: sketch.nodes }, (_, i) => node(i + 1)),
     services: (sketch.services ?? []).map((row) => service(row, dual)),
     endpoints: rows

@@ -298,6 +298,30 @@ describe("networks", () => {
       "Pool overlaps with other one on this address space (network front",
     ],
     [
+      "an overlap with another's second subnet",
+      { ipam: [{ subnet: "10.50.0.0/24" }, { subnet: "10.41.0.0/16" }] },
+      "forbidden",
+      "Pool overlaps with other one on this address space (network front, 10.41.7.0/24)",
+    ],
+    [
+      "an overlap with itself",
+      { ipam: [{ subnet: "10.50.0.0/24" }, { subnet: "10.50.0.128/25" }] },
+      "forbidden",
+      "Pool overlaps with other one on this address space (network other, 10.50.0.0/24)",
+    ],
+    [
+      "an overlap with itself in IPv6",
+      { ipv6: true, ipam: [{ subnet: "fd00:50::/64" }, { subnet: "fd00:50::/48" }] },
+      "forbidden",
+      "Pool overlaps with other one on this address space (network other, fd00:50::/64)",
+    ],
+    [
+      "a gateway of another subnet of its own",
+      { ipam: [{ subnet: "10.50.0.0/24" }, { subnet: "10.51.0.0/24", gateway: "10.50.0.1" }] },
+      "invalid",
+      "no matching subnet for gateway 10.50.0.1",
+    ],
+    [
       "an overlap in IPv6",
       { ipv6: true, ipam: [{ subnet: "fd00:40::/80" }] },
       "forbidden",
@@ -384,7 +408,8 @@ describe("networks", () => {
       'invalid value "big"',
     ],
   ])("%s is refused", async (_, rest, kind, words) => {
-    await networks.create(overlay("front", { ipam: [{ subnet: "10.40.0.0/24" }] }));
+    const ipam = [{ subnet: "10.40.0.0/24" }, { subnet: "10.41.7.0/24" }];
+    await networks.create(overlay("front", { ipam }));
     await networks.create(overlay("dual", { ipv6: true, ipam: [{ subnet: "fd00:40::/64" }] }));
     await refused(() => networks.create({ ...overlay("other"), ...rest }), kind, words);
   });

@@ -12,6 +12,7 @@ import {
   parseCidr6,
   parseIpv4,
   parseIpv6,
+  subnetsOf,
 } from "../../lib/index.ts";
 import {
   type AddressUse,
@@ -21,6 +22,7 @@ import {
   isEncrypted,
   isWanted,
   type Network,
+  type NetworkSide,
   type NetworkSpec,
   type NetworkState,
   newMeta,
@@ -184,11 +186,15 @@ function checkNetwork(view: View, spec: NetworkSpec, own: readonly OwnSubnet[]):
     const what = `ingress network (${ingress.id}) is already present`;
     throw new Fault("exists", `rpc error: code = AlreadyExists desc = ${what}`);
   }
-  for (const config of spec.ipam) checkIpam(view, config, own);
+  for (const [i, config] of spec.ipam.entries()) {
+    const before = spec.ipam.slice(0, i).flatMap(({ subnet }) => subnet ?? []);
+    const mine = before.map((subnet) => ({ name: `network ${spec.name}`, subnet }));
+    checkIpam(view, config, [...own, ...mine]);
+  }
 }
 
 function checkIpam(view: View, config: IpamConfig, own: readonly OwnSubnet[]): void {
-  if (isIpv6(config.subnet ?? "")) checkIpamIn(SPACES[6], view, config, OWN_BLOCKS6);
+  if (isIpv6(config.subnet ?? "")) checkIpamIn(SPACES[6], view, config, [...own, ...OWN_BLOCKS6]);
   else checkIpamIn(SPACES[4], view, config, own);
 }
 
@@ -199,17 +205,17 @@ interface Space<A> {
   contains(block: { readonly base: A; readonly bits: number }, address: A): boolean;
   /** A subnet's longest prefix. */
   readonly longest: number;
-  subnetOf(state: NetworkState): string | undefined;
+  sideOf(state: NetworkState): NetworkSide | undefined;
 }
 
 const SPACES: { readonly 4: Space<Ipv4>; readonly 6: Space<Ipv6> } = {
-  4: { block: parseCidr, address: parseIpv4, contains, longest: 29, subnetOf: ({ subnet }) => subnet },
+  4: { block: parseCidr, address: parseIpv4, contains, longest: 29, sideOf: (state) => state },
   6: {
     block: parseCidr6,
     address: parseIpv6,
     contains: contains6,
     longest: 125,
-    subnetOf: ({ v6 }) => v6?.subnet,
+    sideOf: ({ v6 }) => v6,
   },
 };
 
@@ -242,8 +248,8 @@ function checkOverlap<A>(
   block: { readonly base: A; readonly bits: number },
   own: readonly OwnSubnet[],
 ): void {
-  const clashes = (text: string | undefined) => {
-    const other = text === undefined ? undefined : space.block(text);
+  const clashes = (text: string) => {
+    const other = space.block(text);
     return other !== undefined && (space.contains(other, block.base) || space.contains(block, other.base));
   };
   const refuse = (whose: string) => {
@@ -251,8 +257,9 @@ function checkOverlap<A>(
     throw new Fault("forbidden", `invalid pool request: ${what}`);
   };
   for (const { spec, state } of view.all("network")) {
-    const taken = state === undefined ? undefined : space.subnetOf(state);
-    if (clashes(taken)) refuse(`network ${spec.name}, ${taken}`);
+    const side = state === undefined ? undefined : space.sideOf(state);
+    const taken = side && subnetsOf(side).find(({ subnet }) => clashes(subnet));
+    if (taken !== undefined) refuse(`network ${spec.name}, ${taken.subnet}`);
   }
   const mine = own.find(({ subnet }) => clashes(subnet));
   if (mine !== undefined) refuse(`${mine.name}, ${mine.subnet}`);

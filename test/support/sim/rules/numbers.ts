@@ -1,3 +1,4 @@
+import { subnetsOf } from "../../../../src/lib/index.ts";
 import {
   type Guest,
   isTerminal,
@@ -16,7 +17,10 @@ const HOLDINGS: { readonly [K in Kind]: (object: Kinds[K]) => string[] } = {
   network: ({ id, state }: Network) =>
     state === undefined
       ? []
-      : [`VNI ${state.vni}`, `subnet ${state.subnet}`, `address ${state.gateway} on ${id}`],
+      : [
+          `VNI ${state.vni}`,
+          ...subnetsOf(state).flatMap((of) => [`subnet ${of.subnet}`, `address ${of.gateway} on ${id}`]),
+        ],
   node: ({ attachments }: Node) =>
     Object.entries(attachments).map(([id, address]) => `address ${address} on ${id}`),
   service: ({ endpoint }: Service) => [
