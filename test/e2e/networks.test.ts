@@ -105,6 +105,43 @@ test("a network without an address left: the task says which, runs once there is
   await docker("service", "rm", "late", "other");
 });
 
+test("a service that outgrows its network's first subnet goes on in the second: one name, one VIP, over all hosts", async () => {
+  const subnets = ["10.43.0.0/29", "10.44.0.0/28"];
+  await create(...subnets.flatMap((subnet) => ["--subnet", subnet]), "--gateway", "10.44.0.9", "wide");
+  await swarm.service("spread", "--network", "wide", "--replicas", "5", "shoal/probe");
+  await swarm.service("asker", "--network", "wide", ...sleeper);
+  const found = await inside("asker", "nslookup", "-type=a", "tasks.spread");
+  const tasks = [...found.matchAll(/^Address(?: \d+)?:\s*(10\.4[34]\.\S+)/gm)].map(
+    ([, address]) => address ?? "",
+  );
+  expect(tasks).toHaveLength(5);
+  for (const prefix of ["10.43.0.", "10.44.0."])
+    expect(
+      tasks.some((address) => address.startsWith(prefix)),
+      `${tasks}`,
+    ).toBe(true);
+  for (const address of tasks) {
+    expect(await inside("asker", "wget", "-q", "-O", "-", `http://${address}/`), address).toContain(
+      "hostname",
+    );
+    expect(await inside("asker", "nslookup", address)).toMatch(/spread\.\d\.\w+\.wide/);
+  }
+  const names = new Set<string>();
+  await eventually(20_000, "the VIP leads to every task", async () => {
+    names.add(
+      /hostname\W+(\w+)/.exec(await inside("asker", "wget", "-q", "-O", "-", "http://spread/"))?.[1] ?? "",
+    );
+    return names.size === 5 || Promise.reject(new Error([...names].join(" ")));
+  });
+  const verbose = JSON.parse(await docker("network", "inspect", "--verbose", "wide"))[0];
+  expect(verbose.IPAM.Config).toEqual([
+    { Subnet: "10.43.0.0/29", Gateway: "10.43.0.1" },
+    { Subnet: "10.44.0.0/28", Gateway: "10.44.0.9" },
+  ]);
+  expect(verbose.Status.IPAM.Subnets["10.43.0.0/29"].DynamicIPsAvailable).toBe(0);
+  await docker("service", "rm", "spread", "asker");
+});
+
 test("an internal network leads nowhere but to its tasks", async () => {
   await create("--internal", "closed");
   await swarm.service("shut", "--network", "closed", ...sleeper);
