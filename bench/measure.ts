@@ -16,11 +16,16 @@ export async function timed(work: () => Promise<void>): Promise<number> {
 }
 
 /** Looks every few milliseconds until `done`; throws after `limitMs`. */
-export async function until(what: string, done: () => Promise<boolean>, limitMs = 120_000): Promise<void> {
+export async function until(
+  what: string,
+  done: () => Promise<boolean>,
+  limitMs = 120_000,
+  pauseMs = 5,
+): Promise<void> {
   const end = performance.now() + limitMs;
   while (!(await done())) {
     if (performance.now() > end) throw new Error(`${what}: not within ${limitMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
 

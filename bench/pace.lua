@@ -1,4 +1,5 @@
--- For wrk: a request about every millisecond. Its clock counts from when the request is written.
+-- For wrk: a request about every $PACE_MS milliseconds, one when unset. Its clock counts from when the request is written.
+local pause = tonumber(os.getenv("PACE_MS") or "1")
 function delay()
-  return 1
+  return pause
 end

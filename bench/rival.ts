@@ -28,32 +28,47 @@ export async function startDockerd(
 ): Promise<Engine> {
   await killDaemon(lab, host, systemClock);
   const { run, data, netns, containerdSocket } = hostPaths(lab.name, host);
-  const socket = `${run}/dockerd.sock`;
-  mkdirSync(`${data}/docker`, { recursive: true });
   const registry = `${addressOf(lab, REGISTRY)}:${REGISTRY_PORT}`;
+  const flags = ["--registry-mirror", `http://${registry}`, "--insecure-registry", registry, ...settings];
+  const place = { netns, run, data: `${data}/docker`, containerdSocket, hostname: `${lab.name}-${host}` };
+  return await runDockerd(place, flags);
+}
+
+/** Where a dockerd runs: its namespace and hostname, its containerd, and folders of its own. */
+export interface DockerdPlace {
+  readonly netns: string;
+  readonly run: string;
+  readonly data: string;
+  readonly containerdSocket: string;
+  readonly hostname: string;
+}
+
+/** Starts a dockerd, and waits until it answers. Its process's number is in `rival.pid` of its `run` folder. */
+export async function runDockerd(
+  { netns, run, data, containerdSocket, hostname }: DockerdPlace,
+  settings: readonly string[],
+  patienceMs = 60_000,
+): Promise<Engine> {
+  const socket = `${run}/dockerd.sock`;
+  mkdirSync(data, { recursive: true });
   const flags = [
-    ["--data-root", `${data}/docker`],
+    ["--data-root", data],
     ["--exec-root", `${run}/docker`],
     ["--pidfile", `${run}/dockerd.pid`],
     ["--host", `unix://${socket}`],
     ["--containerd", containerdSocket],
-    ["--registry-mirror", `http://${registry}`],
-    ["--insecure-registry", registry],
     ["--log-level", "error"],
   ].flat();
-  const uts = await namedMachine(`${run}/uts`, `${lab.name}-${host}`);
+  const uts = await namedMachine(`${run}/uts`, hostname);
   const argv = ["nsenter", `--uts=${uts}`, "--", "/usr/sbin/dockerd", ...flags, ...settings];
   startDetached({ netns, argv, log: `${run}/dockerd.log`, pidFile: `${run}/rival.pid` });
   const engine = new Engine(socket);
-  await until(
-    "dockerd serves",
-    () =>
-      engine.get("/info").then(
-        () => true,
-        () => false,
-      ),
-    60_000,
-  );
+  const serves = () =>
+    engine.get("/info").then(
+      () => true,
+      () => false,
+    );
+  await until("dockerd serves", serves, patienceMs);
   return engine;
 }
 

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
 import { addressOf, docker, type LabRecord, onHost } from "../src/lab/index.ts";
 import { execOk } from "../src/sys/index.ts";
+import { answerAt, end, type LoadTimes, load } from "./http-load.ts";
 import { median } from "./measure.ts";
 
 /**
@@ -33,7 +32,6 @@ const STREAM_PORT = 5201;
 const HTTP_PORT = 8090;
 /** Short runs of paced requests, in turns: a hiccup of the machine spoils one of them. */
 const PACED_RUNS = 15;
-const FIRST = ["chrt", "-f", "1"];
 const NETWORK = "traffic";
 
 /** All ways, in turns, so that a slow minute of the machine hits all alike. */
@@ -94,48 +92,27 @@ type Paced = Pick<Traffic, "pacedUs" | "pacedP99Us">;
 type Unpaced = Pick<Traffic, "gbits" | "requestUs">;
 
 function serversIn(prefix: readonly string[], shift = 0): ChildProcess[] {
-  const answers = ["-db", "-f", join(import.meta.dirname, "haproxy.cfg")];
-  const commands = [
-    { argv: ["iperf3", "-s", "-p", String(STREAM_PORT + shift)], env: {} },
-    { argv: [...FIRST, "haproxy", ...answers], env: { PORT: String(HTTP_PORT + shift) } },
-  ];
-  return commands.map(({ argv, env }) => {
-    const [file = "", ...args] = [...prefix, ...argv];
-    return spawn(file, args, { stdio: "ignore", env: { ...process.env, ...env } });
-  });
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill("SIGKILL");
-  await once(child, "exit");
+  const [file = "", ...args] = [...prefix, "iperf3", "-s", "-p", String(STREAM_PORT + shift)];
+  return [spawn(file, args, { stdio: "ignore" }), answerAt(prefix, HTTP_PORT + shift)];
 }
 
 async function measureOnce({ from, address, shift }: Path): Promise<Unpaced> {
   const port = String(STREAM_PORT + shift);
   const words = ["-J", "-c", address, "-p", port, "-t", String(SECONDS)];
   const json = JSON.parse(await execOk([...from, "iperf3", ...words] as [string, ...string[]]));
-  const text = await wrk({ from, address, shift }, SECONDS);
-  return { gbits: json.end.sum_received.bits_per_second / 1e9, requestUs: microseconds(text, 50) };
+  const { p50Us } = await ask({ from, address, shift }, SECONDS);
+  return { gbits: json.end.sum_received.bits_per_second / 1e9, requestUs: p50Us };
 }
 
 async function pacedOnce(path: Path): Promise<Paced> {
-  const text = await wrk(path, 1, "-s", join(import.meta.dirname, "pace.lua"));
-  return { pacedUs: microseconds(text, 50), pacedP99Us: microseconds(text, 99) };
+  const { p50Us, p99Us } = await ask(path, 1, 1);
+  return { pacedUs: p50Us, pacedP99Us: p99Us };
 }
 
 /** One connection, one request at a time. */
-function wrk({ from, address, shift }: Path, seconds: number, ...more: readonly string[]): Promise<string> {
-  const words = ["-t1", "-c1", `-d${seconds}s`, "--latency", ...more];
+function ask({ from, address, shift }: Path, seconds: number, everyMs?: number): Promise<LoadTimes> {
   const url = `http://${address}:${HTTP_PORT + shift}/`;
-  const [file = "", ...args] = [...from, ...FIRST, "wrk", ...words, url];
-  return execOk([file, ...args]);
-}
-
-/** A line of wrk's distribution: "99%    2.01ms". */
-function microseconds(text: string, percent: number): number {
-  const [, value = "", unit = ""] = new RegExp(`${percent}%\\s+([\\d.]+)(us|ms|s)`).exec(text) ?? [];
-  return Number(value) * ({ us: 1, ms: 1e3, s: 1e6 }[unit] ?? Number.NaN);
+  return load(from, { url, words: ["-c1", `-d${seconds}s`], ...(everyMs !== undefined && { everyMs }) });
 }
 
 interface TaskPlace {

@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
 # Runs a command as root in a virtual machine that boots Debian's stock kernel under software emulation: see docs/vm-lane.md.
 #
-#   run.sh [--mem MIB] [--cpus N] [--timeout SECONDS] [--out FOLDER] -- COMMAND [ARGUMENT...]
+#   run.sh [--mem MIB] [--cpus N] [--steady] [--timeout SECONDS] [--out FOLDER] -- COMMAND [ARGUMENT...]
 #
+# With --steady the guest's clock counts instructions, a nanosecond each, on one processor: how busy this machine is does not show in
+# what is measured there, and nothing runs into a time limit.
 # The guest sees this machine's whole file system, read-only under a throw-away overlay. What it writes under $OUT comes
 # back in FOLDER. The command's output is printed and its exit status is ours; 124: out of time, 125: the guest died.
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd)
 cache=$root/.cache/vm
 mem=3072 cpus=2 limit=300 out=
+clock=(-accel tcg,thread=multi)
 
 stop() { printf 'vm: cannot go on: %s\n' "$*" >&2; exit 125; }
 while [[ ${1-} == --* ]]; do
   case $1 in
     --mem) mem=$2; shift 2 ;;
     --cpus) cpus=$2; shift 2 ;;
+    --steady) clock=(-accel tcg,thread=single -icount shift=0) cpus=1; shift ;;
     --timeout) limit=$2; shift 2 ;;
     --out) out=$2; shift 2 ;;
     --) shift; break ;;
@@ -89,7 +93,7 @@ mkdir -p "$out"
 rm -f "$out/.rc"
 guest_script "$@" >"$out/.guest"
 status=0
-timeout --foreground "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp "$cpus" -m "$mem" \
+timeout --foreground "$limit" qemu-system-x86_64 "${clock[@]}" -cpu max -smp "$cpus" -m "$mem" \
   -nodefaults -display none -serial stdio -monitor none -no-reboot -nic none \
   -kernel "$cache"/kernel/boot/vmlinuz-* -initrd "$cache/initrd.gz" -append "console=ttyS0 quiet loglevel=3 panic=-1" \
   -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
