@@ -4,6 +4,8 @@ import type { ContainerState, Containers } from "../runtime/index.ts";
 
 /** An ended one is known for so long (moby daemon/exec.go execCommandGC). */
 const KEPT_MS = 300_000;
+/** So long the size of a terminal waits for its program to run (moby daemon/resize.go ContainerExecResize). */
+const RESIZE_MS = 10_000;
 /** Docker's codes for a program that cannot run, and for one that is not there. */
 const NOT_RUNNABLE = 126;
 const NOT_FOUND = 127;
@@ -32,6 +34,8 @@ export class Programs {
   readonly #random: Random;
   readonly #all = new Map<string, ProgramInfo>();
   readonly #resizers = new Map<string, (size: TerminalSize) => Promise<void>>();
+  /** Who waits for a program to run, or to end. */
+  readonly #waiting = new Map<string, (() => void)[]>();
 
   constructor(parts: {
     readonly homes: ProgramHomes;
@@ -93,7 +97,8 @@ export class Programs {
         { io, signal },
       );
       this.#change(id, { pid: program.pid });
-      this.#resizers.set(id, program.resize);
+      this.#resizers.set(id, (wish) => program.resize(wish));
+      this.#wake(id);
       const ended = program.ended.then((exitCode) => this.#ended(id, exitCode));
       ended.catch(() => this.#ended(id, LOST));
       return { ended };
@@ -103,17 +108,36 @@ export class Programs {
     }
   }
 
+  /** Of its terminal, once it runs. Fault "conflict" when it does not. */
   async resize(id: string, size: TerminalSize): Promise<void> {
     const { status } = this.require(id);
+    if (status !== "ended" && !this.#resizers.has(id)) await this.#begun(id);
     const resize = this.#resizers.get(id);
-    if (status !== "running" || resize === undefined)
-      throw new Fault("conflict", `exec ${id} is not running`);
+    if (resize === undefined) throw new Fault("conflict", `exec ${id} is not running`);
     await resize(size);
+  }
+
+  /** Resolves when it runs, has ended, or has been waited for long enough. */
+  #begun(id: string): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(RESIZE_MS, resolve);
+      const wake = () => {
+        timer.cancel();
+        resolve();
+      };
+      this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), wake]);
+    });
+  }
+
+  #wake(id: string): void {
+    for (const wake of this.#waiting.get(id) ?? []) wake();
+    this.#waiting.delete(id);
   }
 
   #ended(id: string, exitCode: number): number {
     this.#resizers.delete(id);
     this.#change(id, { status: "ended", exitCode });
+    this.#wake(id);
     this.#clock.after(KEPT_MS, () => this.#all.delete(id));
     return exitCode;
   }
