@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { forbidCore } from "../kernel/index.ts";
 import { messageOf } from "../lib/index.ts";
 import { lineLog, systemClock, takePrecedence } from "../sys/index.ts";
 import { readConfig, usage } from "./config.ts";
@@ -10,6 +11,7 @@ const NICE = -10;
 
 /** `shoald`: reads settings, runs until SIGTERM or SIGINT. Exit code 0 after a clean stop, 1 with one sentence otherwise. */
 async function main(argv: readonly string[]): Promise<void> {
+  forbidCore();
   if (argv.includes("--help") || argv.includes("-h")) return void process.stdout.write(usage());
   const version = ownVersion();
   if (argv.includes("--version")) return void process.stdout.write(`shoald version ${version}\n`);

@@ -4,4 +4,5 @@
  */
 export { hasIpvs } from "./ipvs.ts";
 export type { ApplyFailure, Kernel, ObservedNetwork } from "./kernel.ts";
+export { forbidCore } from "./no-core.ts";
 export { ThreadKernel } from "./thread-kernel.ts";

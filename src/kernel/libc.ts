@@ -8,6 +8,7 @@ const MNT_DETACH = 2;
 
 /** The C functions that this room calls, declared in one place: a wrong signature here is a crash, so nothing else in it loads libraries. */
 interface Libc {
+  prctl(option: number, a: number, b: number, c: number, d: number): number;
   setns(fd: number, type: number): number;
   unshare(flags: number): number;
   mount(source: string, target: string, type: string | null, flags: number, data: null): number;
@@ -25,6 +26,7 @@ interface Libc {
 }
 
 const SIGNATURES: readonly string[] = [
+  "int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)",
   "int setns(int fd, int type)",
   "int unshare(int flags)",
   "int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)",
