@@ -51,6 +51,7 @@ describe("errors", () => {
     '{{(secret "s").x}}',
     '{{printf "%d" (secret "s")}}',
     '{{printf (secret "s") 1 2 3}}',
+    '{{printf (secret "s") "x" 1 2}}',
     '{{eq (secret "s") 1}}',
   ])("%s says nothing of the secret", (text) => {
     expect(() => expandPayload(text, context, leaky)).toThrow(/^cannot (expand|read) template/);

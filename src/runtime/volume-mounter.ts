@@ -41,7 +41,7 @@ export class SystemMounter implements VolumeMounter {
     const table = await open(this.#memoryDir, O_TMPFILE | constants.O_RDWR, 0o600);
     try {
       await table.writeFile(tableLine(wanted, target));
-      const { code, stderr } = await exec(["mount", "-i", "-T", "/dev/stdin", target], {
+      const { code, stderr } = await exec(["mount", "-i", "-T", "/proc/self/fd/0", target], {
         stdin: table.fd,
         signal: late.signal,
       });
