@@ -9,12 +9,12 @@ import { eventually } from "../support/swarm.ts";
  * for its images can, and goes without a trace. A few of them here; all of them by `npm run test:stacks` (docs/stacks.md).
  */
 
-const QUICK = ["vault/stack.yml", "monitoring/stack.yml"];
+const QUICK = ["backup.yml", "rabbitmq/stack.yml", "registry.yml"];
 /** STACKS=all, or the beginnings of their names: STACKS="vault n8n". */
 const CHOSEN = (process.env["STACKS"] ?? QUICK.join(" ")).split(" ");
 const FILES = STACK_FILES.filter((file) => CHOSEN.some((word) => word === "all" || file.startsWith(word)));
 /** Deployed by `shoal stack deploy`; the others by the stock CLI. */
-const BY_SHOAL = ["n8n.yml", "voting-app.yml", "wordpress/stack.yml", "vault/stack.yml"];
+const BY_SHOAL = ["n8n.yml", "registry.yml", "voting-app.yml", "wordpress/stack.yml", "vault/stack.yml"];
 
 let lab: StackLab;
 
@@ -51,6 +51,9 @@ const OWN: Readonly<Record<string, (stack: DeployedStack) => Promise<void>>> = {
     });
   },
   "redis-sentinel.yml": async (stack) => {
+    await eventually(60_000, "the sentinels know each other", async () =>
+      (await stack.inOne("sentinel", "redis-cli", "-p", "26379", "info", "sentinel")).includes("sentinels=3"),
+    );
     await eventually(20_000, "both replicas follow", async () =>
       (await stack.inOne("primary", "redis-cli", "info", "replication")).includes("connected_slaves:2"),
     );

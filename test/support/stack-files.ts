@@ -19,6 +19,7 @@ type Volume = string | { readonly type: string; readonly source?: string; readon
 
 export interface StackService {
   readonly image: string;
+  readonly entrypoint?: string | readonly string[];
   readonly volumes?: readonly Volume[];
   readonly healthcheck?: { readonly disable?: boolean };
 }

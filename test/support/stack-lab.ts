@@ -38,7 +38,7 @@ interface ServiceJson {
         }[];
         readonly Healthcheck?: { readonly Test?: readonly string[] };
       };
-      readonly Networks?: readonly { readonly Target: string; readonly Aliases?: readonly string[] }[];
+      readonly Networks?: readonly { readonly Target: string }[];
     };
   };
   readonly Endpoint: {
@@ -92,6 +92,11 @@ export class StackLab {
   }
 }
 
+/** What REPLICAS is for a service that has all its tasks, and for a job that is done. */
+function isWhole(replicas: string): boolean {
+  return /^(\d+)\/\1( \(max \d+ per node\))?$|^\d+\/\d+ \((\d+)\/\3 completed\)$/.test(replicas);
+}
+
 /** A stack that was deployed, and what one can see of it. */
 export class DeployedStack {
   readonly name: string;
@@ -117,7 +122,7 @@ export class DeployedStack {
       expect(rows.map((row) => row.split(" ")[0]).sort()).toEqual(
         this.services().map((one) => `${this.name}_${one}`),
       );
-      const late = rows.filter((row) => !/ (\d+)\/\1\b(?! \()| .*\((\d+)\/\2 completed\)/.test(row));
+      const late = rows.filter((row) => !isWhole(row.slice(row.indexOf(" ") + 1)));
       const states = () =>
         this.#lines(
           "stack",
@@ -130,14 +135,14 @@ export class DeployedStack {
       if (late.length > 0) throw new Error(`${late.join("\n")}\n${(await states()).join("\n")}`);
       return true;
     });
-    const states = await this.#lines(
-      "stack",
-      "ps",
+    const running = [
+      "--filter",
+      "desired-state=running",
       "--format",
       "{{.Name}}: {{.CurrentState}} {{.Error}}",
-      this.name,
-    );
-    for (const state of states) expect(state).toMatch(/: (Running|Complete) [^"]*$/);
+    ];
+    const states = await this.#lines("stack", "ps", ...running, this.name);
+    for (const state of states) expect(state).toMatch(/: Running [^"]*$/);
   }
 
   services(): string[] {
@@ -259,33 +264,35 @@ export class DeployedStack {
     }
   }
 
-  /** From each service that has the program `reach`, the ports of each other on a network of both: by its name and by tasks'. */
-  async namesResolve(portsOf: (image: string) => readonly string[]): Promise<number> {
+  /**
+   * From each service that has the program `reach`, the ports of each other on a network of both, by its name and by its tasks'. What
+   * runs another program than its image's own is asked for nothing.
+   */
+  async namesResolve(portsOf: (image: string) => readonly string[]): Promise<void> {
+    const networksOf = async (service: string) =>
+      ((await this.inspect(service)).Spec.TaskTemplate.Networks ?? []).map(({ Target }) => Target);
     const all = await Promise.all(
-      this.services().map(async (name) => ({ name, spec: (await this.inspect(name)).Spec })),
+      this.services().map(async (name) => ({ name, networks: await networksOf(name) })),
     );
-    const networksOf = (spec: ServiceJson["Spec"]) =>
-      (spec.TaskTemplate.Networks ?? []).map(({ Target }) => Target);
-    let reached = 0;
+    const asked = all.filter(({ name }) => this.said.services[name]?.entrypoint === undefined);
     for (const from of all) {
       const [container] = await this.containers(from.name);
       if (container === undefined || (await this.#lacksReach(container))) continue;
-      const shared = all.filter((to) => networksOf(to.spec).some((id) => networksOf(from.spec).includes(id)));
-      const commands: string[] = [];
-      for (const to of shared) {
-        if ((await this.containers(to.name)).length === 0) continue;
-        const ports = portsOf(this.said.services[to.name]?.image ?? "");
-        for (const port of ports) commands.push(`reach ${to.name} ${port}`, `reach tasks.${to.name} ${port}`);
-      }
-      if (commands.length === 0) continue;
-      await this.inside(container, "sh", "-c", commands.join(" && "));
-      reached += commands.length;
+      const shared = asked.filter(({ networks }) => networks.some((id) => from.networks.includes(id)));
+      const commands = await Promise.all(shared.map(({ name }) => this.#reaching(name, portsOf)));
+      await this.inside(container, "sh", "-ec", ["true", ...commands.flat()].join("\n"));
     }
-    return reached;
+  }
+
+  /** The commands that reach a service; none when it has no task. */
+  async #reaching(service: string, portsOf: (image: string) => readonly string[]): Promise<string[]> {
+    if ((await this.containers(service)).length === 0) return [];
+    const ports = portsOf(this.said.services[service]?.image ?? "");
+    return ports.flatMap((port) => [`reach ${service} ${port}`, `reach tasks.${service} ${port}`]);
   }
 
   async #lacksReach({ host, id }: TaskContainer): Promise<boolean> {
-    return (await this.#swarm.try(host, "exec", id, "reach")).stderr.includes("not found");
+    return (await this.#swarm.try(host, "exec", id, "sh", "-c", "command -v reach")).code !== 0;
   }
 
   /** `docker stack rm`, until nothing of it is left but its volumes, which are removed then: nobody uses them. */
