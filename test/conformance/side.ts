@@ -96,7 +96,8 @@ export class Side {
     for (const { ID } of await this.#all("/services")) await this.#manager.delete(`/services/${ID}`);
     await until(async () => (await this.#all("/tasks")).every(hasEnded), 60_000);
     for (const network of await this.#all("/networks")) {
-      if (network.Scope !== "swarm" || network.Ingress) continue;
+      const isLeft = network.Scope === "swarm" ? !network.Ingress : network.ConfigOnly === true;
+      if (!isLeft) continue;
       await until(() => this.#gone(`/networks/${network.Id}`), 30_000);
     }
     for (const kind of ["secrets", "configs"]) {
@@ -133,6 +134,8 @@ interface Listed {
   readonly Id?: string;
   readonly Scope?: string;
   readonly Ingress?: boolean;
+  /** A template for other networks, which Docker keeps on the node. */
+  readonly ConfigOnly?: boolean;
   readonly Version?: { readonly Index: number };
   readonly Spec?: { readonly Role?: string };
   readonly Status?: { readonly State?: string };

