@@ -354,6 +354,13 @@ export interface VolumeBackend {
 
 /** What happened, local and (on a manager) in the swarm. */
 export interface EventBackend {
-  /** Kept past events from `since` on, then new ones until the signal aborts. */
-  subscribe(since: Instant | undefined, signal: AbortSignal): AsyncIterable<EngineEvent>;
+  /**
+   * Kept past events from `since` on (after it, when it is the time of one), then new ones until the signal aborts. Of a reader who does not
+   * keep up it ends, after what waits for him, with Fault "unavailable"; `onBehind` is called when that is decided.
+   */
+  subscribe(
+    since: Instant | undefined,
+    signal: AbortSignal,
+    onBehind?: () => void,
+  ): AsyncIterable<EngineEvent>;
 }

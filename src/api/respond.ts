@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { roomIn } from "./room.ts";
 import type { ApiResponse } from "./route.ts";
 
-/** Sends an answer. Rejects when a stream breaks in the middle; the connection is closed then. */
+/** Sends an answer. Rejects when a stream breaks in the middle: what was written may still go out, and then the connection has to be cut. */
 export async function respond(
   response: ServerResponse,
   answer: ApiResponse,
@@ -14,6 +14,8 @@ export async function respond(
   switch (answer.kind) {
     case "json":
       return sendText(response, "application/json", `${JSON.stringify(answer.body)}\n`);
+    case "json-list":
+      return sendText(response, "application/json", `[${answer.items.join(",")}]\n`);
     case "text":
       return sendText(response, "text/plain; charset=utf-8", answer.body);
     case "empty":
@@ -50,9 +52,10 @@ async function sendHijacked(
 
 /** Node itself leaves the body out of an answer to HEAD. */
 function sendText(response: ServerResponse, type: string, body: string): void {
+  const bytes = Buffer.from(body);
   response.setHeader("content-type", type);
-  response.setHeader("content-length", Buffer.byteLength(body));
-  response.end(body);
+  response.setHeader("content-length", bytes.length);
+  response.end(bytes);
 }
 
 /** One chunk at a time, no faster than the client reads; ends early, and tells the source, when the signal aborts. */
@@ -61,15 +64,10 @@ async function sendStream(
   chunks: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    for await (const chunk of untilAborted(chunks, signal)) {
-      if (chunk.length > 0 && !response.write(chunk)) await drained(response, signal);
-    }
-    response.end();
-  } catch (error) {
-    response.destroy();
-    throw error;
+  for await (const chunk of untilAborted(chunks, signal)) {
+    if (chunk.length > 0 && !response.write(chunk)) await drained(response, signal);
   }
+  response.end();
 }
 
 async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {

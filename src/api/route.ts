@@ -24,6 +24,8 @@ export interface ApiRequest {
   readonly body: AsyncIterable<Uint8Array>;
   /** Aborts when the client has left or the daemon stops. */
   readonly signal: AbortSignal;
+  /** Lets a client go who does not take what there is for him: it is cut off a minute from now. */
+  readonly letGo: () => void;
   readonly clock: Clock;
   /** Came in by an address for tools that only look: keys are not for it. */
   readonly looksOnly: boolean;
@@ -36,6 +38,7 @@ interface Answer {
 
 export type ApiResponse =
   | (Answer & { readonly kind: "json"; readonly body: unknown })
+  | (Answer & { readonly kind: "json-list"; readonly items: readonly string[] })
   | (Answer & { readonly kind: "empty" })
   | (Answer & { readonly kind: "text"; readonly body: string })
   | (Answer & {
@@ -61,6 +64,11 @@ export interface Hijacked {
 
 export function json(status: number, body: unknown): ApiResponse {
   return { kind: "json", status, body };
+}
+
+/** A list whose items are JSON already. */
+export function jsonList(status: number, items: readonly string[]): ApiResponse {
+  return { kind: "json-list", status, items };
 }
 
 export function empty(status: number): ApiResponse {

@@ -50,6 +50,8 @@ export interface ApiTls {
 
 /** How long the rest of a refused body may still come in before the connection is cut. */
 const LINGER_MS = 5_000;
+/** How long one who fell too far behind may still take what waits for him. */
+const LET_GO_MS = 60_000;
 /** How long requests under way may take to end when the daemon stops. */
 const DRAIN_MS = 5_000;
 /** A client has this long to send its headers. */
@@ -137,11 +139,12 @@ export class ApiServer {
     try {
       const { clock } = this.#options;
       const json = () => readJsonBody(request, chunksOf(request), clock);
-      const answer = await this.#answer(request, { json, body: readBody(request, clock), signal });
+      const letGo = () => this.#cutIn(LET_GO_MS, request.socket);
+      const answer = await this.#answer(request, { json, body: readBody(request, clock), signal, letGo });
       if (this.#isStopping) response.setHeader("Connection", "close");
       await respond(response, answer, signal);
     } catch (error) {
-      response.destroy();
+      this.#breakOff(response);
       log.warn("stream broke off", { path: request.url?.split("?")[0], error: messageOf(error) });
     }
   }
@@ -158,7 +161,8 @@ export class ApiServer {
     const body = connection.take(Number(request.headers["content-length"] ?? 0) || 0);
     try {
       const json = () => readJsonBody(request, body, clock);
-      const answer = await this.#answer(request, { json, body, signal: left.signal });
+      const letGo = () => this.#cutIn(LET_GO_MS, socket);
+      const answer = await this.#answer(request, { json, body, signal: left.signal, letGo });
       if (answer.kind !== "hijack") return await this.#refuseUpgrade(request, socket, answer);
       socket.write(upgradeHead(answer.contentType, this.#headers()));
       const stop = noticeLeaving(socket, clock);
@@ -181,10 +185,26 @@ export class ApiServer {
       socket.destroySoon();
       return;
     }
-    const timer = this.#options.clock.after(LINGER_MS, () => socket.destroy());
-    socket.once("close", () => timer.cancel());
+    this.#cutIn(LINGER_MS, socket);
     socket.end();
     socket.resume();
+  }
+
+  /** Whatever is still under way then is lost. */
+  #cutIn(ms: number, socket: Duplex): void {
+    const timer = this.#options.clock.after(ms, () => socket.destroy());
+    socket.once("close", () => timer.cancel());
+  }
+
+  /** The client gets what was written, if it takes it soon, and no proper end: it sees that this was not all. */
+  #breakOff(response: ServerResponse): void {
+    const { socket } = response;
+    if (socket === null || !response.headersSent) {
+      response.destroy();
+      return;
+    }
+    this.#cutIn(LINGER_MS, socket);
+    socket.destroySoon();
   }
 
   async #refuseUpgrade(request: IncomingMessage, socket: Duplex, answer: ApiResponse): Promise<void> {
@@ -198,7 +218,7 @@ export class ApiServer {
 
   async #answer(
     request: IncomingMessage,
-    own: Pick<ApiRequest, "json" | "body" | "signal">,
+    own: Pick<ApiRequest, "json" | "body" | "signal" | "letGo">,
   ): Promise<ApiResponse> {
     try {
       const [pathname = "/", ...rest] = (request.url ?? "/").replace(/^https?:\/\/[^/?]*/, "").split("?");
@@ -250,9 +270,15 @@ export class ApiServer {
 
   /** Reads on without keeping, so that a client that only writes sees the answer, but not for long. */
   #drop(request: IncomingMessage): void {
-    const timer: Timer = this.#options.clock.after(LINGER_MS, () => request.socket.destroy());
-    request.once("end", () => timer.cancel());
-    request.socket.once("close", () => timer.cancel());
+    const { socket } = request;
+    const timer: Timer = this.#options.clock.after(LINGER_MS, () => socket.destroy());
+    // Many requests may come by one connection: nothing of this one stays with it.
+    const done = () => {
+      timer.cancel();
+      socket.off("close", done);
+    };
+    request.once("end", done);
+    socket.once("close", done);
     request.resume();
   }
 }

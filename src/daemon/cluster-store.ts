@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { aesSeal, EtcdBackend, EtcdProcess, Leadership, loadDataKey, removeEtcdData } from "../etcd/index.ts";
 import { aborted, type Clock, type Log, type Run, runGroup } from "../lib/index.ts";
 import { Store } from "../store/index.ts";
+import { swarmEvents } from "./swarm-events.ts";
 
 export interface ClusterStoreParts {
   /** The node's swarm folder. */
@@ -45,7 +46,7 @@ export class ClusterStore {
     const backend = new EtcdBackend({ target: etcd.target, clock, log });
     try {
       const seal = aesSeal(loadDataKey(join(folder, "data.key")));
-      const store = await Store.open({ backend, seal, clock, log });
+      const store = await Store.open({ backend, seal, clock, log, tell: swarmEvents });
       return new ClusterStore(parts, etcd, backend, store);
     } catch (error) {
       backend.close();

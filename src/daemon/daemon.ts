@@ -24,6 +24,7 @@ import { usageOf } from "./container-usage.ts";
 import { EventHub } from "./event-hub.ts";
 import { HealthDoor } from "./health-door.ts";
 import { imageBackend } from "./image-backend.ts";
+import { JournalFile } from "./journal-file.ts";
 import { localNetworks, networkEvent } from "./local-networks.ts";
 import { managerBackend } from "./manager-backend.ts";
 import { Membership } from "./membership.ts";
@@ -146,7 +147,7 @@ async function openParts(config: Config, version: string, log: Log): Promise<Ope
   const dataRoot = config["data-root"];
   const netnsDir = join(config["exec-root"], "netns");
   const address = { socket: config.containerd, namespace: config["containerd-namespace"] };
-  const events = new EventHub(clock);
+  const events = new EventHub(clock, new JournalFile(join(dataRoot, "events.jsonl"), log));
   const registry = new RegistryClient({
     mirrors: config["registry-mirrors"],
     insecureRegistries: config["insecure-registries"],

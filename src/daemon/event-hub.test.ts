@@ -68,8 +68,14 @@ test("who does not read is let go in the end, and nobody else is", async () => {
   for (let i = 0; i < 10_002; i++) hub.publish(event(String(i)));
   expect((await first).value?.actor).toBe("0");
   let count = 1;
-  for (let next = await slow.next(); !next.done; next = await slow.next()) count++;
+  const rest = async () => {
+    for (let next = await slow.next(); !next.done; next = await slow.next()) count++;
+  };
+  await expect(rest(), "he is told that this was not all").rejects.toThrow(
+    /the reader fell behind by more than 10000/,
+  );
   expect(count).toBeLessThan(10_003);
+  expect(hub.waiting).toBe(0);
   const fresh = take(hub.subscribe(undefined, stop.signal), 1);
   await Promise.resolve();
   hub.publish(event("later"));

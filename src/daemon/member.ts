@@ -11,14 +11,15 @@ import type { NetworkFacts } from "../dataplane/index.ts";
 import { type NodeIdentity, runRenewal } from "../identity/index.ts";
 import { aborted, type Run, runGroup } from "../lib/index.ts";
 import { Manager } from "../manager/index.ts";
+import type { News } from "../model/index.ts";
 import { connectDispatcher, connectVisit, RpcServer, renewCertificate } from "../rpc/index.ts";
+import type { ObjectChange } from "../store/index.ts";
 import { splitAddress } from "./addresses.ts";
 import { ClusterStore } from "./cluster-store.ts";
 import { parseGenericResources } from "./generic-resources.ts";
 import { ownSubnets } from "./local-networks.ts";
 import type { NodeParts } from "./node-parts.ts";
 import type { NodeState } from "./node-state.ts";
-import { swarmEvents } from "./swarm-events.ts";
 import { ThreadHeart } from "./thread-heart.ts";
 
 /** What a member tells whoever started it. */
@@ -159,9 +160,11 @@ export class Member {
   }
 
   async #tellEvents({ store }: ClusterStore, signal: AbortSignal): Promise<void> {
-    const unsubscribe = store.subscribe((changes) => {
-      for (const event of swarmEvents(changes)) this.#parts.events.publish(event);
-    });
+    const { clusterId } = this.#state;
+    const { events } = this.#parts;
+    const known = [...store.view.all("news")].sort((a, b) => a.version - b.version);
+    events.tellNews(clusterId, known, true);
+    const unsubscribe = store.subscribe((changes) => events.tellNews(clusterId, newsIn(changes)));
     await aborted(signal);
     unsubscribe();
   }
@@ -236,6 +239,13 @@ export class Member {
     this.#state = { ...this.#state, managers: known, dataPathPort };
     this.#listener.onState(this.#state);
   }
+}
+
+/** In the order of their commits, of which a listing brings many. */
+function newsIn(changes: readonly ObjectChange[]): News[] {
+  return changes
+    .flatMap(({ kind, after }) => (kind === "news" && after !== undefined ? [after as News] : []))
+    .sort((a, b) => a.version - b.version);
 }
 
 function labelsOf(lines: readonly string[]): Record<string, string> {

@@ -14,7 +14,6 @@ test("a commit's events in Docker's words: create, update with what changed, rem
   expect(created).toEqual({
     type: "service",
     action: "create",
-    scope: "swarm",
     actor: before.id,
     attributes: { name: before.spec.name },
   });
@@ -29,7 +28,7 @@ test.each(["secret", "config"] as const)("a %s's events tell its name, never its
     { kind, after: before },
     { kind, before },
   ]);
-  const told = { type: kind, scope: "swarm", actor: before.id, attributes: { name: "token" } };
+  const told = { type: kind, actor: before.id, attributes: { name: "token" } };
   expect([created, removed]).toEqual([
     { ...told, action: "create" },
     { ...told, action: "remove" },

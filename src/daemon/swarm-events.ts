@@ -1,5 +1,4 @@
-import type { EngineEvent } from "../api/index.ts";
-import { isOtherNetwork, type Kinds } from "../model/index.ts";
+import { isOtherNetwork, type Kinds, type SwarmEvent } from "../model/index.ts";
 import type { ObjectChange } from "../store/index.ts";
 
 type Told = "service" | "node" | "network" | "secret" | "config";
@@ -35,7 +34,7 @@ const TELLERS: { readonly [K in Told]: Teller<K> } = {
 };
 
 /** The swarm events of one commit in Docker's words (moby daemon/events.go); objects without events tell nothing. */
-export function swarmEvents(changes: readonly ObjectChange[]): Omit<EngineEvent, "at">[] {
+export function swarmEvents(changes: readonly ObjectChange[]): SwarmEvent[] {
   return changes.flatMap((change) => {
     if (change.kind === "service") return eventOf("service", change as ObjectChange<"service">);
     if (change.kind === "node") return eventOf("node", change as ObjectChange<"node">);
@@ -47,18 +46,18 @@ export function swarmEvents(changes: readonly ObjectChange[]): Omit<EngineEvent,
 }
 
 /** That another address was given is nobody's news. */
-function networkEvent(change: ObjectChange<"network">): Omit<EngineEvent, "at">[] {
+function networkEvent(change: ObjectChange<"network">): SwarmEvent[] {
   return isOtherNetwork(change.before, change.after) ? eventOf("network", change) : [];
 }
 
-function eventOf<K extends Told>(kind: K, { before, after }: ObjectChange<K>): Omit<EngineEvent, "at">[] {
+function eventOf<K extends Told>(kind: K, { before, after }: ObjectChange<K>): SwarmEvent[] {
   const object = after ?? before;
   if (object === undefined) return [];
   const teller: Teller<K> = TELLERS[kind];
   const action = before === undefined ? "create" : after === undefined ? "remove" : "update";
   const differences = before && after ? changed(teller.watched(before), teller.watched(after)) : {};
   const attributes = { name: teller.name(object), ...differences };
-  return [{ type: kind, action, scope: "swarm", actor: object.id, attributes }];
+  return [{ type: kind, action, actor: object.id, attributes }];
 }
 
 function changed(before: Words, after: Words): Words {

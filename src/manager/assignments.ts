@@ -79,6 +79,7 @@ const ROWS: { readonly [K in Kind]: (reader: Reader, object: Kinds[K]) => Row[] 
   guest: guestRows,
   secret: (reader, secret) => fileRows(reader, "secret", secret),
   config: (reader, config) => fileRows(reader, "config", config),
+  news: () => [],
 };
 
 /** Every key that an object can be told under. */
@@ -91,6 +92,7 @@ const KEYS: Readonly<Record<Kind, readonly string[]>> = {
   guest: ["attachment", "guest"],
   secret: ["secret"],
   config: ["config"],
+  news: [],
 };
 
 /**

@@ -15,6 +15,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import { type LeaderParts, runLeader } from "./leader.ts";
 import { Liveness } from "./liveness.ts";
 import { LogBroker } from "./log-broker.ts";
+import { runNewsKeeping } from "./news-keeping.ts";
 import { StatusQueue } from "./statuses.ts";
 import { runTunnelRotation } from "./tunnel-rotation.ts";
 import { Visits } from "./visits.ts";
@@ -77,6 +78,7 @@ export class Manager {
         [
           (s) => runLeader(parts, s),
           (s) => runTunnelRotation(parts, s),
+          (s) => runNewsKeeping(parts, s),
           (s) => this.#liveness.run(s),
           (s) => this.#statuses.run(s),
         ],

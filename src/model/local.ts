@@ -261,11 +261,21 @@ export interface VolumeInfo {
 }
 
 export interface EngineEvent {
-  readonly type: "container" | "image" | "volume" | "network" | "service" | "node" | "secret" | "config";
+  readonly type:
+    | "container"
+    | "image"
+    | "volume"
+    | "network"
+    | "service"
+    | "node"
+    | "secret"
+    | "config"
+    | "daemon";
   readonly action: string;
   readonly scope: "local" | "swarm";
   /** Id (or for images and volumes name) of the thing. */
   readonly actor: string;
   readonly attributes: Readonly<Record<string, string>>;
+  /** To the microsecond, and no other event's. */
   readonly at: Instant;
 }

@@ -2,6 +2,7 @@ import type { Instant } from "../lib/index.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Guest } from "./guest.ts";
 import type { Network } from "./network.ts";
+import type { News } from "./news.ts";
 import type { Node } from "./node.ts";
 import type { Config, Secret } from "./secret.ts";
 import type { Service } from "./service.ts";
@@ -31,6 +32,7 @@ export interface Kinds {
   network: Network;
   secret: Secret;
   config: Config;
+  news: News;
 }
 
 export type Kind = keyof Kinds;
@@ -43,6 +45,7 @@ export const KINDS: readonly Kind[] = [
   "network",
   "secret",
   "config",
+  "news",
 ];
 
 /** One wanted write. A put carries the version it was read at (0: must not exist yet); so does a delete. */

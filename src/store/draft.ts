@@ -37,6 +37,7 @@ export class Draft implements View {
     network: new Set(),
     secret: new Set(),
     config: new Set(),
+    news: new Set(),
   };
 
   readonly #changes = new Map<string, Change>();

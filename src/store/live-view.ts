@@ -7,6 +7,7 @@ import {
   type Kind,
   type Kinds,
   type Network,
+  type News,
   type Node,
   type Secret,
   type Service,
@@ -26,6 +27,7 @@ export class LiveView implements View {
     network: new Map<string, Network>(),
     secret: new Map<string, Secret>(),
     config: new Map<string, Config>(),
+    news: new Map<string, News>(),
   };
   readonly #hostname: GroupIndex<Node> = new GroupIndex((node) => present(node.description?.hostname));
   readonly #serviceName: GroupIndex<Service> = new GroupIndex((service) => [service.spec.name]);
@@ -52,6 +54,7 @@ export class LiveView implements View {
     network: [this.#networkName],
     secret: [],
     config: [],
+    news: [],
   };
   readonly #derived = new Map<Derived<unknown>, unknown>();
 

@@ -1,7 +1,17 @@
 import { type Clock, Fault, type Log, messageOf, sleep } from "../lib/index.ts";
-import { type Change, KINDS, type Kind, type Kinds } from "../model/index.ts";
+import {
+  type Change,
+  KINDS,
+  type Kind,
+  type Kinds,
+  type News,
+  newMeta,
+  put,
+  type SwarmEvent,
+} from "../model/index.ts";
 import type { Backend, Commit, Entry, Write } from "./backend.ts";
 import { LiveView } from "./live-view.ts";
+import { NewsClock } from "./news-clock.ts";
 import { decodeObject, encodeObject, keyOf, PREFIX, parseKey } from "./object-codec.ts";
 import type { Seal } from "./seal.ts";
 import type { ObjectChange, View } from "./view.ts";
@@ -11,6 +21,8 @@ export interface StoreParts {
   readonly seal: Seal;
   readonly clock: Clock;
   readonly log: Log;
+  /** What a commit is told as; it is stored with the commit. Without it nothing is told. */
+  readonly tell?: (changes: readonly ObjectChange[]) => readonly SwarmEvent[];
 }
 
 type Listener = (changes: readonly ObjectChange[]) => void;
@@ -31,6 +43,7 @@ export class Store {
   readonly #view = new LiveView();
   readonly #listeners = new Set<Listener>();
   readonly #waiters = new Set<{ readonly since: number; readonly done: () => void }>();
+  readonly #newsClock = new NewsClock();
   #version = 0;
   #stopped = false;
 
@@ -115,7 +128,7 @@ export class Store {
    */
   async update(changes: readonly Change[]): Promise<number> {
     if (changes.length === 0) return this.#version;
-    const writes = changes.map((change) => this.#writeOf(change));
+    const writes = [...changes, ...this.#newsOf(changes)].map((change) => this.#writeOf(change));
     const version = await this.#parts.backend.commit(writes).catch((error: unknown) => {
       if (!Fault.is(error, "conflict")) throw error;
       throw new Fault("conflict", "update out of sequence", { cause: error });
@@ -152,6 +165,19 @@ export class Store {
       if (Fault.is(error, "conflict")) return false;
       throw error;
     }
+  }
+
+  /** What this commit is told as. Its name is that of the version it replaces, so nobody else can write the same. */
+  #newsOf(changes: readonly Change[]): Change[] {
+    const { tell, clock } = this.#parts;
+    const [first] = changes;
+    if (tell === undefined || first === undefined) return [];
+    const events = tell(changes.map((change) => asTold(this.#view, change)));
+    if (events.length === 0) return [];
+    const now = clock.now();
+    const { id, version } = first.op === "put" ? first.object : first;
+    const at = this.#newsClock.next(now, events.length);
+    return [put("news", { ...newMeta(`${first.kind}.${id}.${version}`, now), at, events })];
   }
 
   #writeOf(change: Change): Write {
@@ -197,6 +223,7 @@ export class Store {
     const changes: ObjectChange[] = [];
     for (const { kind, object } of puts) {
       const before = this.#view.put(kind, object);
+      if (kind === "news") this.#newsClock.saw(object as News);
       changes.push({ kind, after: object, ...(before && { before }) });
     }
     for (const { kind, id } of deletes) {
@@ -236,4 +263,11 @@ export class Store {
       ? new Fault("unavailable", "the write is stored, but this manager is stopping")
       : new Fault("timeout", "the write is stored, but this manager has not seen it come back");
   }
+}
+
+/** The change as it will be: every write is guarded by the version that the view has, so that `before` is what it replaces. */
+function asTold(view: View, change: Change): ObjectChange {
+  const before = view.get(change.kind, change.op === "put" ? change.object.id : change.id);
+  const after = change.op === "put" ? { after: change.object } : {};
+  return { kind: change.kind, ...(before && { before }), ...after };
 }

@@ -1,4 +1,4 @@
-import type { EngineEvent } from "../model/index.ts";
+import { type EngineEvent, microsOf } from "../model/index.ts";
 
 /** One line of GET /events (moby api/types/events Message); the first three fields are its old form. */
 export function eventToWire(event: EngineEvent): Record<string, unknown> {
@@ -15,7 +15,7 @@ export function eventToWire(event: EngineEvent): Record<string, unknown> {
   };
 }
 
-/** Milliseconds as nanoseconds. A double keeps these to about 200 ns; Go's clients want a plain number. */
-function nanos(ms: number): number {
-  return Math.round(ms * 1e6);
+/** Go's clients want a plain number: whole microseconds, which a double still tells apart and prints in full. */
+function nanos(at: number): number {
+  return microsOf(at) * 1000;
 }

@@ -115,11 +115,15 @@ export function isEmpty(value: unknown): boolean {
   return typeof value === "object" && Object.values(value).every(isEmpty);
 }
 
+/** Every schema that something was read by, for who makes bodies by them (test/support/fuzz). */
+export const schemasRead: Set<z.ZodType> = new Set();
+
 /**
  * Reads JSON by a schema. Faults: "unsupported" for a field that is not served yet, else "invalid"; both name the field.
  * `what` is "service spec".
  */
 export function readJson<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  schemasRead.add(schema);
   const result = schema.safeParse(value ?? {});
   if (result.success) return result.data;
   const [issue] = result.error.issues;

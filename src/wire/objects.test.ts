@@ -14,7 +14,7 @@ import { bridgeSpecFromWire, localNetworkToWire } from "./bridge.ts";
 import { clusterToWire, initFromWire, swarmInspectToWire } from "./cluster.ts";
 import { networkSpecFromWire, networkToWire } from "./network.ts";
 import { nodeSpecFromWire, nodeToWire } from "./node.ts";
-import { addressesOf, serviceStatus, serviceToWire } from "./service.ts";
+import { addressesOf, serviceStatus, serviceStatusToWire, serviceToWire } from "./service.ts";
 import { taskToWire } from "./task.ts";
 
 const AT = "2023-11-14T22:13:20Z";
@@ -108,9 +108,13 @@ describe("a service", () => {
       aTask(job, 2, { status: done, jobIteration: 0 }),
     ];
     expect(serviceStatus(job, tasks)).toEqual({ running: 1, desired: 2, completed: 1 });
-    expect(serviceToWire(job, { networks, status: serviceStatus(job, tasks) })).toMatchObject({
+    expect(serviceStatusToWire(serviceStatus(job, tasks))).toEqual({
+      RunningTasks: 1,
+      DesiredTasks: 2,
+      CompletedTasks: 1,
+    });
+    expect(serviceToWire(job, { networks })).toMatchObject({
       Spec: { Mode: { ReplicatedJob: { MaxConcurrent: 2, TotalCompletions: 5 } } },
-      ServiceStatus: { RunningTasks: 1, DesiredTasks: 2, CompletedTasks: 1 },
       JobStatus: { JobIteration: { Index: 1 }, LastExecution: AT },
     });
   });

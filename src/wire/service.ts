@@ -17,8 +17,6 @@ import { formatTime } from "./time.ts";
 export interface ServiceView {
   /** Fill in what the user left out. */
   readonly defaults?: boolean;
-  /** How many tasks run and how many should, for `?status=true`. */
-  readonly status?: ServiceStatus;
   /** The networks of its VIPs, for their prefix lengths. */
   readonly networks: ReadonlyMap<string, Network>;
 }
@@ -44,14 +42,16 @@ export function serviceToWire(service: Service, view: ServiceView): Record<strin
     }),
     Endpoint: endpointToWire(service, view.networks),
     ...(service.updateStatus !== undefined && { UpdateStatus: updateStatusToWire(service.updateStatus) }),
-    ...(view.status !== undefined && {
-      ServiceStatus: {
-        RunningTasks: view.status.running,
-        DesiredTasks: view.status.desired,
-        CompletedTasks: view.status.completed,
-      },
-    }),
     ...(service.job !== undefined && { JobStatus: jobToWire(service.job) }),
+  };
+}
+
+/** How many tasks run and how many should, for `?status=true`. */
+export function serviceStatusToWire(status: ServiceStatus): Record<string, number> {
+  return {
+    RunningTasks: status.running,
+    DesiredTasks: status.desired,
+    CompletedTasks: status.completed,
   };
 }
 

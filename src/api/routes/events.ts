@@ -1,9 +1,8 @@
-import type { Clock, Instant } from "../../lib/index.ts";
+import { type Clock, type Instant, messageOf } from "../../lib/index.ts";
 import { eventToWire, type Filters, labelsFit, parseFilters, someFits } from "../../wire/index.ts";
 import type { Backends, EngineEvent } from "../backends.ts";
-import { jsonLines } from "../json-lines.ts";
 import { timeOf } from "../log-query.ts";
-import type { ApiRequest, ApiResponse, Route } from "../route.ts";
+import { type ApiRequest, type ApiResponse, type Route, stream } from "../route.ts";
 
 /** Filters that name a thing: by id, or the beginning of its id or name. */
 const KINDS = [
@@ -55,14 +54,36 @@ interface Window {
   readonly filters: Filters;
 }
 
-async function* chosen(
+async function* told(
   events: AsyncIterable<EngineEvent>,
   { until, filters }: Window,
-): AsyncGenerator<unknown> {
-  for await (const event of events) {
-    if (until !== undefined && event.at > until) return;
-    if (eventFits(event, filters)) yield eventToWire(event);
+  clock: Clock,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const event of events) {
+      if (until !== undefined && event.at > until) return;
+      if (eventFits(event, filters)) yield lineOf(event);
+    }
+  } catch (error) {
+    yield lineOf(cutEvent(messageOf(error), clock.now()));
+    throw error;
   }
+}
+
+/** An event's line is the same for all who listen. */
+const LINES = new WeakMap<EngineEvent, Uint8Array>();
+
+function lineOf(event: EngineEvent): Uint8Array {
+  const known = LINES.get(event);
+  if (known !== undefined) return known;
+  const line = Buffer.from(`${JSON.stringify(eventToWire(event))}\n`);
+  LINES.set(event, line);
+  return line;
+}
+
+/** The last word to one who is cut off, in the only form that readers of this stream know. */
+function cutEvent(reason: string, at: Instant): EngineEvent {
+  return { type: "daemon", action: "cut", scope: "local", actor: "shoald", attributes: { reason }, at };
 }
 
 async function events(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
@@ -70,12 +91,14 @@ async function events(request: ApiRequest, backends: Backends): Promise<ApiRespo
   const since = instantOf(request, "since");
   const until = instantOf(request, "until");
   const signal = until === undefined ? request.signal : endingAt(until, request.clock, request.signal);
-  return jsonLines(chosen(backends.events.subscribe(since, signal), { until, filters }));
+  const events = backends.events.subscribe(since, signal, request.letGo);
+  return stream("application/json", told(events, { until, filters }, request.clock));
 }
 
+/** To the microsecond, which is what times of events have; clients that hold them as doubles miss by less than half of one. */
 function instantOf({ query }: ApiRequest, name: string): Instant | undefined {
   const nanos = timeOf(query, name);
-  return nanos === undefined ? undefined : Number(nanos / 1_000_000n);
+  return nanos === undefined ? undefined : Number((nanos + 500n) / 1000n) / 1000;
 }
 
 /** Aborts at an instant, or with the request. */

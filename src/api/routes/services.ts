@@ -6,13 +6,24 @@ import {
   parseFilters,
   serviceSpecFromWire,
   serviceStatus,
+  serviceStatusToWire,
   serviceToWire,
   someFits,
 } from "../../wire/index.ts";
 import type { Backends, ManagerBackend } from "../backends.ts";
+import { JsonTexts } from "../json-texts.ts";
 import { choiceOf, versionOf } from "../query.ts";
 import { registryAuthOf } from "../registry-auth.ts";
-import { type ApiRequest, type ApiResponse, empty, flag, json, param, type Route } from "../route.ts";
+import {
+  type ApiRequest,
+  type ApiResponse,
+  empty,
+  flag,
+  json,
+  jsonList,
+  param,
+  type Route,
+} from "../route.ts";
 import { serviceLogs } from "../service-logs.ts";
 import { updateBody } from "../update-body.ts";
 
@@ -24,13 +35,22 @@ async function list({ query }: ApiRequest, backends: Backends): Promise<ApiRespo
   const services = manager.services.list().filter((service) => fits(service, filters));
   const networks = networksById(manager);
   const tasks = flag(query, "status") ? tasksByService(manager) : undefined;
-  return json(
+  return jsonList(
     200,
     services.map((service) => {
-      const status = tasks && serviceStatus(service, tasks.get(service.id) ?? []);
-      return serviceToWire(service, { networks, ...(status && { status }) });
+      const text = TEXTS.of(service, besides(service, networks), () => serviceToWire(service, { networks }));
+      if (tasks === undefined) return text;
+      const status = serviceStatusToWire(serviceStatus(service, tasks.get(service.id) ?? []));
+      return `${text.slice(0, -1)},"ServiceStatus":${JSON.stringify(status)}}`;
     }),
   );
+}
+
+const TEXTS = new JsonTexts<Service>();
+
+/** What a service is shown with: the networks of its VIPs. */
+function besides({ endpoint }: Service, networks: ReadonlyMap<string, Network>): unknown[] {
+  return (endpoint?.vips ?? []).map(({ networkId }) => networks.get(networkId));
 }
 
 function fits(service: Service, filters: Filters): boolean {

@@ -37,6 +37,7 @@ const HOLDINGS: { readonly [K in Kind]: (object: Kinds[K]) => string[] } = {
     attachments.map(({ networkId, address }) => `address ${address} on ${networkId}`),
   secret: () => [],
   config: () => [],
+  news: () => [],
 };
 
 /** Addresses, ports, subnets and VNIs are never given out twice. */
