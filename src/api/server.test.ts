@@ -1,13 +1,15 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
 import { existsSync, statSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeClock, silentLog } from "../lib/index.ts";
 import { systemClock } from "../sys/index.ts";
 import { FakeBackends } from "./backends.fake.ts";
-import { json, type Route, stream } from "./route.ts";
+import { empty, json, type Route, stream } from "./route.ts";
 import { readAll, ServedNode } from "./served-node.fake.ts";
 import { ApiServer } from "./server.ts";
 
@@ -355,4 +357,32 @@ describe("the socket", () => {
     await running;
     expect(existsSync(path)).toBe(false);
   });
+});
+
+test("nothing of a request stays with a connection that others use after it", async () => {
+  const sockets = new Set<Socket>();
+  const handle: Route["handle"] = async () => empty(204);
+  await using node = await ServedNode.start(systemClock, {
+    routes: [{ method: "POST", path: "/x", handle }],
+  });
+  const count = (socket: Socket) => socket.listenerCount("close");
+  const watch = (message: unknown) => sockets.add((message as { socket: Socket }).socket);
+  subscribe("http.server.request.start", watch);
+  const socket = await node.connect();
+  const counts: number[] = [];
+  try {
+    for (let i = 0; i < 5; i++) {
+      socket.write("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n");
+      await once(socket, "data");
+      socket.write("{}");
+      // The next answer tells that the body of this one is through.
+      socket.write("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+      await once(socket, "data");
+      counts.push(...[...sockets].map(count));
+    }
+  } finally {
+    unsubscribe("http.server.request.start", watch);
+    socket.destroy();
+  }
+  expect(Math.max(...counts)).toBe(Math.min(...counts));
 });

@@ -163,7 +163,11 @@ export class ApiServer {
       const json = () => readJsonBody(request, body, clock);
       const letGo = () => this.#cutIn(LET_GO_MS, socket);
       const answer = await this.#answer(request, { json, body, signal: left.signal, letGo });
-      if (answer.kind !== "hijack") return await this.#refuseUpgrade(request, socket, answer);
+      if (answer.kind !== "hijack") {
+        // What it still says is not for anybody; that it leaves is.
+        void connection.drain().then(leave);
+        return await this.#refuseUpgrade(request, socket, answer, left.signal);
+      }
       socket.write(upgradeHead(answer.contentType, this.#headers()));
       const stop = noticeLeaving(socket, clock);
       await answer
@@ -207,13 +211,18 @@ export class ApiServer {
     socket.destroySoon();
   }
 
-  async #refuseUpgrade(request: IncomingMessage, socket: Duplex, answer: ApiResponse): Promise<void> {
+  async #refuseUpgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    answer: ApiResponse,
+    signal: AbortSignal,
+  ): Promise<void> {
     const response = new ServerResponse(request);
     response.assignSocket(socket as Socket);
     for (const [name, value] of Object.entries(this.#headers())) response.setHeader(name, value);
     response.shouldKeepAlive = false;
     response.once("finish", () => this.#hangUp(socket as Socket));
-    await respond(response, answer, new AbortController().signal);
+    await respond(response, answer, signal);
   }
 
   async #answer(

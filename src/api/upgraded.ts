@@ -35,6 +35,11 @@ export class UpgradedConnection {
     for (let chunk = await this.#next(); chunk !== undefined; chunk = await this.#next()) yield chunk;
   }
 
+  /** Takes all that the client sends and keeps nothing; resolves at the end of its half. */
+  async drain(): Promise<void> {
+    for (let chunk = await this.#next(); chunk !== undefined; ) chunk = await this.#next();
+  }
+
   /** Sends a copy; a promise when there is no room for more, until there is, or the connection is gone. */
   write(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#socket.destroyed || this.#socket.write(Buffer.from(chunk))) return undefined;

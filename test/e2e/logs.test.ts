@@ -316,3 +316,68 @@ test("when it cannot be, Docker's status and a sentence: no task, one that has e
     return (await why(taskId)) === `Error response from daemon: ${where} is not available`;
   });
 });
+
+/** Follows events by one `docker events` after the other, each from the last event that was heard on, until it has heard of `last`. */
+async function followOn(last: string): Promise<string[]> {
+  const heard: { Type: string; Action: string; timeNano: number; Actor: { Attributes: { name: string } } }[] =
+    [];
+  let text = "";
+  while (!text.includes(last)) {
+    // Microseconds are what a double keeps of it.
+    const nanos = heard.at(-1)?.timeNano.toString().padEnd(19, "0") ?? `${Date.now()}000000`;
+    await using stream = followed(
+      "1",
+      "events",
+      "--since",
+      `${nanos.slice(0, -9)}.${nanos.slice(-9)}`,
+      "--format",
+      "{{json .}}",
+    );
+    await Promise.race([stream.closed, eventually(120_000, last, async () => stream.text().includes(last))]);
+    text = stream.text();
+    const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
+    heard.push(...lines.filter((line) => line !== "").map((line) => JSON.parse(line)));
+    // A manager that was killed is not back at once.
+    await eventually(
+      60_000,
+      "the manager answers",
+      async () => (await swarm.try("1", "node", "ls")).code === 0,
+    );
+  }
+  return heard.map(({ Type, Action, Actor }) => `${Type} ${Action} ${Actor.Attributes.name}`);
+}
+
+test("who asks for what came after the last event heard is told each change once, across a manager that is killed", async () => {
+  const following = followOn("on-end");
+  let isOver = false;
+  const writing = (async () => {
+    for (let i = 0; !isOver; i++) {
+      // One that gets no answer may be there all the same.
+      await swarm.try("1", "network", "create", "-d", "overlay", "--label", "on=1", `on-${i}x`);
+      if (i % 3 === 2) await swarm.try("1", "network", "rm", `on-${i}x`);
+    }
+  })();
+  const count = async () =>
+    (await swarm.try("1", "network", "ls", "-q", "--filter", "label=on")).stdout.split("\n").length;
+  for (const many of [4, 8]) {
+    await eventually(60_000, "networks come", async () => (await count()) > many);
+    await killDaemon(swarm.lab, "1", systemClock);
+    await startHost(swarm.lab, "1", hostParts);
+  }
+  await eventually(60_000, "networks come", async () => (await count()) > 12);
+  isOver = true;
+  await writing;
+  await swarm.docker("1", "network", "create", "-d", "overlay", "on-end");
+  const told = (await following).filter((row) => /^network \w+ on-\d+x$/.test(row));
+  expect(told, "none is doubled").toEqual([...new Set(told)]);
+  const list = await swarm.docker("1", "network", "ls", "--format", "{{.Name}}", "--filter", "label=on");
+  const there = list.trim().split("\n");
+  expect(
+    there.filter((name) => !told.includes(`network create ${name}`)),
+    "none is lost",
+  ).toEqual([]);
+  for (const row of told.filter((one) => one.startsWith("network create"))) {
+    const name = row.split(" ")[2] ?? "";
+    expect(told.includes(`network remove ${name}`), row).toBe(!there.includes(name));
+  }
+});

@@ -185,3 +185,13 @@ test("who attached and does not read is waited for, but not for ever", async () 
   expect(client.text.length).toBeLessThan(8 << 20);
   client.socket.destroy();
 });
+
+test("a stream that was asked for with an upgrade nobody gives (curl --http2) ends when its client goes", async () => {
+  const { events } = node.backends;
+  const socket = await node.connect();
+  socket.write("GET /events HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+  await once(socket, "data");
+  await expect.poll(() => events.listeners).toBe(1);
+  socket.destroy();
+  await expect.poll(() => events.listeners).toBe(0);
+});
