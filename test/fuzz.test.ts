@@ -14,7 +14,7 @@ import { Words } from "./support/fuzz/words.ts";
 const COUNT = Number(process.env["REQUESTS"] ?? 2_000);
 const SEED = Number(process.env["SEED"] ?? Date.now() % 1e9);
 /** Between two looks at the store. */
-const BATCH = 200;
+const BATCH = COUNT > 10_000 ? 1_000 : 200;
 
 const said = ({ method, path, headers, body }: FuzzRequest) =>
   `${method} ${path} ${JSON.stringify(headers)}\n${body?.slice(0, 2_000) ?? ""}`;

@@ -233,6 +233,7 @@ export class FakeContainers implements ContainerBackend {
       return now?.status !== "running" && (condition === "not-running" || status === "running");
     };
     let code = this.#require(ref).exitCode ?? 0;
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
     while (!isOver()) {
       signal.throwIfAborted();
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
