@@ -1,5 +1,5 @@
 /**
- * model: the nouns: cluster, node, service, task, guest, network, secret, config; their order of states, defaults and names.
+ * model: the nouns: cluster, node, service, task, guest, network, secret, config, news; their order of states, defaults and names.
  * Plain frozen values; no wire word, no clock, no machine.
  */
 export * from "./cluster.ts";

@@ -22,6 +22,8 @@ interface OpenLog {
   /** There when the cursor was made. */
   readonly isOld: boolean;
   offset: number;
+  /** Files before it were let go unread. */
+  isAfterGap: boolean;
 }
 
 /**
@@ -33,6 +35,7 @@ export class LogCursor {
   #files: OpenLog[];
   #block: Buffer = Buffer.alloc(BLOCK_BYTES);
   #isSeeking = false;
+  #hasGap = false;
   /** Where the newest file ended when the cursor was made. */
   readonly #end: { readonly file: OpenLog | undefined; readonly size: number };
 
@@ -51,7 +54,16 @@ export class LogCursor {
     this.#files.push(...openLog(this.#path, false));
     if (this.#isSeeking || this.#files.length <= maxFiles + 1) return false;
     for (const file of this.#files.splice(1, this.#files.length - maxFiles - 1)) closeSync(file.fd);
+    const [, next] = this.#files;
+    if (next !== undefined) next.isAfterGap = true;
     return true;
+  }
+
+  /** Whether something was let go unread between the last entries and those before; once for each time. */
+  takeGap(): boolean {
+    const hadGap = this.#hasGap;
+    this.#hasGap = false;
+    return hadGap;
   }
 
   /** The next entries, a block's worth; empty at the end of the log as it is now. `onlyOld`: as it was in the beginning. */
@@ -59,6 +71,8 @@ export class LogCursor {
     if (this.#files.length === 0 && !onlyOld) this.#files = openLog(this.#path, false);
     for (let file = this.#files[0]; file !== undefined; file = this.#files[0]) {
       const isNewest = this.#files.length === 1;
+      this.#hasGap ||= file.isAfterGap;
+      file.isAfterGap = false;
       const limit = onlyOld && file === this.#end.file ? this.#end.size : Number.POSITIVE_INFINITY;
       const { lines, isEnd } = await this.#readLines(file, limit);
       const entries = lines.flatMap((line) => decodeEntry(line) ?? []);
@@ -164,7 +178,7 @@ function lineStart(bytes: Buffer): number {
 
 function openLog(path: string, isOld: boolean): OpenLog[] {
   try {
-    return [{ fd: openSync(path, "r"), isOld, offset: 0 }];
+    return [{ fd: openSync(path, "r"), isOld, offset: 0, isAfterGap: false }];
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;

@@ -51,6 +51,7 @@ async function* walk(
     const { version } = channel;
     const isLast = !options.follow || isOver() || isPast(options.until, clock.now());
     const entries = await cursor.next(!options.follow);
+    if (cursor.takeGap()) yield gapEntry(entries[0]?.at ?? 0n, options);
     for (const entry of entries) {
       if (isWanted(entry, options)) yield entry;
     }
@@ -58,6 +59,12 @@ async function* walk(
     if (isLast) return;
     await nextChange(channel, version, clock, signal);
   }
+}
+
+/** Said where lines are missing, in the log's own place for such things: whoever reads it is not to take it for whole. */
+function gapEntry(at: bigint, { stderr }: LogOptions): LogEntry {
+  const line = Buffer.from("shoald: lines of this log are missing here: its reader was too slow\n");
+  return { at, stream: stderr ? "stderr" : "stdout", line };
 }
 
 /** With no pump open nobody tells that the container has ended: it is looked at again after a while. */
