@@ -25,7 +25,7 @@ import {
   shownPath,
   splitPath,
 } from "./byte-path.ts";
-import { makeNode, setAttribute } from "./libc.ts";
+import { makeNode, release, setAttribute } from "./libc.ts";
 import { found } from "./path-stat.ts";
 import { decodeEntry, paddingOf, type TakeBytes, type TarEntry } from "./tar.ts";
 import {
@@ -40,7 +40,7 @@ import {
   unlessMissing,
 } from "./tree.ts";
 
-const { S_IFMT, S_IFDIR, S_IFIFO, S_IFCHR, S_IFBLK } = constants;
+const { S_IFMT, S_IFDIR, S_IFLNK, S_IFIFO, S_IFCHR, S_IFBLK } = constants;
 
 const CHUNK_BYTES = 1 << 18;
 /** Attributes that are taken from archives: what overlayfs and security modules keep for themselves is not a client's to say. */
@@ -188,26 +188,28 @@ const MAKE: Readonly<Record<Exclude<TarEntry["kind"], "link">, Make>> = {
     } catch (error) {
       if (codeOf(error) !== "EEXIST") throw error;
     }
-    return held({ folder, name });
+    return held({ folder, name }, S_IFDIR);
   },
   symlink(_, { target }, place) {
     symlinkSync(bytesOf(target), nameIn(place.folder, place.name));
-    return held(place);
+    return held(place, S_IFLNK);
   },
   fifo: (_, entry, place) => makeSpecial(S_IFIFO, entry, place),
   character: (_, entry, place) => makeSpecial(S_IFCHR, entry, place),
   block: (_, entry, place) => makeSpecial(S_IFBLK, entry, place),
 };
 
-function held({ folder, name }: Place): number {
+/** What was made, unless the container has put something of another kind in its place since: that is not to be dressed up. */
+function held({ folder, name }: Place, kind: number): number {
   const fd = openName(folder, name);
-  if (fd === undefined) throw Object.assign(new Error("ENOENT: it is gone again"), { code: "ENOENT" });
-  return fd;
+  if (fd !== undefined && (Number(statOf(fd).mode) & S_IFMT) === kind) return fd;
+  if (fd !== undefined) release(fd);
+  throw new Fault("conflict", `cannot write ${shownPath(name)}: the container has replaced it`);
 }
 
 function makeSpecial(kind: number, { device }: TarEntry, place: Place): number {
   makeNode(nameIn(place.folder, place.name), kind | 0o600, device);
-  return held(place);
+  return held(place, kind);
 }
 
 function makeFile({ take }: Unpacking, { size }: TarEntry, { folder, name }: Place): number {
