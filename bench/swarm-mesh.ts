@@ -3,7 +3,6 @@ import { release } from "node:os";
 import { BALANCERS, planNetwork } from "../src/dataplane/index.ts";
 import { hasIpvs } from "../src/kernel/index.ts";
 import type { LinuxKernel } from "../src/kernel/linux-kernel.ts";
-import { execOk } from "../src/sys/index.ts";
 import { joinHosts, makeTestHost, type TestHost } from "../test/support/netns.ts";
 import { type ClusterSketch, factsOf } from "../test/support/network-facts.ts";
 import { answerAt, end, type LoadTimes, load } from "./http-load.ts";
@@ -151,6 +150,15 @@ async function withServers(taskOfSwarm: string, two: TestHost, work: () => Promi
   }
 }
 
+/** Servers take a moment to listen. Says which way answers, so that one that does not is known by name. */
+async function firstAnswer(client: TestHost, { name, url }: Way): Promise<void> {
+  const patience = ["--retry", "20", "--retry-connrefused", "--retry-delay", "1", "-m", "60"];
+  await client.run(["curl", "-sS", ...patience, url]).catch((error: unknown) => {
+    throw new Error(`cannot ask ${name}: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  say(`${name} answers`);
+}
+
 async function main(): Promise<void> {
   if (!hasIpvs()) throw new Error("this kernel has no IPVS: run it in a guest, see docs/vm-lane.md");
   const hosts = await Promise.all(Array.from({ length: 5 }, makeTestHost));
@@ -162,20 +170,7 @@ async function main(): Promise<void> {
     await apply(kernels, OURS[0] as Setting);
     const ways = waysOf();
     await withServers(swarm.task, two, async () => {
-      for (const { url } of ways)
-        await execOk([
-          "nsenter",
-          `--net=${client.path()}`,
-          "--",
-          "curl",
-          "-sS",
-          "--retry",
-          "20",
-          "--retry-connrefused",
-          "--retry-delay",
-          "1",
-          url,
-        ]);
+      for (const way of ways) await firstAnswer(client, way);
       swarm.freeze();
       print(ways, await measure(client, kernels, ways));
     });
