@@ -2,7 +2,7 @@ import type { ContainerBackend, ContainerInfo, EngineEvent } from "../api/index.
 import { macOf, type NetworkFacts } from "../dataplane/index.ts";
 import type { Engine, Programs, RunRecord } from "../engine/index.ts";
 import { placeIn } from "../lib/index.ts";
-import { type ContainerUsage, HOST_NETWORK } from "../model/index.ts";
+import { type ContainerUsage, HOST_NETWORK, modeOfPeer, peerOf, type RunSpec } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
 import { type ContainerPlaces, idAt, requireContainer, TASK_ID_LABEL } from "./container-places.ts";
 import type { EventHub } from "./event-hub.ts";
@@ -64,7 +64,7 @@ export function containerBackend({
     },
     bytesOf: (id) => containers.bytesOf(id),
     logs: (id, options, signal) => containers.logs(id, options, signal),
-    create: (spec, name) => engine.create(spec, name),
+    create: async (spec, name) => engine.create(await withPeer(spec, idOf), name),
     start: async (ref) => engine.start(await idOf(ref)),
     stop: async (ref, how) => engine.stop(await idOf(ref), how),
     restart: async (ref, how) => engine.restart(await idOf(ref), how),
@@ -91,6 +91,12 @@ export function containerBackend({
     trees: treeBackend(containers, idOf),
     wait: async (ref, condition, signal) => engine.wait(await idOf(ref), condition, signal),
   };
+}
+
+/** The container whose network it shares is known by its id: that keeps another from taking its name. */
+async function withPeer(spec: RunSpec, idOf: (ref: string) => Promise<string>): Promise<RunSpec> {
+  const peer = peerOf(spec.networkMode);
+  return peer === undefined ? spec : { ...spec, networkMode: modeOfPeer(await idOf(peer)) };
 }
 
 /** Of one that does not run: where it will be. */

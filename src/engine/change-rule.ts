@@ -1,5 +1,5 @@
 import { Fault } from "../lib/index.ts";
-import type { RunChange } from "../model/index.ts";
+import { peerOf, type RunChange, type RunSpec } from "../model/index.ts";
 import type { ContainerState } from "../runtime/index.ts";
 import type { RunRecord } from "./run-record.ts";
 
@@ -23,4 +23,13 @@ export function checkChange(
       "conflict",
       "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
     );
+}
+
+/** Throws in Docker's words when its network is another's, so that it cannot be on more (moby runconfig ErrConflictSharedNetwork). */
+export function checkConnect({ networkMode }: Pick<RunSpec, "networkMode">): void {
+  if (networkMode !== "host" && peerOf(networkMode) === undefined) return;
+  throw new Fault(
+    "invalid",
+    "container sharing network namespace with another container or host cannot be connected to any other network",
+  );
 }

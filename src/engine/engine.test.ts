@@ -132,6 +132,51 @@ describe("a container", () => {
     expect((await containers.get(none))?.config.netns).toBe("");
   });
 
+  test("that shares another's network has that one's names, and nothing of the networks", async () => {
+    const web = await make({ script: POLITE, domainname: "example" });
+    const networkMode = `container:${web}`;
+    const side = await make({ script: POLITE, networkMode, networks: [] }, "side");
+    expect((await containers.get(side))?.config).toMatchObject({
+      ...{ networkOf: web, netns: "", hostname: web.slice(0, 12) },
+      sysctls: { "kernel.domainname": "example" },
+    });
+    await expect(engine.start(side)).rejects.toThrow("non running container: container web is created");
+    await engine.start(web);
+    await engine.start(side);
+    expect([...networks.places.keys()]).toEqual([web]);
+    await expect(engine.connect(side, { ref: "extra", aliases: [] })).rejects.toThrow(
+      "container sharing network namespace with another container or host cannot be connected",
+    );
+    await engine.remove(web, { force: true, volumes: false });
+    expect(await status(side)).toBe("running");
+    await engine.stop(side);
+    await expect(engine.start(side)).rejects.toThrow(`No such container: ${web}`);
+    await expect(make({ networkMode: "container:gone", networks: [] }, "late")).rejects.toThrow(
+      "No such container: gone",
+    );
+    expect(disk.records.size).toBe(1);
+  });
+
+  test("that shares another's network is tried again by its rule until the other runs", async () => {
+    const web = await make({ script: POLITE });
+    await engine.start(web);
+    const shared = { networkMode: `container:${web}`, networks: [] };
+    const side = await make({ script: POLITE, ...shared, ...restart("always") }, "side");
+    await engine.start(side);
+    await engine.stop(web);
+    containers.exit(side, 1);
+    await expect.poll(() => engine.isRestarting(side)).toBe(true);
+    await clock.advance(100);
+    await expect.poll(() => engine.isRestarting(side)).toBe(true);
+    await engine.start(web);
+    await expect
+      .poll(async () => {
+        await clock.advance(60_000);
+        return status(side);
+      })
+      .toBe("running");
+  });
+
   test("gets other limits and another rule; memory stays below what is set with swap", async () => {
     const id = await make({ script: POLITE });
     const limits = { memoryBytes: 8 << 20, memorySwapBytes: 16 << 20 };

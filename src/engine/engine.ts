@@ -1,7 +1,7 @@
 import { Fault, KeyedLocks, messageOf, randomHex } from "../lib/index.ts";
-import type { RunChange, RunSpec } from "../model/index.ts";
+import { peerOf, type RunChange, type RunSpec } from "../model/index.ts";
 import type { ContainerEvent, ContainerState } from "../runtime/index.ts";
-import { checkChange } from "./change-rule.ts";
+import { checkChange, checkConnect } from "./change-rule.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { Exits, type WaitCondition } from "./exits.ts";
 import { checkName, randomName } from "./names.ts";
@@ -89,11 +89,13 @@ export class Engine {
     const id = randomHex(random, 32);
     const record: RunRecord = { id, spec, byHand: false, restarts: 0, networks: spec.networks };
     const wish = wishOf(record, name, exposedBy(await images.resolve(spec.container.image)));
+    const peerId = peerOf(spec.networkMode);
+    const peer = peerId === undefined ? undefined : await this.#require(peerId);
     if (wish !== undefined) await networks.check(wish);
     this.#names.add(name);
     try {
       await this.#book.add(record);
-      const config = firstConfigOf(record, { name, host, netns: wish && networks.netnsOf(id) });
+      const config = firstConfigOf(record, { name, host, netns: wish && networks.netnsOf(id), peer });
       await containers.create(config, undefined, { deferred: true });
       return id;
     } catch (error) {
@@ -204,6 +206,7 @@ export class Engine {
   connect(id: string, wish: NetworkWish): Promise<void> {
     return this.#locks.with(id, async () => {
       const [record, state] = [this.#requireRecord(id), await this.#require(id)];
+      checkConnect(record.spec);
       const wider = [...record.networks, wish];
       if (state.status === "running") {
         const place = await this.#parts.networks.connect(id, wish, this.#stop.signal);

@@ -20,6 +20,8 @@ export interface NetworkWish {
 }
 
 export interface PublishWish extends Pick<PortSpec, "protocol" | "target" | "published"> {
+  /** Any free one from `published` to this one; a place has one number alone. */
+  readonly publishedLast?: number;
   /** The host's address that it is bound to; absent: all of them. */
   readonly hostAddress?: string;
 }

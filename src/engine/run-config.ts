@@ -1,5 +1,5 @@
 import { HOST_GATEWAY, type RunSpec } from "../model/index.ts";
-import type { ContainerConfig, ResolvedImage } from "../runtime/index.ts";
+import type { ContainerConfig, ContainerState, ResolvedImage } from "../runtime/index.ts";
 import { hostOf, runtimeConfigOf } from "./container-config.ts";
 import type { SandboxPlace } from "./networks.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -9,6 +9,8 @@ export interface FirstFacts {
   readonly name: string;
   /** Where its sandbox will be, when it is on networks. */
   readonly netns: string | undefined;
+  /** The container whose network it shares. */
+  readonly peer?: ContainerState | undefined;
   readonly host: {
     readonly name: string;
     /** Where containers reach it. */
@@ -18,14 +20,15 @@ export interface FirstFacts {
 }
 
 /** Its words as the runtime wants them; of networks that it will be on, nothing is known yet. */
-export function firstConfigOf({ id, spec }: RunRecord, { name, netns, host }: FirstFacts): ContainerConfig {
-  const { container, networkMode, domainname } = spec;
+export function firstConfigOf(
+  { id, spec }: RunRecord,
+  { name, netns, host, peer }: FirstFacts,
+): ContainerConfig {
+  const { container, networkMode } = spec;
   const isOnHost = networkMode === "host";
-  const hostname = container.hostname || (isOnHost ? host.name : id.slice(0, 12));
-  const sysctls =
-    domainname === "" || isOnHost
-      ? container.sysctls
-      : { ...container.sysctls, "kernel.domainname": domainname };
+  const hostname = peer?.config.hostname ?? (container.hostname || (isOnHost ? host.name : id.slice(0, 12)));
+  const domainname = isOnHost ? "" : (peer?.config.sysctls[DOMAIN] ?? spec.domainname);
+  const sysctls = domainname === "" ? container.sysctls : { ...container.sysctls, [DOMAIN]: domainname };
   const config = runtimeConfigOf(
     { ...spec, container: { ...container, sysctls } },
     {
@@ -36,8 +39,15 @@ export function firstConfigOf({ id, spec }: RunRecord, { name, netns, host }: Fi
       netns: isOnHost ? undefined : (netns ?? ""),
     },
   );
-  return { ...config, ...machineOf(spec), resources: { ...config.resources, ...limitsOf(spec.machine) } };
+  return {
+    ...config,
+    ...(peer !== undefined && { networkOf: peer.id }),
+    ...machineOf(spec),
+    resources: { ...config.resources, ...limitsOf(spec.machine) },
+  };
 }
+
+const DOMAIN = "kernel.domainname";
 
 function machineOf({ machine }: RunSpec): Pick<ContainerConfig, "machine" | "shmBytes"> {
   if (machine === undefined) return {};

@@ -9,6 +9,7 @@ export * from "./guest.ts";
 export type * from "./local.ts";
 export * from "./names.ts";
 export * from "./network.ts";
+export * from "./network-mode.ts";
 export { KEPT_NEWS, MICROS_APART, microsOf, type News, nextMicros, type SwarmEvent } from "./news.ts";
 export type * from "./node.ts";
 export * from "./object.ts";

@@ -12,6 +12,8 @@ export interface ProgramWords {
   /** Process 1's when absent. */
   readonly user?: string;
   readonly dir?: string;
+  /** With all capabilities that the machine has, whatever the container has. */
+  readonly isPrivileged?: boolean;
   readonly tty: boolean;
   readonly attach: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean };
   readonly size?: TerminalSize;

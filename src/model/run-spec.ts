@@ -9,9 +9,9 @@ export interface RunSpec {
   readonly machine?: MachineWords;
   readonly resources: Resources;
   readonly log: LogDriver;
-  /** As it was said: "default", "bridge", "host", "none", or a network's name. */
+  /** As it was said: "default", "bridge", "host", "none", "container:NAME", or a network's name. */
   readonly networkMode: string;
-  /** Empty for `host` and `none`. */
+  /** Empty for `host`, `none` and another container's. */
   readonly networks: readonly RunNetwork[];
   readonly ports: readonly RunPort[];
   /** Every port that it or its image exposes gets one of the host's. */
@@ -80,6 +80,8 @@ export interface RunPort {
   readonly protocol: Protocol;
   readonly target: number;
   readonly published: number;
+  /** Any free one from `published` to this one. */
+  readonly publishedLast?: number;
   /** The host's address that it is bound to; absent: all of them. */
   readonly hostAddress?: string;
 }

@@ -1,7 +1,8 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { PortSpec, Protocol } from "../model/index.ts";
 import { aService, aTask } from "../model/objects.fake.ts";
-import { FREE_HOST_PORTS, HostPorts } from "./host-ports.ts";
+import { FREE_HOST_PORTS, HostPorts, type WantedPort } from "./host-ports.ts";
 
 const port = (target: number, published = 0, protocol: Protocol = "tcp"): PortSpec => ({
   ...{ name: "", protocol, target, published, publishMode: "host" },
@@ -108,4 +109,43 @@ test("tasks and containers made by hand share one book: a port is one's at an ad
   ports.startOver("task");
   expect(numbers(ports.giveContainer("e", [wanted(8080)]))).toEqual([8080]);
   expect(numbers(ports.portsOf("a"))).toEqual([81, first]);
+});
+
+const range = (target: number, published: number, publishedLast: number): WantedPort => ({
+  ...{ protocol: "tcp", target, published, publishedLast },
+});
+
+test("of a range a container gets the lowest that is free; when none is, it says so in Docker's words", () => {
+  const ports = new HostPorts();
+  const inUse = new Set(["tcp/8001"]);
+  expect(ports.giveContainer("a", [range(80, 8000, 8002)], inUse)).toEqual([
+    { name: "", publishMode: "host", protocol: "tcp", target: 80, published: 8000 },
+  ]);
+  expect(numbers(ports.giveContainer("b", [range(80, 8000, 8002)], inUse))).toEqual([8002]);
+  expect(() => ports.giveContainer("c", [range(80, 8000, 8002)], inUse)).toThrow(
+    "Bind for 0.0.0.0:8000-8002 failed: all ports are allocated",
+  );
+  expect(ports.portsOf("c")).toEqual([]);
+  ports.release("a");
+  const two = [{ protocol: "tcp", target: 80, published: 0 } as const, range(81, 9000, 9001), port(82, 9000)];
+  expect(numbers(ports.giveContainer("c", two))).toEqual([9000, 9001, first]);
+});
+
+test("whatever containers ask for, each number of a range is given once, and a free one is always found", () => {
+  const ends = fc.tuple(fc.integer({ min: 9_000, max: 9_012 }), fc.nat(6));
+  const asked = fc.array(ends, { maxLength: 20 });
+  fc.assert(
+    fc.property(asked, (all) => {
+      const ports = new HostPorts();
+      const taken = new Set<number>();
+      for (const [i, [from, more]] of all.entries()) {
+        const inRange = Array.from({ length: more + 1 }, (_, j) => from + j);
+        const free = inRange.find((number) => !taken.has(number));
+        const give = () => numbers(ports.giveContainer(`c${i}`, [range(80, from, from + more)]));
+        if (free === undefined) expect(give).toThrow("failed: all ports are allocated");
+        else expect(give()).toEqual([free]);
+        if (free !== undefined) taken.add(free);
+      }
+    }),
+  );
 });

@@ -23,7 +23,10 @@ export interface HostPort extends PortSpec {
 }
 
 /** What a container made by hand asks for; `published` 0: any free one. */
-export type WantedPort = Pick<HostPort, "protocol" | "target" | "published" | "hostAddress">;
+export interface WantedPort extends Pick<HostPort, "protocol" | "target" | "published" | "hostAddress"> {
+  /** Any free one from `published` to this one. */
+  readonly publishedLast?: number;
+}
 
 interface Held {
   readonly owner: Owner;
@@ -43,11 +46,11 @@ export class HostPorts {
    * "tcp/8080". Faults: "conflict" when one that it asks for is among them; "unavailable" when none is free.
    */
   give(task: Ported, inUse: ReadonlySet<string> = NONE): readonly PortSpec[] {
-    return this.#give({ id: task.id, owner: "task" }, hostModeOf(task), (port) => {
+    return this.#give({ id: task.id, owner: "task" }, hostModeOf(task), (port, given) => {
       if (inUse.has(keyOf(port))) throw new Fault("conflict", takenText(port, "another program"));
       if (this.#isTaken(port, "container"))
         throw new Fault("conflict", takenText(port, "a container made by hand"));
-      return inUse;
+      return this.#numbered(port, given, inUse);
     });
   }
 
@@ -60,11 +63,14 @@ export class HostPorts {
     wanted: readonly WantedPort[],
     inUse: ReadonlySet<string> = NONE,
   ): readonly HostPort[] {
-    const ports = wanted.map(hostPortOf);
+    // Who leaves us a choice comes after those who do not.
+    const ports = [...wanted].sort((a, b) => choiceOf(a) - choiceOf(b));
     return this.#give({ id, owner: "container" }, ports, (port, given) => {
-      const isOwn = given.some((other) => clash(other, port));
-      if (isOwn || isInUse(port, inUse) || this.#isTaken(port)) throw new Fault("conflict", boundText(port));
-      return inUse;
+      const isFree = (one: HostPort) =>
+        !(given.some((other) => clash(other, one)) || isInUse(one, inUse) || this.#isTaken(one));
+      const found = candidatesOf(port).find(isFree);
+      if (found === undefined) throw new Fault("conflict", boundText(port));
+      return this.#numbered(found, given, inUse);
     });
   }
 
@@ -115,21 +121,23 @@ export class HostPorts {
     for (const [id, held] of this.#held) if (held.owner === owner) this.#held.delete(id);
   }
 
-  /** All or nothing. `check` throws for a port that cannot be had, and says what free numbers must not be. */
-  #give(
+  /** All or nothing. `choose` says which number a port gets, and throws when it cannot be had. */
+  #give<Wanted>(
     to: { readonly id: string; readonly owner: Owner },
-    wanted: readonly HostPort[],
-    check: (port: HostPort, given: readonly HostPort[]) => ReadonlySet<string>,
+    wanted: readonly Wanted[],
+    choose: (port: Wanted, given: readonly HostPort[]) => HostPort,
   ): readonly HostPort[] {
     const held = this.#held.get(to.id);
     if (held !== undefined) return held.ports;
     const given: HostPort[] = [];
-    for (const port of wanted) {
-      const inUse = check(port, given);
-      given.push(port.published === 0 ? { ...port, published: this.#free(port, given, inUse) } : port);
-    }
+    for (const port of wanted) given.push(choose(port, given));
     this.#held.set(to.id, { owner: to.owner, ports: given });
     return given;
+  }
+
+  /** With the number that it asks for, or any free one. */
+  #numbered(port: HostPort, given: readonly HostPort[], inUse: ReadonlySet<string>): HostPort {
+    return port.published === 0 ? { ...port, published: this.#free(port, given, inUse) } : port;
   }
 
   /** Next-fit: a number that was let go of rests as long as it can. */
@@ -161,7 +169,20 @@ export class HostPorts {
 /** How all addresses may be said. */
 const EVERY_ADDRESS = ["", "0.0.0.0", "::"];
 
-function hostPortOf({ hostAddress = "", ...port }: WantedPort): HostPort {
+/** 0 for one number, 1 for one of a range, 2 for any. */
+function choiceOf({ published, publishedLast }: WantedPort): number {
+  if (published === 0) return 2;
+  return publishedLast === undefined ? 0 : 1;
+}
+
+/** One for each number that will do, the lowest first. */
+function candidatesOf(port: WantedPort): HostPort[] {
+  const { published, publishedLast = published } = port;
+  const count = Math.max(0, publishedLast - published) + 1;
+  return Array.from({ length: count }, (_, i) => hostPortOf({ ...port, published: published + i }));
+}
+
+function hostPortOf({ hostAddress = "", publishedLast: _, ...port }: WantedPort): HostPort {
   const at = EVERY_ADDRESS.includes(hostAddress) ? {} : { hostAddress };
   return { name: "", publishMode: "host", ...port, ...at };
 }
@@ -186,8 +207,12 @@ const keyOf = ({ protocol, published }: Pick<PortSpec, "protocol" | "published">
 const takenText = ({ published, protocol }: PortSpec, by: string): string =>
   `cannot publish port: port ${published}/${protocol} is in use on this node by ${by}`;
 
-const boundText = ({ published, hostAddress = "0.0.0.0" }: HostPort): string =>
-  `Bind for ${hostAddress}:${published} failed: port is already allocated`;
+const boundText = ({ published, publishedLast, hostAddress = "" }: WantedPort): string => {
+  const at = EVERY_ADDRESS.includes(hostAddress) ? "0.0.0.0" : hostAddress;
+  return publishedLast === undefined
+    ? `Bind for ${at}:${published} failed: port is already allocated`
+    : `Bind for ${at}:${published}-${publishedLast} failed: all ports are allocated`;
+};
 
 /** The task's ports in host mode, as its words have them. */
 export function hostModeOf({ endpoint }: Ported): readonly PortSpec[] {

@@ -28,16 +28,18 @@ import {
 } from "./exec-task.ts";
 import type { ExecConfig, ExecResult } from "./health.ts";
 import { FifoReader } from "./log-pump.ts";
+import type { Machine } from "./machine.ts";
 import type { OciProcess } from "./oci.ts";
 import type { ProgramConfig } from "./program.ts";
 import { SIGKILL } from "./signals.ts";
-import { execProcessOf } from "./spec-process.ts";
+import { allCapabilities, execProcessOf } from "./spec-process.ts";
 import { resolveUser } from "./user.ts";
 import { readUserFiles } from "./user-files.ts";
 
 export interface ExecParts {
   readonly client: GrpcClient;
   readonly keeper: ContainerKeeper;
+  readonly machine: Machine;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -242,9 +244,15 @@ export class ContainerExecs {
   async processOf(entry: ContainerEntry, config: ExecConfig & Partial<ProgramConfig>): Promise<OciProcess> {
     const own = this.#processes.get(entry) ?? (await getSpec(this.#parts.client, entry.id)).process;
     this.#processes.set(entry, own);
-    if (config.user === undefined) return execProcessOf(own, config, own.user);
+    const process = execProcessOf(own, config, await this.#userOf(entry, config, own));
+    if (config.isPrivileged !== true) return process;
+    return { ...process, capabilities: allCapabilities(this.#parts.machine.capabilities) };
+  }
+
+  async #userOf(entry: ContainerEntry, { user }: ExecConfig, own: OciProcess): Promise<OciProcess["user"]> {
+    if (user === undefined) return own.user;
     const files = await readUserFiles(`/proc/${entry.pid}/root`);
-    return execProcessOf(own, config, resolveUser(config.user, entry.record.config.groups, files));
+    return resolveUser(user, entry.record.config.groups, files);
   }
 }
 

@@ -22,6 +22,12 @@ export function notRunning(id: string): Fault {
   return new Fault("conflict", `container ${id} is not running`);
 }
 
+/** moby daemon/container_operations.go getNetworkedContainer. */
+export function peerNotRunning(name: string, state: string): Fault {
+  const what = "cannot join network namespace of a non running container";
+  return new Fault("conflict", `${what}: container ${name} is ${state}`);
+}
+
 export function alreadyPaused(id: string): Fault {
   return new Fault("conflict", `container ${id} is already paused`);
 }

@@ -10,6 +10,8 @@ export interface ContainerFolder {
   readonly history: string;
   /** FIFOs: gone with the machine's power. */
   readonly runDir: string;
+  /** A link to the network namespace of another container, for one that shares it. */
+  readonly netns: string;
   /** Where a tmpfs for the container's files is mounted, when it has any. */
   readonly files: string;
   /** Where parts of volumes are bound while its process is made. */
@@ -60,6 +62,7 @@ export function folderOf(dataDir: string, runDir: string, id: string): Container
     resolvConf: `${dir}/resolv.conf`,
     history: `${dir}/history.json`,
     runDir: run,
+    netns: `${run}/netns`,
     files: `${run}/${FILES_FOLDER}`,
     subpaths: `${run}/subpaths`,
     stdin: `${run}/stdin`,

@@ -46,11 +46,15 @@ export interface MadeContainer {
   readonly rootfs: SnapshotMounts;
 }
 
-/** Makes a container up to its process: snapshot, files, volumes and containerd's record. All of it or nothing. */
+/**
+ * Makes a container up to its process: snapshot, files, volumes and containerd's record. All of it or nothing. `names`: of the container
+ * whose network it shares.
+ */
 export async function makeContainer(
   parts: MakerParts,
   config: ContainerConfig,
   contents: FileContents,
+  names?: ContainerFolder,
 ): Promise<MadeContainer> {
   const { images, client, volumes, machine, clock } = parts;
   const resolved = await images.resolve(config.image);
@@ -84,6 +88,7 @@ export async function makeContainer(
       user,
       mounts: mounts.mounts,
       folder,
+      names,
       machine,
       init,
       devices,

@@ -52,6 +52,11 @@ export interface ContainerConfig {
   readonly privileges?: Privileges;
   /** Path of the pinned network namespace; absent: containerd's own, the host's; empty: one of its own that has nothing in it. */
   readonly netns?: string;
+  /**
+   * The container whose network it shares, as that has it when this one starts, and whose /etc/hosts, /etc/hostname and /etc/resolv.conf
+   * it sees. `netns` says nothing then.
+   */
+  readonly networkOf?: string;
   /** Of /dev/shm; absent: 64 MB. */
   readonly shmBytes?: number;
   /** Absent: it is shut off from its machine as Docker does it. */

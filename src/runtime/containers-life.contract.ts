@@ -107,5 +107,28 @@ export function containersLifeContract(name: string, make: () => Promise<Contain
       await containers.kill(id, "KILL");
       expect(await containers.wait(id, never)).toEqual({ exitCode: 137 });
     });
+
+    test("one that shares another's network starts only while that runs", async () => {
+      const { containers } = it;
+      const other = await polite();
+      const { name = "" } = (await containers.get(other)) ?? {};
+      const config = { ...it.config("exit 4"), networkOf: other };
+      await containers.create(config, undefined, { deferred: true });
+      await containers.start(config.id);
+      expect(await containers.wait(config.id, never)).toEqual({ exitCode: 4 });
+      await containers.stop(other, { graceMs: 5_000 });
+      await expect(containers.start(config.id)).rejects.toMatchObject({
+        kind: "conflict",
+        message: `cannot join network namespace of a non running container: container ${name} is exited`,
+      });
+      await containers.start(other);
+      await containers.start(config.id);
+      expect(await containers.wait(config.id, never)).toEqual({ exitCode: 4 });
+      await containers.remove(other);
+      await expect(containers.start(config.id)).rejects.toMatchObject({
+        kind: "not-found",
+        message: `No such container: ${other}`,
+      });
+    });
   });
 }

@@ -19,7 +19,7 @@ import {
   notRunning,
 } from "./container-faults.ts";
 import { checkFiles } from "./container-files.ts";
-import { type FakeContainer, freshContainer } from "./fake-container.fake.ts";
+import { checkPeer, type FakeContainer, freshContainer } from "./fake-container.fake.ts";
 import { runFakeScript } from "./fake-script.fake.ts";
 import { FakeWaiters } from "./fake-waiters.fake.ts";
 import type { ExecConfig, ExecResult, Health, HealthStatus } from "./health.ts";
@@ -171,6 +171,7 @@ export class FakeContainers implements Containers {
     this.#fail("start");
     const container = this.#require(id);
     if (container.state.status === "running") return container.state.pid ?? 0;
+    checkPeer(container, this.#all);
     const played = runFakeScript(container.state.command, container.files);
     const pid = this.#pids++;
     const { exitCode, finishedAt, oomKilled, health, ...rest } = container.state;

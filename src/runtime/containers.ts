@@ -37,6 +37,7 @@ import type { Logs } from "./log.ts";
 import { LogStore } from "./log-store.ts";
 import { readMachine } from "./machine.ts";
 import type { ContainerStreams } from "./program.ts";
+import { joinNetwork, namesFolderOf } from "./shared-network.ts";
 import { SIGKILL, signalNumber } from "./signals.ts";
 import type { ContainerTrees } from "./tree.ts";
 import { UserFilesCache } from "./user-files.ts";
@@ -91,7 +92,7 @@ export class ContainerdContainers implements Containers {
     this.#maker = maker;
     this.#logs = logs;
     this.#keeper = keeper;
-    this.#execs = new ContainerExecs({ client, keeper, clock, random, log });
+    this.#execs = new ContainerExecs({ client, keeper, machine: maker.machine, clock, random, log });
     this.streams = new RunningStreams({
       client,
       keeper,
@@ -318,7 +319,8 @@ export class ContainerdContainers implements Containers {
 
   async #create(config: ContainerConfig, contents: FileContents, deferred: boolean): Promise<void> {
     if (this.#isMade(config)) return;
-    const { record, rootfs } = await makeContainer(this.#maker, config, contents);
+    const names = namesFolderOf(this.#keeper, config);
+    const { record, rootfs } = await makeContainer(this.#maker, config, contents, names);
     const entry = this.#keeper.add(record);
     try {
       if (!deferred) await this.#makeTask(entry, rootfs);
@@ -348,6 +350,7 @@ export class ContainerdContainers implements Containers {
   }
 
   async #makeTask(entry: ContainerEntry, rootfs: SnapshotMounts): Promise<void> {
+    await joinNetwork(this.#keeper, entry);
     await this.#keeper.openPump(entry);
     try {
       entry.pid = await withVolumes(entry, this.#maker.volumes, () =>

@@ -4,6 +4,7 @@ import type { ContainerConfig, ContainerState, FileContents, LogEntry, ResolvedM
 import { allMounts } from "./container-mounts.ts";
 import type { ExecResult } from "./health.ts";
 import { mergeHealthCheck, type Probe, probeOf } from "./health-check.ts";
+import { requirePeer } from "./shared-network.ts";
 import { signalNumber } from "./signals.ts";
 import { commandOf, imageProcessOf } from "./spec-process.ts";
 
@@ -23,6 +24,13 @@ export interface FakeContainer {
   /** What its probes say, whatever they run. */
   answer: ExecResult | undefined;
   probing: AbortController | undefined;
+}
+
+/** Throws as a real one when it shares the network of a container that does not run. */
+export function checkPeer({ state }: FakeContainer, all: ReadonlyMap<string, FakeContainer>): void {
+  const { networkOf } = state.config;
+  const peer = networkOf === undefined ? undefined : all.get(networkOf)?.state;
+  if (networkOf !== undefined) requirePeer(networkOf, { peer, name: peer?.name });
 }
 
 /** One that was made just now. Faults "invalid" as a real one. */

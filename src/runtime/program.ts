@@ -26,6 +26,8 @@ export interface ProgramConfig extends ExecConfig {
   readonly tty: boolean;
   readonly hasInput: boolean;
   readonly size?: TerminalSize;
+  /** With all capabilities that the machine has, whatever process 1 and the user have; what else confines process 1 stays. */
+  readonly isPrivileged?: boolean;
 }
 
 /** It runs. */

@@ -31,6 +31,8 @@ export interface MountInput {
   readonly config: Pick<ContainerConfig, "mounts" | "files" | "shmBytes" | "machine" | "readOnly">;
   readonly resolved: readonly ResolvedMount[];
   readonly folder: ContainerFolder;
+  /** Another container's, whose names it sees. */
+  readonly names?: ContainerFolder | undefined;
   /** The host's file of the init that becomes process 1, when one is asked for. */
   readonly init: string | undefined;
 }
@@ -42,7 +44,7 @@ export const INIT_PATH = "/sbin/docker-init";
  * All mounts of a container, each after the one it lies in: the kernel's, then the user's and our three files of /etc, where the
  * user has none of his own there. A user's mount takes the place of a kernel's on the same path.
  */
-export function mountsOf({ config, resolved, folder, init }: MountInput): OciMount[] {
+export function mountsOf({ config, resolved, folder, names = folder, init }: MountInput): OciMount[] {
   const asked = new Map(config.mounts.map((m) => [cleanPath(m.target), m]));
   const own = resolved.map((at, i) => {
     const source = at.subpath === undefined ? at.source : subpathAt(folder, i);
@@ -51,9 +53,9 @@ export function mountsOf({ config, resolved, folder, init }: MountInput): OciMou
   const memory = (config.files ?? []).map(({ target }, i) => memoryFile(fileAt(folder.files, i), target));
   const taken = new Set([...own, ...memory].map((m) => m.destination));
   const files = [
-    fileMount(folder.resolvConf, "/etc/resolv.conf"),
-    fileMount(folder.hostname, "/etc/hostname"),
-    fileMount(folder.hosts, "/etc/hosts"),
+    fileMount(names.resolvConf, "/etc/resolv.conf"),
+    fileMount(names.hostname, "/etc/hostname"),
+    fileMount(names.hosts, "/etc/hosts"),
     ...(init === undefined ? [] : [mount(INIT_PATH, "bind", init, "bind,ro")]),
   ].filter((m) => !taken.has(m.destination));
   const kernel = kernelMounts(config).filter(

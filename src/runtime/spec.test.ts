@@ -41,6 +41,17 @@ test("a plain container's spec", async () => {
   await expect(text).toMatchFileSnapshot("testdata/spec.json");
 });
 
+test("one that shares a network sees the other's names, and sets nothing of that network by itself", () => {
+  const names = folderOf("/data", "/run", "other");
+  const spec = specOf(
+    input({ networkOf: "other", netns: "", sysctls: { "net.core.somaxconn": "9" } }, { names }),
+  );
+  expect(spec.linux.namespaces).toContainEqual({ type: "network", path: "/run/c0ffee/netns" });
+  expect(spec.linux.sysctl).toEqual({ "net.core.somaxconn": "9" });
+  const sources = spec.mounts.map(({ source }) => source).filter((path) => path.startsWith("/data"));
+  expect(sources.sort()).toEqual(["hostname", "hosts", "resolv.conf"].map((name) => `/data/other/${name}`));
+});
+
 test("others than root have capabilities only to be had by what they execute", () => {
   const { capabilities } = specOf(input({}, { user: { uid: 5, gid: 5, additionalGids: [] } })).process;
   expect(Object.keys(capabilities)).toEqual(["bounding"]);

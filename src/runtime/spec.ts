@@ -49,6 +49,8 @@ export interface SpecInput {
   readonly user: OciUser;
   readonly mounts: readonly ResolvedMount[];
   readonly folder: ContainerFolder;
+  /** Of the container whose network it shares. */
+  readonly names?: ContainerFolder | undefined;
   readonly machine: Machine;
   /** The init's file on the host, when the config asks for one. */
   readonly init: string | undefined;
@@ -67,7 +69,7 @@ export function specOf(input: SpecInput): OciSpec {
     process: processOf(input, capabilities),
     root: { path: "rootfs", readonly: config.readOnly },
     ...(isOwn(config, "uts") && { hostname: config.hostname }),
-    mounts: mountsOf({ config, resolved: input.mounts, folder: input.folder, init }),
+    mounts: mountsOf({ config, resolved: input.mounts, folder: input.folder, names: input.names, init }),
     linux: linuxOf(input, capabilities),
   };
 }
@@ -107,11 +109,20 @@ function processOf(input: SpecInput, capabilities: readonly string[]): OciProces
   };
 }
 
-function networkAt(path: string): OciLinux["namespaces"][number] {
-  return path === "" ? { type: "network" } : { type: "network", path };
+/** None when it is the host's. */
+function networkAt({ config, folder }: SpecInput): OciLinux["namespaces"] {
+  const path = config.networkOf === undefined ? config.netns : folder.netns;
+  if (path === undefined) return [];
+  return [path === "" ? { type: "network" } : { type: "network", path }];
 }
 
-function linuxOf({ config, machine, devices = [] }: SpecInput, capabilities: readonly string[]): OciLinux {
+/** The host's own are not for containers to set (runc refuses them), and another container's are that one's. */
+function sysctlsOf({ netns, networkOf, sysctls }: ContainerConfig): OciLinux["sysctl"] {
+  return { ...(netns === undefined || networkOf !== undefined ? {} : DEFAULT_SYSCTLS), ...sysctls };
+}
+
+function linuxOf(input: SpecInput, capabilities: readonly string[]): OciLinux {
+  const { config, machine, devices = [] } = input;
   const isPrivileged = config.machine?.isPrivileged === true;
   const seccomp = isPrivileged ? undefined : seccompOf(config.privileges, capabilities, machine);
   const own = (["pid", "ipc", "uts"] as const).filter((kind) => isOwn(config, kind));
@@ -120,14 +131,13 @@ function linuxOf({ config, machine, devices = [] }: SpecInput, capabilities: rea
   return {
     namespaces: [
       ...["mount", ...own].map((type) => ({ type })),
-      ...(config.netns === undefined ? [] : [networkAt(config.netns)]),
+      ...networkAt(input),
       ...(machine.cgroupVersion === 2 ? [{ type: "cgroup" }] : []),
     ],
     cgroupsPath: `${CGROUP}/${config.id}`,
     ...(devices.length > 0 && { devices: devices.map(({ device }) => device) }),
     resources: resourcesOf(config.resources, machine, { isPrivileged, shared }),
-    // The host's own are not for containers to set: runc refuses them.
-    sysctl: { ...(config.netns === undefined ? {} : DEFAULT_SYSCTLS), ...config.sysctls },
+    sysctl: sysctlsOf(config),
     maskedPaths: isPrivileged ? [] : MASKED_PATHS,
     readonlyPaths: isPrivileged ? [] : READONLY_PATHS,
     ...(rootfsPropagation !== undefined && { rootfsPropagation }),

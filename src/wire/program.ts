@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { Fault } from "../lib/index.ts";
 import type { ProgramInfo, ProgramWords, TerminalSize } from "../model/index.ts";
-import { flag, goStruct, maybe, readJson, text, texts, unserved } from "./json.ts";
+import { flag, goStruct, maybe, readJson, text, texts } from "./json.ts";
 
 /** Rows first (moby api/types/container ExecOptions). */
 const consoleSize = maybe(z.tuple([z.int().min(0), z.int().min(0)]));
 
 const createSchema = goStruct({
   User: text,
-  Privileged: unserved("cannot use docker exec --privileged: it is not supported yet"),
+  Privileged: flag,
   Tty: flag,
   ConsoleSize: consoleSize,
   AttachStdin: flag,
@@ -34,6 +34,7 @@ export function programWordsFromWire(body: unknown): ProgramWords {
     env: wire.Env,
     tty: wire.Tty,
     attach: { stdin: wire.AttachStdin, stdout: wire.AttachStdout, stderr: wire.AttachStderr },
+    ...(wire.Privileged && { isPrivileged: true }),
     ...(wire.User !== "" && { user: wire.User }),
     ...(wire.WorkingDir !== "" && { dir: wire.WorkingDir }),
     ...(size !== undefined && { size }),
@@ -73,7 +74,7 @@ export function programToWire({
     Running: status === "running",
     ExitCode: exitCode ?? null,
     ProcessConfig: {
-      ...{ tty: words.tty, entrypoint, arguments: args, privileged: false },
+      ...{ tty: words.tty, entrypoint, arguments: args, privileged: words.isPrivileged ?? false },
       ...(words.user !== undefined && { user: words.user }),
     },
     OpenStdin: words.attach.stdin,

@@ -23,21 +23,25 @@ function portNumber(text: string, whose: "container" | "host"): number {
   throw new Fault("invalid", `invalid ${whose} port: ${text}`);
 }
 
-/** A range of the host's ports ("8000-8010") stands for its first free one with Docker; it is refused here. */
+/** "8080", a range of which any free one is meant ("8000-8010"), or nothing: any free one at all. */
+function publishedOf(text: string): Pick<RunPort, "published" | "publishedLast"> {
+  if (text === "") return { published: 0 };
+  const [, first, last] = /^(\d+)-(\d+)$/.exec(text) ?? [];
+  if (first === undefined || last === undefined) return { published: portNumber(text, "host") };
+  const [published, publishedLast] = [portNumber(first, "host"), portNumber(last, "host")];
+  if (published === 0 || published > publishedLast)
+    throw new Fault("invalid", `invalid port specification: "${text}"`);
+  return published === publishedLast ? { published } : { published, publishedLast };
+}
+
+/** Faults "invalid" in Docker's words. */
 export function portsFromWire(bindings: PortBindings): RunPort[] {
   return Object.entries(bindings).flatMap(([key, places]) => {
     const port = splitPort(key);
     const asked = places === null || places.length === 0 ? [{ HostIp: "", HostPort: "" }] : places;
     return asked.map(({ HostIp, HostPort }): RunPort => {
-      if (HostPort.includes("-")) {
-        throw new Fault(
-          "unsupported",
-          `cannot publish ${HostPort}:${key}: a range for one port is not supported yet`,
-        );
-      }
-      const published = HostPort === "" ? 0 : portNumber(HostPort, "host");
       const isAny = HostIp === "" || HostIp === "0.0.0.0" || HostIp === "::";
-      return { ...port, published, ...(!isAny && { hostAddress: HostIp }) };
+      return { ...port, ...publishedOf(HostPort), ...(!isAny && { hostAddress: HostIp }) };
     });
   });
 }
@@ -47,9 +51,10 @@ export function portsToWire(
   ports: readonly RunPort[],
 ): Record<string, { HostIp: string; HostPort: string }[]> {
   const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {};
-  for (const { protocol, target, published, hostAddress = "" } of ports) {
+  for (const { protocol, target, published, publishedLast, hostAddress = "" } of ports) {
     const key = `${target}/${protocol}`;
-    const row = { HostIp: hostAddress, HostPort: published === 0 ? "" : String(published) };
+    const number = publishedLast === undefined ? `${published || ""}` : `${published}-${publishedLast}`;
+    const row = { HostIp: hostAddress, HostPort: number };
     bindings[key] = [...(bindings[key] ?? []), row];
   }
   return bindings;

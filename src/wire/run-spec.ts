@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { Fault } from "../lib/index.ts";
-import { type ContainerSpec, HOST_GATEWAY, type RunNetwork, type RunSpec } from "../model/index.ts";
+import { type ContainerSpec, HOST_GATEWAY, peerOf, type RunNetwork, type RunSpec } from "../model/index.ts";
 import { volume } from "./bind.ts";
 import { checkContainer } from "./container-check.ts";
 import { healthSchema } from "./health-check.ts";
 import { dict, flag, goStruct, maybe, readJson, text, texts, unserved } from "./json.ts";
 import { type HostWords, hostConfigSchema } from "./run-host-config.ts";
 import { splitPort } from "./run-ports.ts";
+import { checkSharedNetwork } from "./shared-network.ts";
 
 const emptyObjects = maybe(z.record(z.string(), z.unknown()));
 /** A list of words, or one word, as Config.Cmd and Entrypoint may be. */
@@ -90,7 +91,7 @@ export function runSpecFromWire(body: unknown): RunSpec {
   if (wire.Hostname !== "" && machine?.hostNamespaces.includes("uts")) {
     throw new Fault("invalid", "conflicting options: hostname and the UTS mode");
   }
-  return {
+  const spec: RunSpec = {
     ...{ container, domainname: wire.Domainname, resources, log, ports, publishAll },
     ...(machine !== undefined && { machine }),
     ...networksOf(wire, host.networkMode),
@@ -98,6 +99,8 @@ export function runSpecFromWire(body: unknown): RunSpec {
     ...{ restart, autoRemove, stdinOnce: wire.StdinOnce },
     attach: { stdin: wire.AttachStdin, stdout: wire.AttachStdout, stderr: wire.AttachStderr },
   };
+  checkSharedNetwork(spec);
+  return spec;
 }
 
 function containerOf(wire: Wire, host: HostWords): ContainerSpec {
@@ -148,10 +151,7 @@ function networksOf(wire: Wire, mode: string): Pick<RunSpec, "networkMode" | "ne
   const endpoints = Object.entries(wire.NetworkingConfig?.EndpointsConfig ?? {}).map(
     ([ref, words]) => [ref === "default" ? DEFAULT_NETWORK : ref, words] as const,
   );
-  if (mode.startsWith("container:")) {
-    throw new Fault("unsupported", "cannot use --network container:NAME: it is not supported yet");
-  }
-  if (ALONE.has(mode)) return { networkMode: mode, networks: [] };
+  if (ALONE.has(mode) || peerOf(mode) !== undefined) return { networkMode: mode, networks: [] };
   const first = mode === "default" ? (endpoints.map(([ref]) => ref)[0] ?? mode) : mode;
   const isFirst = ([ref]: (typeof endpoints)[number]) => ref === first;
   const own = endpoints.find(isFirst)?.[1] ?? undefined;

@@ -430,6 +430,52 @@ test("containers by hand, on the host's network or on none: made, started, stopp
   );
 });
 
+test("a container shares another's network: its devices, names and loopback, for as long as the other runs", async () => {
+  const image = await node.put("busybox", await makeImage([busyboxFiles()]));
+  const [run, script] = [
+    ["run", "-d", "--network", "none"],
+    "echo of web > /w/index.html; exec httpd -f -h /w",
+  ];
+  await says(...run, "--name", "web", "--hostname", "first", image, "sh", "-c", `mkdir /w; ${script}`);
+  const beside = ["--network", "container:web"];
+  const look =
+    "until wget -qO- http://127.0.0.1/; do sleep 0.05; done; hostname; cat /etc/hostname; echo out >> /etc/hosts";
+  expect(await docker(["run", "--name", "side", ...beside, image, "sh", "-c", look])).toMatchObject({
+    ...{ code: 0, out: "of web\nfirst\nfirst" },
+  });
+  expect(await says("exec", "web", "cat", "/etc/hosts")).toMatch(/\nout$/);
+  const id = await says("inspect", "web", "--format", "{{.Id}}");
+  expect(
+    await says("inspect", "side", "--format", "{{.HostConfig.NetworkMode}} {{.NetworkSettings.Networks}}"),
+  ).toBe(`container:${id} map[]`);
+  const chained = await docker(["run", "--rm", "--network", "container:third", image, "true"]);
+  expect(chained.err).toContain("No such container: third");
+  await says("run", "-d", "--name", "third", ...beside, image, "sleep", "1000");
+  const namespaces = await Promise.all(
+    ["web", "third"].map(async (name) => {
+      const pid = await says("inspect", name, "--format", "{{.State.Pid}}");
+      return readlinkSync(`/proc/${pid}/ns/net`);
+    }),
+  );
+  expect(namespaces[0]).toBe(namespaces[1]);
+  expect(await says("run", "--rm", "--network", "container:third", image, "wget", "-qO-", "127.0.0.1")).toBe(
+    "of web",
+  );
+  await says("rm", "-f", "third");
+  expect(await refuses("run", "--rm", ...beside, "-p", "80", image, "true")).toContain(
+    "conflicting options: port publishing and the container type network mode",
+  );
+  await says("restart", "-t", "0", "web");
+  expect(await says("start", "-a", "side")).toBe("of web\nfirst\nfirst");
+  await says("stop", "-t", "0", "web");
+  expect(await refuses("start", "side")).toContain(
+    "cannot join network namespace of a non running container: container web is exited",
+  );
+  await says("rm", "web");
+  expect(await refuses("start", "side")).toContain(`No such container: ${id}`);
+  await says("rm", "side");
+});
+
 test("streams: run in the foreground, its input, exec with exit codes and with a terminal, attach", async () => {
   const image = await node.put("busybox", await makeImage([busyboxFiles()]));
   const run = ["run", "--rm", "--network", "none"];
@@ -447,6 +493,12 @@ test("streams: run in the foreground, its input, exec with exit codes and with a
   expect(
     (await docker(["exec", "-i", "-e", "A=b", "stays", "sh", "-c", "cat; echo $A"], Buffer.from("x"))).out,
   ).toBe("xb");
+  const capabilities = async (...flags: string[]) =>
+    /CapEff:\s*(\w+)/.exec(await says("exec", ...flags, "stays", "cat", "/proc/self/status"))?.[1];
+  const all = /CapBnd:\s*(\w+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  expect(await capabilities("--privileged")).toBe(all);
+  expect(await capabilities("--privileged", "-u", "65534:65534")).toBe(all);
+  expect(await capabilities()).not.toBe(all);
   const nothing = await docker(["exec", "stays", "nosuch"]);
   expect([nothing.code, nothing.out]).toEqual([
     127,
