@@ -2,7 +2,7 @@ import { Fault } from "../lib/index.ts";
 import type { ProgramInfo, ProgramWords, StreamIo, TerminalSize } from "../model/index.ts";
 import type { ProgramBackend, ProgramStart } from "./backends.ts";
 
-/** Programs in memory: "cat" writes what it reads, "fail N" says so on stderr and ends with N, "wait" runs on, "nosuch" is not there. */
+/** Programs in memory: "cat" writes what it reads, "wc" how many bytes that was, "fail N" says so on stderr and ends with N, "wait" runs on, "nosuch" is not there. */
 export class FakePrograms implements ProgramBackend {
   readonly #requireRunning: (ref: string) => string;
   readonly #all = new Map<string, ProgramInfo>();
@@ -44,8 +44,7 @@ export class FakePrograms implements ProgramBackend {
       );
     }
     this.#all.set(id, { ...program, status: "running", pid: 4712 });
-    const played =
-      name === "cat" ? cat(io) : name === "fail" ? fail(io, Number(code)) : new Promise<number>(() => {});
+    const played = PROGRAMS[name]?.(io, code) ?? new Promise<number>(() => {});
     const ended = played.then((exitCode) => {
       this.#all.set(id, { ...program, status: "ended", exitCode });
       return exitCode;
@@ -64,7 +63,16 @@ async function cat(io: StreamIo): Promise<number> {
   return 0;
 }
 
-async function fail(io: StreamIo, code: number): Promise<number> {
-  await io.write("stderr", Buffer.from("no luck\n"));
-  return code;
+async function wc(io: StreamIo): Promise<number> {
+  let bytes = 0;
+  for await (const chunk of io.input ?? []) bytes += chunk.length;
+  await io.write("stdout", Buffer.from(`${bytes}\n`));
+  return 0;
 }
+
+async function fail(io: StreamIo, code: string): Promise<number> {
+  await io.write("stderr", Buffer.from("no luck\n"));
+  return Number(code);
+}
+
+const PROGRAMS: Readonly<Record<string, (io: StreamIo, code: string) => Promise<number>>> = { cat, wc, fail };

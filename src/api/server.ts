@@ -314,5 +314,7 @@ function makeServer(
   };
   if (tls === undefined) return createServer(settings, serve);
   const mutual = { requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.2" } as const;
-  return createTlsServer({ ...settings, ...tls, ...mutual, handshakeTimeout: HANDSHAKE_MS }, serve);
+  // Plain servers of Node leave a connection open whose client has ended its half; those of TLS are to be asked.
+  const tlsSettings = { allowHalfOpen: true, handshakeTimeout: HANDSHAKE_MS };
+  return createTlsServer({ ...settings, ...tls, ...mutual, ...tlsSettings }, serve);
 }

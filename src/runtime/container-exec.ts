@@ -32,7 +32,7 @@ import type { Machine } from "./machine.ts";
 import type { OciProcess } from "./oci.ts";
 import type { ProgramConfig } from "./program.ts";
 import { SIGKILL } from "./signals.ts";
-import { allCapabilities, execProcessOf } from "./spec-process.ts";
+import { capabilitiesOfUser, execProcessOf } from "./spec-process.ts";
 import { resolveUser } from "./user.ts";
 import { readUserFiles } from "./user-files.ts";
 
@@ -244,9 +244,10 @@ export class ContainerExecs {
   async processOf(entry: ContainerEntry, config: ExecConfig & Partial<ProgramConfig>): Promise<OciProcess> {
     const own = this.#processes.get(entry) ?? (await getSpec(this.#parts.client, entry.id)).process;
     this.#processes.set(entry, own);
-    const process = execProcessOf(own, config, await this.#userOf(entry, config, own));
-    if (config.isPrivileged !== true) return process;
-    return { ...process, capabilities: allCapabilities(this.#parts.machine.capabilities) };
+    const bounding =
+      config.isPrivileged === true ? [...this.#parts.machine.capabilities] : own.capabilities.bounding;
+    const user = await this.#userOf(entry, config, own);
+    return { ...execProcessOf(own, config, user), capabilities: capabilitiesOfUser(user, bounding) };
   }
 
   async #userOf(entry: ContainerEntry, { user }: ExecConfig, own: OciProcess): Promise<OciProcess["user"]> {

@@ -26,7 +26,7 @@ export interface ProgramConfig extends ExecConfig {
   readonly tty: boolean;
   readonly hasInput: boolean;
   readonly size?: TerminalSize;
-  /** With all capabilities that the machine has, whatever process 1 and the user have; what else confines process 1 stays. */
+  /** With all capabilities that the machine has, whatever process 1 has; what else confines that stays. */
   readonly isPrivileged?: boolean;
 }
 

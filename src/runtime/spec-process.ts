@@ -83,12 +83,6 @@ export function capabilitiesOfUser(user: OciUser, bounding: readonly string[]): 
   return { bounding, ...(user.uid === 0 && { effective: bounding, permitted: bounding }) };
 }
 
-/** Of a privileged program, also of one that is not root's (moby daemon/exec_linux.go). */
-export function allCapabilities(ofMachine: ReadonlySet<string>): OciCapabilities {
-  const all = [...ofMachine];
-  return { bounding: all, effective: all, permitted: all };
-}
-
 /** A program beside process 1: confined and started as that is (moby daemon/exec_linux.go), with a terminal of its own or none. */
 export function execProcessOf(
   own: OciProcess,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { FakeBackends } from "../../src/api/backends.fake.ts";
+import { aContainerInfo, FakeBackends } from "../../src/api/backends.fake.ts";
 import { type ApiDoor, apiDoors } from "../../src/daemon/api-doors.ts";
 import { readConfig } from "../../src/daemon/config.ts";
 import { silentLog } from "../../src/lib/index.ts";
@@ -74,12 +74,20 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 
-function docker(...args: string[]): Promise<{ readonly code: number; readonly out: string }> {
+const docker = (...args: string[]) => dockerWith("", ...args);
+
+/** One command of the CLI; its standard input is `input`. */
+function dockerWith(
+  input: string,
+  ...args: string[]
+): Promise<{ readonly code: number; readonly out: string }> {
   const env = { ...process.env, DOCKER_CONFIG: dir, DOCKER_HOST: "" };
   return new Promise((resolve) => {
-    execFile("docker", args, { env }, (error, stdout, stderr) =>
+    const child = execFile("docker", args, { env }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : 1, out: `${stdout}${stderr}`.trim() }),
     );
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
   });
 }
 const tls = (who: string) => [
@@ -102,6 +110,13 @@ test("a client with a certificate of the CA is served, by flags and by a context
   const files = `ca=${at("ca.pem")},cert=${at("client.pem")},key=${at("client.key")}`;
   await docker("context", "create", "far", "--docker", `host=tcp://127.0.0.1:${port},${files}`);
   expect(await docker("--context", "far", "ps", "-q")).toEqual({ code: 0, out: "" });
+});
+
+test("input that ends reaches a program, and what it answers to that comes back", async () => {
+  options.backends.containers.put(aContainerInfo({ id: "c".repeat(64), name: "web" }));
+  const cli = ["--tlsverify", ...tls("client"), ...host(), "exec", "-i", "web"];
+  expect(await dockerWith("words ".repeat(50_000), ...cli, "wc")).toEqual({ code: 0, out: "300000" });
+});
 });
 
 test("others are not: another CA's, none, a server's own certificate, no TLS", async () => {
