@@ -2,7 +2,10 @@ import { Fault } from "../lib/index.ts";
 import type { ProgramInfo, ProgramWords, StreamIo, TerminalSize } from "../model/index.ts";
 import type { ProgramBackend, ProgramStart } from "./backends.ts";
 
-/** Programs in memory: "cat" writes what it reads, "wc" how many bytes that was, "fail N" says so on stderr and ends with N, "wait" runs on, "nosuch" is not there. */
+/**
+ * Programs in memory: "cat" writes what it reads, "wc" how many bytes that was, "fail N" says so on stderr and ends with N, "wait" runs
+ * on, "nosuch" is not there.
+ */
 export class FakePrograms implements ProgramBackend {
   readonly #requireRunning: (ref: string) => string;
   readonly #all = new Map<string, ProgramInfo>();

@@ -17,7 +17,7 @@ const size = fc.record({ rows: number, columns: number });
 const order = fc.record(
   {
     ...{ args: fc.array(text), env: fc.array(text), tty: fc.boolean(), hasInput: fc.boolean() },
-    ...{ user: text, dir: text, size },
+    ...{ user: text, dir: text, size, isPrivileged: fc.constant(true) },
   },
   { requiredKeys: ["args", "env", "tty", "hasInput"] },
 );

@@ -43,15 +43,17 @@ const VISITOR_TO_WIRE: { readonly [K in VisitorWord["kind"]]: (said: Of<VisitorW
 };
 
 function orderToWire(
-  { args, env, user, dir, tty, hasInput, size }: ProgramOrder,
+  { args, env, user, dir, tty, hasInput, size, isPrivileged: privileged = false }: ProgramOrder,
   detached: boolean,
 ): MessageInitShape<typeof ProgramOrderSchema> {
-  return { args: [...args], env: [...env], tty, hasInput, detached, ...definedOf({ user, dir, size }) };
+  const flags = { tty, hasInput, detached, privileged };
+  return { args: [...args], env: [...env], ...flags, ...definedOf({ user, dir, size }) };
 }
 
-function orderFromWire({ args, env, user, dir, tty, hasInput, size }: WireOrder): ProgramOrder {
+function orderFromWire({ args, env, user, dir, tty, hasInput, size, privileged }: WireOrder): ProgramOrder {
   return {
     ...{ args, env, tty, hasInput },
+    ...(privileged && { isPrivileged: true }),
     ...definedOf({ user, dir }),
     ...(size !== undefined && { size: sizeFromWire(size) }),
   };

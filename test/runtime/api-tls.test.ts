@@ -117,7 +117,6 @@ test("input that ends reaches a program, and what it answers to that comes back"
   const cli = ["--tlsverify", ...tls("client"), ...host(), "exec", "-i", "web"];
   expect(await dockerWith("words ".repeat(50_000), ...cli, "wc")).toEqual({ code: 0, out: "300000" });
 });
-});
 
 test("others are not: another CA's, none, a server's own certificate, no TLS", async () => {
   for (const who of ["stranger", "server"]) {
