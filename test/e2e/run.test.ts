@@ -52,6 +52,65 @@ test("an image that is not here is pulled; a port of the host leads to the conta
   expect(await docker("port", "late")).toBe("80/tcp -> 0.0.0.0:8080");
 });
 
+test("one port of a range of the host's is enough; a range for a range is all of them, and -P has each that is exposed", async () => {
+  const one = ["run", "-d", "-p", "8000-8001:80"];
+  await docker(...one, "--name", "first", "busybox", "sh", "-c", WEB);
+  await docker(...one, "--name", "second", "--hostname", "two", "busybox", "sh", "-c", WEB);
+  expect(await docker("port", "first")).toBe("80/tcp -> 0.0.0.0:8000");
+  expect(await docker("port", "second")).toBe("80/tcp -> 0.0.0.0:8001");
+  expect(await asked("client", `http://${node.ip("1")}:8001/`)).toBe("two");
+  expect(await show("second", "{{json .HostConfig.PortBindings}}")).toContain('"HostPort":"8000-8001"');
+  const third = await node.try("1", ...one, "--name", "third", "busybox", "sleep", "9");
+  expect(third.stderr).toContain("Bind for 0.0.0.0:8000-8001 failed: all ports are allocated");
+  await docker("rm", "-f", "first");
+  await docker("start", "third");
+  expect(await docker("port", "third")).toBe("80/tcp -> 0.0.0.0:8000");
+  await docker("run", "-d", "--name", "many", "-p", "8010-8012:80-82", "busybox", "sleep", "99");
+  expect((await docker("port", "many")).split("\n").sort()).toEqual(
+    [80, 81, 82].map((port) => `${port}/tcp -> 0.0.0.0:${port - 80 + 8010}`),
+  );
+  await docker("run", "-d", "--name", "exposed", "-P", "--expose", "7000-7002", "busybox", "sleep", "99");
+  const told = (await docker("port", "exposed")).split("\n").sort();
+  expect(told.map((line) => line.replace(/6\d{4}$/, "N"))).toEqual(
+    [7000, 7001, 7002].map((port) => `${port}/tcp -> 0.0.0.0:N`),
+  );
+  expect(new Set(told.map((line) => line.slice(-5))).size).toBe(3);
+});
+
+test("a container that shares another's network answers at that one's port, and is found by its name", async () => {
+  await docker("network", "create", "shared");
+  try {
+    await docker(
+      "run",
+      "-d",
+      "--name",
+      "door",
+      "--network",
+      "shared",
+      "-p",
+      "8020:80",
+      "busybox",
+      "sleep",
+      "999",
+    );
+    await docker("run", "-d", "--name", "web", "--network", "container:door", "busybox", "sh", "-c", WEB);
+    const name = (await show("door", "{{.Id}}")).slice(0, 12);
+    expect(await asked("client", `http://${node.ip("1")}:8020/`)).toBe(name);
+    const look = "until wget -q -O - http://door/; do sleep 0.1; done; nslookup door | grep -c Name";
+    expect(await docker("run", "--rm", "--network", "container:web", "busybox", "sh", "-c", look)).toMatch(
+      new RegExp(`^${name}\n[1-9]`),
+    );
+    await docker("restart", "-t", "0", "door");
+    await docker("restart", "-t", "0", "web");
+    expect(await asked("client", `http://${node.ip("1")}:8020/`)).toBe(name);
+    const refused = await node.try("1", "network", "connect", "bridge", "web");
+    expect(refused.stderr).toContain("container sharing network namespace with another container or host");
+  } finally {
+    await docker("rm", "-f", "door", "web");
+    await docker("network", "rm", "shared");
+  }
+});
+
 test("on a network of the node containers find each other by name", async () => {
   await docker("network", "create", "friends");
   try {
