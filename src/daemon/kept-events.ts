@@ -33,10 +33,10 @@ export class KeptEvents {
     for (const scope of ["local", "swarm"] as const) this.#forget(scope);
   }
 
-  /** What happened while nobody here told it: by its time among the others. */
+  /** What happened while nobody here told it: by its time among the others, after what this node told of that millisecond. */
   addPast(told: readonly Kept[]): void {
     this.add(told);
-    this.#all.sort((a, b) => a.event.at - b.event.at);
+    this.#all.sort((a, b) => placeOf(a) - placeOf(b) || a.event.at - b.event.at);
   }
 
   /** What was told after the event of that very time; when none has it, what happened from then on. */
@@ -52,4 +52,9 @@ export class KeptEvents {
     let excess = this.#all.filter(isOf).length - KEPT[scope];
     if (excess > 0) this.#all = this.#all.filter((kept) => !(isOf(kept) && excess-- > 0));
   }
+}
+
+/** By the millisecond, the node's own first: clocks of two managers tell no more of who was first. */
+function placeOf({ event: { at, scope } }: Kept): number {
+  return Math.floor(at) + (scope === "local" ? 0 : 0.5);
 }
