@@ -3,8 +3,11 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 /** A condition is waited for as long as a busy machine may take; a test that passes does not wait. */
 const poll = { timeout: 20_000, interval: 10 };
 
-/** A lane that touches the kernel: root, one process a file, `workers` files at a time. */
-const rootLane = (name: string, seconds: number, workers = 1, others: readonly string[] = []) => ({
+/**
+ * A lane that touches the kernel: root, one process a file, two at a time: each file has hosts, daemons or a lab of its own, and for most
+ * of its time waits for the clocks of a policy or for what must not come.
+ */
+const rootLane = (name: string, seconds: number, workers = 2, others: readonly string[] = []) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`, ...others],
@@ -50,8 +53,7 @@ const config: ViteUserConfig = defineConfig({
       },
       rootLane("kernel", 60),
       rootLane("runtime", 120),
-      // Each file has a lab of its own, and most of its time waits for the clocks of a policy.
-      rootLane("e2e", 300, 2),
+      rootLane("e2e", 300),
       // In a virtual machine with Debian's stock kernel: see docs/vm-lane.md. What the kernel lane asks of any kernel, too.
       rootLane("vm", 120, 1, [
         "test/kernel/contract.test.ts",
