@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { inside, openNetns } from "../src/kernel/netns.ts";
-import { startDetached } from "../src/lab/index.ts";
+import { startDetached, unmountUnder } from "../src/lab/index.ts";
 import { execOk } from "../src/sys/index.ts";
 import type { TestHost } from "../test/support/netns.ts";
 import type { Engine } from "./engine.ts";
@@ -201,14 +201,4 @@ function hasDestination(run: string): boolean {
 
 function signalUnder(root: string, signal: NodeJS.Signals): void {
   for (const pid of processesWith(`${root}/`)) process.kill(pid, signal);
-}
-
-/** Takes every mount below a folder away, deepest first. */
-async function unmountUnder(folder: string): Promise<void> {
-  const points = readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .map((line) => line.split(" ")[4] ?? "")
-    .filter((point) => point.startsWith(`${folder}/`))
-    .sort((a, b) => b.length - a.length);
-  for (const point of points) await execOk(["umount", "-l", point]);
 }

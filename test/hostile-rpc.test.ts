@@ -19,8 +19,8 @@ import { FakeClock, Fault, seededRandom, silentLog } from "../src/lib/index.ts";
 import { AgentSide } from "../src/manager/agents.fake.ts";
 import { Certificates } from "../src/manager/certificates.ts";
 import { Visits } from "../src/manager/visits.ts";
-import { newMeta, put, remove, type Secret, type Service, type Task } from "../src/model/index.ts";
-import { aCluster, aNode, aSecret, aService, aTask, aTaskSpec, T0 } from "../src/model/objects.fake.ts";
+import { newMeta, put, remove, type Task } from "../src/model/index.ts";
+import { aCluster, aNode, aTask, T0 } from "../src/model/objects.fake.ts";
 import { CertifiedCluster } from "../src/rpc/cluster.fake.ts";
 import {
   connectDispatcher,
@@ -32,6 +32,7 @@ import {
 } from "../src/rpc/index.ts";
 import { MemoryBackend, openSeal, Store } from "../src/store/index.ts";
 import { systemClock as clock, systemRandom as random } from "../src/sys/index.ts";
+import { mine, others, own, spare, theirs, unsaved } from "./support/two-secrets.ts";
 import { until } from "./support/until.ts";
 
 /*
@@ -61,19 +62,9 @@ const HEADERS = {
   "swarm-forwarded-cert": "CN=manager-1, OU=swarm-manager, O=cluster",
 };
 
-const [own, others, spare] = [aSecret("own"), aSecret("others"), aSecret("spare")];
 const GUEST = "ab".repeat(32);
 const JOIN = { worker: "w".repeat(25), manager: "m".repeat(25) };
 
-function wanting(name: string, { id, spec }: Secret): Service {
-  const reference = { id, name: spec.name, file: { name: spec.name, uid: 0, gid: 0, mode: 0o444 } };
-  return aService(name, {
-    task: { ...aTaskSpec, container: { ...aTaskSpec.container, secrets: [reference] } },
-  });
-}
-
-const [mine, theirs] = [wanting("mine", own), wanting("theirs", others)];
-const unsaved = <T extends { version: number }>(object: T): T => ({ ...object, version: 0 });
 const on = (nodeId: string): Partial<Task> => ({
   nodeId,
   status: { at: T0, state: "running", message: "" },

@@ -1,28 +1,18 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FakeClock, Fault, newId, seededRandom, silentLog } from "../src/lib/index.ts";
 import { AgentSide, DESCRIPTION } from "../src/manager/agents.fake.ts";
-import { put, type Secret, type Service, type Task } from "../src/model/index.ts";
-import { aCluster, aNode, aSecret, aService, aTask, aTaskSpec, T0 } from "../src/model/objects.fake.ts";
+import { put, type Task } from "../src/model/index.ts";
+import { aCluster, aNode, aTask, T0 } from "../src/model/objects.fake.ts";
 import { CertifiedCluster } from "../src/rpc/cluster.fake.ts";
 import { type AgentStream, connectDispatcher, type ManagerMessage, RpcServer } from "../src/rpc/index.ts";
 import { NO_VISITS } from "../src/rpc/rpc.fake.ts";
 import { MemoryBackend, openSeal, Store } from "../src/store/index.ts";
 import { systemClock as clock, systemRandom as random } from "../src/sys/index.ts";
+import { mine, others, own, spare, theirs, unsaved } from "./support/two-secrets.ts";
 import { until } from "./support/until.ts";
 
 /* A worker in an attacker's hand, its certificate and its word, over the real RPC: it hears of its own tasks' secrets alone. */
 
-const [own, others, spare] = [aSecret("own"), aSecret("others"), aSecret("spare")];
-
-function wanting(name: string, { id, spec }: Secret): Service {
-  const reference = { id, name: spec.name, file: { name: spec.name, uid: 0, gid: 0, mode: 0o444 } };
-  return aService(name, {
-    task: { ...aTaskSpec, container: { ...aTaskSpec.container, secrets: [reference] } },
-  });
-}
-
-const [mine, theirs] = [wanting("mine", own), wanting("theirs", others)];
-const unsaved = <T extends { version: number }>(object: T): T => ({ ...object, version: 0 });
 const on = (nodeId: string): Partial<Task> => ({
   nodeId,
   status: { at: T0, state: "assigned", message: "" },

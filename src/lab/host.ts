@@ -195,7 +195,7 @@ export async function killHost(lab: LabRecord, host: string, clock: Clock): Prom
 }
 
 /** Takes every mount below a folder away, deepest first. */
-async function unmountUnder(folder: string): Promise<void> {
+export async function unmountUnder(folder: string): Promise<void> {
   const points = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .map((line) => line.split(" ")[4] ?? "")

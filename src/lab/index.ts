@@ -9,6 +9,7 @@ export {
   signalHost,
   startHost,
   stopDaemon,
+  unmountUnder,
 } from "./host.ts";
 export { preparedImages } from "./images.ts";
 export { docker, dockerEnv, labDown, labSwarm, labUp, onHost } from "./lab.ts";
