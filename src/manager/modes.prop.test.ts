@@ -165,6 +165,18 @@ function checkBirth(world: World, born: Task): void {
   if (maxAttempts > 0) expect(own.length).toBeLessThanOrEqual(maxAttempts);
 }
 
+/** A slot's first task and its successor, both rejected at the instant at which both were born. */
+const BORN_AT_ONE_INSTANT: [ServiceMode, number, "start-first", Step[]] = [
+  { kind: "replicated-job", maxConcurrent: 3, totalCompletions: 3 },
+  1,
+  "start-first",
+  [
+    { kind: "run", ms: 1, fates: ["running", "rejected"] },
+    { kind: "force" },
+    { kind: "run", ms: 8000, fates: ["rejected"] },
+  ],
+];
+
 test("whatever happens to global services and jobs, their rules hold, and in the end they have what was asked", () => {
   fc.assert(
     fc.property(
@@ -183,7 +195,7 @@ test("whatever happens to global services and jobs, their rules hold, and in the
         checkEnd(world);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 60, examples: [BORN_AT_ONE_INSTANT] },
   );
 });
 

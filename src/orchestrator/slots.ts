@@ -40,11 +40,13 @@ function slotOf(key: string, tasks: Task[]): Slot {
   return { key, ...placeOf(sorted[0]), tasks: sorted, wanted: sorted.filter(isWanted) };
 }
 
-/** Of two that were born at one instant the one that waits for the other is the newer. */
+/** Of two that were born at one instant the one that waits for the other is the newer, or that remembers more ends before it. */
 function newestFirst(a: Task, b: Task): number {
   if (a.createdAt !== b.createdAt) return b.createdAt - a.createdAt;
   if (a.after === b.id) return -1;
   if (b.after === a.id) return 1;
+  const [ofA, ofB] = [a.crashes ?? 0, b.crashes ?? 0];
+  if (ofA !== ofB) return ofB - ofA;
   return a.id < b.id ? 1 : -1;
 }
 
