@@ -13,7 +13,7 @@ count() { # a lane's vitest JSON report
   read -r p f < <(node -e 'const r=require(process.argv[1]);console.log(r.numPassedTests,r.numFailedTests+r.numFailedTestSuites*(r.numFailedTests?0:1))' "$1")
   passed=$((passed + p))
   failed=$((failed + f))
-  node -e 'for(const f of require(process.argv[1]).testResults)for(const t of [f,...f.assertionResults])if(t.status==="failed")console.log("failed:",f.name,t.fullName??"")' "$1" >>"$report/failed"
+  node -e 'for(const f of require(process.argv[1]).testResults){const bad=f.assertionResults.filter((t)=>t.status==="failed");if(f.status==="failed")for(const t of bad.length>0?bad:[{fullName:f.message}])console.log("failed:",f.name,t.fullName)}' "$1" >>"$report/failed"
 }
 
 gate() { # one step of the gate that is no test runner: it counts as one

@@ -90,8 +90,11 @@ test("they reach a service by its VIP and its tasks, and its tasks reach them by
 
 test("a published port leads to it; rm gives its address free, and its name is gone", async () => {
   await run("2", "carol", "--network", "front", "-p", "8081:80");
-  const said = await swarm.exec("1", "curl", "-sf", "--max-time", "3", `http://${swarm.ip("2")}:8081/`);
-  expect(said.stdout).toContain(await hostnameOf("2", "carol"));
+  const hostname = await hostnameOf("2", "carol");
+  await eventually(10_000, "its program listens", async () => {
+    const said = await swarm.exec("1", "curl", "-sf", "--max-time", "3", `http://${swarm.ip("2")}:8081/`);
+    return said.stdout.includes(hostname);
+  });
   const held = await addressOf("2", "carol");
   await swarm.docker("2", "rm", "-f", "carol");
   await eventually(10_000, "carol's address is free", async () => {
