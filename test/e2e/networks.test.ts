@@ -110,20 +110,23 @@ test("a service that outgrows its network's first subnet goes on in the second: 
   await create(...subnets.flatMap((subnet) => ["--subnet", subnet]), "--gateway", "10.44.0.9", "wide");
   await swarm.service("spread", "--network", "wide", "--replicas", "5", "shoal/probe");
   await swarm.service("asker", "--network", "wide", ...sleeper);
-  const found = await inside("asker", "nslookup", "-type=a", "tasks.spread");
-  const tasks = [...found.matchAll(/^Address(?: \d+)?:\s*(10\.4[34]\.\S+)/gm)].map(
-    ([, address]) => address ?? "",
-  );
-  expect(tasks).toHaveLength(5);
+  let tasks: string[] = [];
+  await eventually(10_000, "the asker's node has heard of all five", async () => {
+    const found = await inside("asker", "nslookup", "-type=a", "tasks.spread");
+    const rows = [...found.matchAll(/^Address(?: \d+)?:\s*(10\.4[34]\.\S+)/gm)];
+    tasks = rows.map(([, address]) => address ?? "");
+    return tasks.length === 5 || Promise.reject(new Error(found));
+  });
   for (const prefix of ["10.43.0.", "10.44.0."])
     expect(
       tasks.some((address) => address.startsWith(prefix)),
       `${tasks}`,
     ).toBe(true);
   for (const address of tasks) {
-    expect(await inside("asker", "wget", "-q", "-O", "-", `http://${address}/`), address).toContain(
-      "hostname",
-    );
+    await eventually(10_000, `${address} answers`, async () => {
+      const said = await inside("asker", "wget", "-q", "-O", "-", `http://${address}/`);
+      return said.includes("hostname") || Promise.reject(new Error(said));
+    });
     expect(await inside("asker", "nslookup", address)).toMatch(/spread\.\d\.\w+\.wide/);
   }
   const names = new Set<string>();
