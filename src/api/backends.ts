@@ -233,7 +233,7 @@ export interface ContainerBackend {
   unpause(ref: string): Promise<void>;
   /** Its processes as ps(1) of its machine shows them with these arguments. Faults: "conflict" when it does not run; ps's own words. */
   top(ref: string, args: string, signal: AbortSignal): Promise<ProcessList>;
-  /** What it uses now. Faults "conflict" when it does not run, "not-found". */
+  /** What it uses now; the full id. Faults "conflict" when it does not run, "not-found". */
   usage(id: string): Promise<ContainerUsage>;
   rename(ref: string, name: string): Promise<void>;
   update(ref: string, change: RunChange): Promise<void>;

@@ -1,7 +1,7 @@
 import type { ContainerBackend, ContainerInfo, EngineEvent } from "../api/index.ts";
 import { macOf, type NetworkFacts } from "../dataplane/index.ts";
 import type { Engine, Programs, RunRecord } from "../engine/index.ts";
-import { placeIn } from "../lib/index.ts";
+import { Fault, placeIn } from "../lib/index.ts";
 import { type ContainerUsage, HOST_NETWORK, modeOfPeer, peerOf, type RunSpec } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
 import { type ContainerPlaces, idAt, requireContainer, TASK_ID_LABEL } from "./container-places.ts";
@@ -75,7 +75,11 @@ export function containerBackend({
       if (place.kind === "elsewhere") return places.processes(place, args, signal);
       return listProcesses(await pidsOf(place.state.id), args, signal);
     },
-    usage: async (id) => usageOf(requireContainer(await containers.list(), id)),
+    async usage(id) {
+      const state = await containers.get(id);
+      if (state === undefined) throw new Fault("not-found", `No such container: ${id}`);
+      return usageOf(state);
+    },
     unpause: async (ref) => engine.unpause(await idOf(ref)),
     rename: async (ref, name) => engine.rename(await idOf(ref), name),
     update: async (ref, change) => engine.update(await idOf(ref), change),

@@ -44,9 +44,9 @@ async function* samples(
 ): AsyncGenerator<Sample> {
   let before: ContainerUsage | undefined;
   while (!signal.aborted) {
-    const found = (await containers.list()).find((container) => container.id === id);
+    const found = await containers.get(id).catch(unlessOver);
     if (found === undefined) return;
-    const usage: ContainerUsage | undefined = await containers.usage(id).catch(unlessOver);
+    const usage = await containers.usage(id).catch(unlessOver);
     yield { id, name: found.name, ...(usage && { usage }), ...(usage && before && { before }) };
     before = usage;
     await sleep(clock, PERIOD_MS, signal).catch(() => undefined);
