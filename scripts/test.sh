@@ -8,12 +8,11 @@ passed=0
 failed=0
 report=$(mktemp -d)
 trap 'rm -rf "$report"' EXIT
-count() { # a lane's vitest JSON report
-  [ -s "$1" ] || return 1
-  read -r p f < <(node -e 'const r=require(process.argv[1]);console.log(r.numPassedTests,r.numFailedTests+r.numFailedTestSuites*(r.numFailedTests?0:1))' "$1")
+count() { # a lane's report, if there is one
+  local p f
+  read -r p f < <(npx --no-install tsx scripts/lane-report.ts "$1" "$report/failed") || return 1
   passed=$((passed + p))
   failed=$((failed + f))
-  node -e 'for(const f of require(process.argv[1]).testResults){const bad=f.assertionResults.filter((t)=>t.status==="failed");if(f.status==="failed")for(const t of bad.length>0?bad:[{fullName:f.message}])console.log("failed:",f.name,t.fullName)}' "$1" >>"$report/failed"
 }
 
 gate() { # one step of the gate that is no test runner: it counts as one
