@@ -31,6 +31,7 @@ import { releaseVolumes } from "./container-volumes.ts";
 import type { Health } from "./health.ts";
 import { freshHealth } from "./health-watch.ts";
 import type { LogPump, Logs } from "./log.ts";
+import { wasKilledForMemory } from "./memory-kills.ts";
 import { SIGKILL } from "./signals.ts";
 
 export interface KeeperParts {
@@ -299,16 +300,23 @@ export class ContainerKeeper {
     if (event.kind === "exit") {
       // An event of an earlier run may come late.
       if (entry.status === "running" && entry.pid === event.pid) await this.#finish(entry, event.exit);
-    } else if (entry.history.oomKilled !== true) {
-      await this.#note(entry, { ...entry.history, oomKilled: true });
-      this.emit("oom", entry);
+    } else {
+      await this.#lackedMemory(entry);
     }
+  }
+
+  /** Told once a run. */
+  async #lackedMemory(entry: ContainerEntry): Promise<void> {
+    if (entry.history.oomKilled === true) return;
+    await this.#note(entry, { ...entry.history, oomKilled: true });
+    this.emit("oom", entry);
   }
 
   /** Notes how it ended, then takes its process away: only containerd would know otherwise. */
   async #finish(entry: ContainerEntry, { exitCode, at }: TaskExit): Promise<void> {
     const { clock, log } = this.#parts;
     this.#tender?.ended(entry);
+    if (await wasKilledForMemory(entry.id)) await this.#lackedMemory(entry);
     const { health, ...history } = entry.history;
     await this.#note(entry, {
       ...{ ...history, exitCode, finishedAt: at ?? clock.now() },

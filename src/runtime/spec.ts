@@ -39,7 +39,7 @@ const DEFAULT_SYSCTLS: Readonly<Record<string, string>> = {
 };
 
 /** The cgroup under which all of ours are. */
-const CGROUP = "/shoal";
+export const CGROUP = "/shoal";
 
 /** All that a container's OCI spec follows from. */
 export interface SpecInput {
