@@ -5,7 +5,7 @@ import { hasIpvs } from "../src/kernel/index.ts";
 import type { LinuxKernel } from "../src/kernel/linux-kernel.ts";
 import { joinHosts, makeTestHost, type TestHost } from "../test/support/netns.ts";
 import { type ClusterSketch, factsOf } from "../test/support/network-facts.ts";
-import { answerAt, end, type LoadTimes, load } from "./http-load.ts";
+import { answerAt, end, type Load, type LoadTimes, load } from "./http-load.ts";
 import { median } from "./measure.ts";
 import { startSwarmPair } from "./swarm-pair.ts";
 
@@ -80,18 +80,37 @@ async function apply(kernels: readonly LinuxKernel[], { balancer, flowTables }: 
   }
 }
 
+interface Measure extends Omit<Load, "url"> {
+  readonly what: string;
+  readonly of: (times: LoadTimes) => number;
+  /** What is told beside a way's figure: how it compares with that of the straight way. */
+  readonly beside: string;
+  readonly compare: (value: number, straight: number) => string;
+}
+
+const SHARE = {
+  beside: "of straight",
+  compare: (value: number, straight: number) => (value / straight).toFixed(2),
+};
+
 /** What one visit of a way measures: eight kept connections, eight at a time that are new for each request, and one paced. */
-const LOADS = [
-  { what: "requests a second", words: ["-c8"], of: (t: LoadTimes) => t.perSecond, unit: 1 },
+const LOADS: readonly Measure[] = [
+  { what: "requests a second", words: ["-c8"], of: ({ perSecond }) => perSecond, ...SHARE },
   {
-    ...{ what: "connections a second", words: ["-c8", "-H", "Connection: close"] },
-    ...{ of: (t: LoadTimes) => t.perSecond, unit: 1 },
+    what: "connections a second",
+    words: ["-c8", "-H", "Connection: close"],
+    of: ({ perSecond }) => perSecond,
+    ...SHARE,
   },
   {
-    ...{ what: `one request every ${EVERY_MS} ms, p50 µs`, words: ["-c1"], everyMs: EVERY_MS },
-    ...{ of: (t: LoadTimes) => t.p50Us, unit: 1 },
+    what: `one request every ${EVERY_MS} ms, p50 µs`,
+    words: ["-c1"],
+    everyMs: EVERY_MS,
+    of: ({ p50Us }) => p50Us,
+    beside: "added",
+    compare: (value, straight) => (value - straight).toFixed(0),
   },
-] as const;
+];
 
 type Figures = readonly (readonly number[][])[];
 
@@ -105,13 +124,10 @@ async function measure(
   for (let round = 0; round < ROUNDS; round++) {
     for (const [i, { url, setting }] of ways.entries()) {
       if (setting !== undefined) await apply(kernels, setting);
-      for (const [j, { words, of, ...rest }] of LOADS.entries()) {
-        const asked = {
-          url,
-          words: [...words, `-d${SECONDS}s`],
-          ...("everyMs" in rest && { everyMs: rest.everyMs }),
-        };
-        figures[i]?.[j]?.push(of(await load(prefix, asked)));
+      for (const [j, { words, everyMs, of }] of LOADS.entries()) {
+        const pace = everyMs === undefined ? {} : { everyMs };
+        const times = await load(prefix, { url, words: [...words, `-d${SECONDS}s`], ...pace });
+        figures[i]?.[j]?.push(of(times));
       }
       say(`${ways[i]?.name}: ${figures[i]?.map((of) => of.at(-1)?.toFixed(0)).join(", ")}`);
     }
@@ -124,13 +140,13 @@ function print(ways: readonly Way[], figures: Figures): void {
   const row = (cells: readonly string[]) => void process.stdout.write(`| ${cells.join(" | ")} |\n`);
   const kernel = `kernel ${release()}`;
   process.stdout.write(`${kernel}; medians of ${ROUNDS} rounds of ${SECONDS} s\n\n`);
-  row(["way", ...LOADS.flatMap(({ what }) => [what, "of straight"])]);
+  row(["way", ...LOADS.flatMap(({ what, beside }) => [what, beside])]);
   row(["---", ...LOADS.flatMap(() => ["---:", "---:"])]);
   const middle = figures.map((of) => of.map((values) => median(values)));
   for (const [i, { name }] of ways.entries()) {
-    const cells = LOADS.flatMap((_, j) => {
+    const cells = LOADS.flatMap(({ compare }, j) => {
       const value = middle[i]?.[j] ?? Number.NaN;
-      return [value.toFixed(0), (value / (middle[0]?.[j] ?? Number.NaN)).toFixed(2)];
+      return [value.toFixed(0), compare(value, middle[0]?.[j] ?? Number.NaN)];
     });
     row([name, ...cells]);
   }
