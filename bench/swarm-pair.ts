@@ -151,11 +151,8 @@ async function makeSwarm([manager, worker]: readonly Node[]): Promise<void> {
     RemoteAddrs: [`${manager.address}:2377`],
     JoinToken: JoinTokens.Worker,
   });
-  for (const { run } of [manager, worker]) {
+  for (const { run } of [manager, worker])
     await patiently("the ingress network is there", async () => existsSync(sandboxOf(run)));
-    // A new namespace has forwarding as the machine's first one has it, and there dockerd, in a namespace itself, did not turn it on.
-    await execOk(["nsenter", `--net=${sandboxOf(run)}`, "--", "sysctl", "-qw", "net.ipv4.ip_forward=1"]);
-  }
 }
 
 const sandboxOf = (run: string): string => join(run, "docker/netns/ingress_sbox");
@@ -180,8 +177,11 @@ async function publish([manager, worker]: readonly Node[], port: number): Promis
   await patiently("the task runs", runs).catch(async (error: unknown) => {
     throw new Error(`${String(error)}: ${await manager.engine.text("/tasks")}`);
   });
-  for (const { run } of [manager, worker])
+  for (const { run } of [manager, worker]) {
     await patiently("IPVS has the task", async () => hasDestination(run));
+    // A new namespace has forwarding as the machine's first one has it, and there dockerd, in a namespace itself, did not turn it on.
+    await execOk(["nsenter", `--net=${sandboxOf(run)}`, "--", "sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+  }
   return pid;
 }
 
