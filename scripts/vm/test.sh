@@ -8,7 +8,7 @@ scripts/setup.sh vm || exit 1
 
 report=$(mktemp -d)
 trap 'rm -rf "$report"' EXIT
-scripts/vm/run.sh --timeout "${VM_TIMEOUT:-600}" --out "$report" -- scripts/vm/guest.sh "$@"
+scripts/vm/run.sh --timeout "${VM_TIMEOUT:-3600}" --out "$report" -- scripts/vm/guest.sh "$@"
 status=$?
 [ -s "$report/vm.json" ] || { echo "vm: no report came back (status $status)" >&2; exit 1; }
 node -e '
