@@ -37,7 +37,14 @@ function make(lines: Iterable<string>) {
     containerOf: (taskId) => (taskId === "t" ? "c" : undefined),
     send: (message) => void sent.push(message),
   });
-  return { source, clock, sent, asked, read: () => read, batches: () => sent.filter((m) => m.kind === "log-lines") };
+  return {
+    source,
+    clock,
+    sent,
+    asked,
+    read: () => read,
+    batches: () => sent.filter((m) => m.kind === "log-lines"),
+  };
 }
 
 const many = (n: number) => Array.from({ length: n }, (_, i) => `${i}\n`);
