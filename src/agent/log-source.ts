@@ -1,16 +1,17 @@
-import { type Clock, type Log, messageOf } from "../lib/index.ts";
-import { type AgentMessage, LOG_WINDOW, type LogRequest } from "../rpc/index.ts";
+import { type Log, messageOf } from "../lib/index.ts";
+import { type AgentMessage, LOG_WINDOW, type LogRequest, type SentLogLine } from "../rpc/index.ts";
 import type { Containers } from "../runtime/index.ts";
 import { Credit } from "./credit.ts";
-import { LineBatch } from "./line-batch.ts";
 
 export interface LogSourceParts {
   readonly containers: Pick<Containers, "logs">;
-  readonly clock: Clock;
   readonly log: Log;
   containerOf(taskId: string): string | undefined;
   send(message: AgentMessage): void;
 }
+
+const BATCH_LINES = 200;
+const BATCH_BYTES = 256 * 1024;
 
 /** One subscription: how to stop it, how much may be under way, and the requests that are being served. */
 interface Serving {
@@ -76,24 +77,25 @@ export class LogSource {
   }
 
   async #sendTask(request: LogRequest, taskId: string, { stop, credit }: Serving): Promise<void> {
-    const { containers, containerOf, clock, send } = this.#parts;
+    const { containers, containerOf, send } = this.#parts;
     const id = containerOf(taskId);
     if (id === undefined) return;
     const { subscriptionId, follow, tail, since, until, stdout, stderr } = request;
-    const { signal } = stop;
-    const batch = new LineBatch({
-      ...{ clock, credit, signal, lingers: follow },
-      send: (lines) => send({ kind: "log-lines", subscriptionId, lines }),
-    });
+    let lines: SentLogLine[] = [];
+    let bytes = 0;
+    const flush = async () => {
+      if (lines.length === 0) return;
+      await credit.take(stop.signal);
+      send({ kind: "log-lines", subscriptionId, lines });
+      [lines, bytes] = [[], 0];
+    };
     const options = { follow, stdout, stderr, ...definedOf({ tail, since, until }) };
-    try {
-      for await (const { at, stream, line } of containers.logs(id, options, signal)) {
-        await batch.add({ taskId, at, stream, line });
-      }
-      await batch.flush();
-    } finally {
-      batch.close();
+    for await (const { at, stream, line } of containers.logs(id, options, stop.signal)) {
+      lines.push({ taskId, at, stream, line });
+      bytes += line.length;
+      if (follow || lines.length >= BATCH_LINES || bytes >= BATCH_BYTES) await flush();
     }
+    await flush();
   }
 }
 
