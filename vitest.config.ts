@@ -59,6 +59,7 @@ const config: ViteUserConfig = defineConfig({
         "test/kernel/contract.test.ts",
         "test/kernel/packets.test.ts",
         "test/kernel/ipv6.test.ts",
+        "test/kernel/one-port.test.ts",
       ]),
     ],
   },

@@ -47,11 +47,13 @@ function twinOf(prefix: Prefix, value: Ipv4): string {
 export function sideOf({ ipv6 = false }: NodeSettings, network: NetworkFact): SideFact | undefined {
   if (!ipv6 || network.mtu < LEAST_MTU6) return undefined;
   if (!network.ingress) return network.v6;
-  const twin = ({ subnet, gateway }: Subnet): Subnet => ({
-    subnet: embedSubnet("ingress", subnet),
-    gateway: embed("ingress", gateway),
-  });
-  return { ...twin(network), ...(network.more !== undefined && { more: network.more.map(twin) }) };
+  const { more } = network;
+  return { ...twinOnIngress(network), ...(more !== undefined && { more: more.map(twinOnIngress) }) };
+}
+
+/** What a subnet of the ingress network is over IPv6. */
+export function twinOnIngress({ subnet, gateway }: Subnet): Subnet {
+  return { subnet: embedSubnet("ingress", subnet), gateway: embed("ingress", gateway) };
 }
 
 /** The IPv6 address on a network of whoever the row is about. */

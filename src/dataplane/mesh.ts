@@ -1,3 +1,4 @@
+import { type Subnet, subnetsOf } from "../lib/index.ts";
 import type { Link, Namespace, NftTable, Route, RouteRule } from "../netstate/index.ts";
 import { type GatewayLayout, macOf, markOf } from "./addresses.ts";
 import type { Names } from "./names.ts";
@@ -33,7 +34,7 @@ export function meshPart(names: Names, survey: Survey, gateway: GatewayLayout, h
     neighbours: [{ link: names.hostLeg, address: gateway.meshHost, mac: macOf(gateway.meshHost) }],
     fdb: [],
     sysctls: meshSysctls(names.hostLeg, vxlan),
-    tables: [{ family: "ip", ...meshChains(names, vxlan, marks, "icmp") }],
+    tables: [meshTable("ip", names, vxlan, { marks, subnets: subnetsOf(survey.network) })],
   };
 }
 
@@ -80,19 +81,29 @@ function entryRoutes(marks: readonly EntryMark[], link: string): Route[] {
   }));
 }
 
-/** The table without its family: the rules speak of none, but for the words of the refusal. */
-export function meshChains(
+/** How a refusal is said. */
+const REFUSALS = { ip: "icmp", ip6: "icmpv6" } as const;
+
+export interface MeshSides {
+  readonly marks: readonly EntryMark[];
+  /** Those of the ingress network, in the family. */
+  readonly subnets: readonly Subnet[];
+}
+
+export function meshTable(
+  family: keyof typeof REFUSALS,
   names: Names,
   vxlan: string,
-  marks: readonly EntryMark[],
-  refusal: "icmp" | "icmpv6",
-): Omit<NftTable, "family"> {
+  { marks, subnets }: MeshSides,
+): NftTable {
   const elements = Object.fromEntries(marks.map(({ address, mark }) => [macOf(address), hexMark(mark)]));
   return {
+    family,
     name: names.table("mesh"),
     sets: [],
     maps: [{ name: "entries", key: "ether_addr", value: "mark", elements }],
     chains: [
+      ...entryZones(subnets.map(({ subnet }) => `iifname "${vxlan}" ${family} daddr ${subnet}`)),
       {
         name: "prerouting",
         base: { type: "filter", hook: "prerouting", priority: "mangle", policy: "accept" },
@@ -108,12 +119,31 @@ export function meshChains(
           "ct state established,related accept",
           `iifname "${names.hostLeg}" ct status dnat accept`,
           `iifname "${vxlan}" oifname ${names.anyTaskLeg} accept`,
-          `reject with ${refusal} admin-prohibited`,
+          `reject with ${REFUSALS[family]} admin-prohibited`,
         ],
       },
     ],
   };
 }
+
+/**
+ * One client may use one port of its own by two nodes at a time, and a task sees his address either way: for the task both are one connection.
+ * So what comes to tasks from another node is tracked apart for each (zones, by the end of its MAC, which is that of its address), the way
+ * back is not: of two that would have the same way back the kernel gives the later one another port, if the namespace translates at all
+ * (nf_nat_core.c, get_unique_tuple; the chain without rules sees to that). Answers to clients of this node have no zone.
+ */
+const entryZones = (arrivals: readonly string[]): NftTable["chains"] => [
+  {
+    name: "entry-zones",
+    base: { type: "filter", hook: "prerouting", priority: "raw", policy: "accept" },
+    rules: arrivals.map((arrival) => `${arrival} ct original zone set @ll,80,16`),
+  },
+  {
+    name: "unique",
+    base: { type: "nat", hook: "postrouting", priority: "srcnat", policy: "accept" },
+    rules: [],
+  },
+];
 
 /** As nft prints a mark. */
 const hexMark = (mark: number): string => `0x${mark.toString(16).padStart(8, "0")}`;

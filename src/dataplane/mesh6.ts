@@ -1,7 +1,8 @@
-import { EMPTY_NAMESPACE, type Namespace, type NftTable } from "../netstate/index.ts";
+import { subnetsOf } from "../lib/index.ts";
+import { EMPTY_NAMESPACE, type Namespace } from "../netstate/index.ts";
 import { type GatewayLayout, macOf } from "./addresses.ts";
-import { embed, linkSysctls6 } from "./addresses6.ts";
-import { type EntryMark, entryMarks, markRules, meshChains } from "./mesh.ts";
+import { embed, linkSysctls6, twinOnIngress } from "./addresses6.ts";
+import { entryMarks, markRules, meshTable } from "./mesh.ts";
 import type { Names } from "./names.ts";
 import type { Survey } from "./survey.ts";
 
@@ -10,6 +11,7 @@ export function meshPart6(names: Names, survey: Survey, gateway: GatewayLayout):
   const vxlan = names.vxlan(survey.network.vni);
   const marks = entryMarks(survey);
   const link = names.hostLeg;
+  const subnets = subnetsOf(survey.network).map(twinOnIngress);
   const host = embed("gateway", gateway.meshHost);
   return {
     ...EMPTY_NAMESPACE,
@@ -27,10 +29,6 @@ export function meshPart6(names: Names, survey: Survey, gateway: GatewayLayout):
     rules: markRules(marks).map((rule) => ({ ...rule, from: "::/0" })),
     neighbours: [{ link, address: host, mac: macOf(gateway.meshHost) }],
     sysctls: linkSysctls6([link]),
-    tables: [meshTable6(names, vxlan, marks)],
+    tables: [meshTable("ip6", names, vxlan, { marks, subnets })],
   };
-}
-
-function meshTable6(names: Names, vxlan: string, marks: readonly EntryMark[]): NftTable {
-  return { family: "ip6", ...meshChains(names, vxlan, marks, "icmpv6") };
 }

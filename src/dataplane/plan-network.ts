@@ -53,7 +53,10 @@ export function planNetwork(given: NetworkFacts, settings: PlanSettings): NodeNe
   const ingress = surveys.find((survey) => survey.network.ingress);
   const sandboxes = surveys.map((survey) => {
     const sandbox = merge(sandboxParts(names, facts, survey, gateway, settings.balancer ?? nftBalancer));
-    const fast = settings.flowTables ? [flowTable(names, sandbox, survey.network.ingress)] : [];
+    const { ingress: isIngress, vni } = survey.network;
+    const fast = settings.flowTables
+      ? [flowTable(names, sandbox, isIngress ? names.vxlan(vni) : undefined)]
+      : [];
     const tables = [...sandbox.tables, ...fast];
     return [sandboxNameOf(survey.network.id), { ...sandbox, tables }] as const;
   });

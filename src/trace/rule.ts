@@ -48,6 +48,8 @@ const STATEMENTS: readonly (readonly [RegExp, Doing])[] = [
   says("continue", () => ({ kind: "next" })),
   // Later packets of the connection go the way that this one goes.
   says("flow add @\\S+", () => ({ kind: "next" })),
+  // Only which connections are told apart depends on it.
+  says("ct original zone set \\S+", (_, { marks }) => marks),
   says("(goto|jump) (\\S+)", ([word, chain]) => go(`${word} ${chain}`)),
   says("masquerade.*", () => ({ kind: "from", address: undefined })),
   says("snat (?:ip6? )?to (\\S+)", ([address]) => ({ kind: "from", address: address ?? "" })),

@@ -62,10 +62,11 @@ udp.connect(Number(port), host, () => {
 });
 `;
 
-/** Keeps one TCP connection to an echo server: a line in, the same line out; "closed" when it ends. */
+/** Keeps one TCP connection to an echo server: a line in, the same line out; "closed" when it ends. From a port of one's choice, if any. */
 const TALKER = `
-const [host, port] = process.argv.slice(1);
-const socket = require("node:net").connect({ host, port: Number(port) }, () => console.log("ready"));
+const [host, port, localPort = "0"] = process.argv.slice(1);
+const to = { host, port: Number(port), localPort: Number(localPort) };
+const socket = require("node:net").connect(to, () => console.log("ready"));
 socket.on("error", (error) => console.log(error.code)).on("data", (text) => process.stdout.write(text)).on("close", () => console.log("closed"));
 require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => socket.write(line + "\\n")).on("close", () => process.exit());
 `;
@@ -111,8 +112,8 @@ export async function askOverUdp(netns: string, host: string, port: number): Pro
   return start(netns, [ASKER, host, String(port)]);
 }
 
-export async function talkOverTcp(netns: string, host: string, port: number): Promise<Talk> {
-  return start(netns, [TALKER, host, String(port)]);
+export async function talkOverTcp(netns: string, host: string, port: number, localPort = 0): Promise<Talk> {
+  return start(netns, [TALKER, host, String(port), String(localPort)]);
 }
 
 /** Listens on a UDP port and says nothing back: `next` is what the next datagram says. */

@@ -3,6 +3,7 @@ import { BALANCERS, planNetwork } from "../../src/dataplane/index.ts";
 import { hasIpvs, type Kernel } from "../../src/kernel/index.ts";
 import { explain, printTrace, type Trace } from "../../src/trace/index.ts";
 import { describeCrowd } from "../kernel/crowd.contract.ts";
+import { describeOnePort } from "../kernel/one-port.contract.ts";
 import { describePackets } from "../kernel/packets.contract.ts";
 import { makeTestHost, type TestHost } from "../support/netns.ts";
 
@@ -14,6 +15,7 @@ import { serve, talkOverTcp } from "../support/traffic.ts";
 
 describePackets("ipvs", { balancer: BALANCERS.ipvs });
 describeCrowd("ipvs", BALANCERS.ipvs);
+describeOnePort("ipvs", BALANCERS.ipvs, ["two other nodes"]);
 
 const SANDBOXES = ["net-front-network", "net-ingress-network"] as const;
 const wantedBy = (balancer: keyof typeof BALANCERS) =>
