@@ -17,7 +17,8 @@ export interface HostParts {
   readonly signal?: AbortSignal;
 }
 
-const START_MS = 20_000;
+/** Whoever ends is noticed at once: this is for who hangs, and an emulated machine is slow. */
+const START_MS = 120_000;
 const STOP_MS = 20_000;
 
 /** Brings a host up: its namespace if it is gone, its containerd, its shoald. What runs already is left as it is. */

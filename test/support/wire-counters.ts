@@ -16,12 +16,15 @@ const COUNTERS = `table netdev wire {
   }
 }`;
 
-export async function countWire(host: TestHost): Promise<void> {
+/** A host's own namespace, where commands are run by their words; what they print. */
+type Wired = Pick<TestHost, "run">;
+
+export async function countWire(host: Wired): Promise<void> {
   await host.run(["nft", COUNTERS]);
 }
 
 /** Since `countWire`. */
-export async function heardBy(host: TestHost): Promise<Heard> {
+export async function heardBy(host: Wired): Promise<Heard> {
   const { nftables } = JSON.parse(await host.run(["nft", "-j", "list", "counters"])) as {
     nftables: readonly { counter?: { name: string; packets: number } }[];
   };
