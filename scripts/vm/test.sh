@@ -5,6 +5,8 @@
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 scripts/setup.sh vm || exit 1
+# The guest has no network: images that its tests want are made here.
+npx --no-install tsx scripts/images.ts || exit 1
 
 report=$(mktemp -d)
 trap 'rm -rf "$report"' EXIT
