@@ -176,8 +176,8 @@ async function firstAnswer(client: TestHost, { name, url }: Way): Promise<void> 
 }
 
 /**
- * A task of ours sees the client's own address and port, by whichever host: a port that both hosts' connections use within a minute is one
- * that the task has just closed, and takes a second to be had again. So the client calls the first host by another address.
+ * A task of ours sees the client's own address, by whichever host, and of two connections from one port the later gets another. That is not to be
+ * measured here, where each host is called by turns: so the client calls the first by another address.
  */
 async function callFirstByAnother(client: TestHost): Promise<void> {
   await client.run(["ip", "address", "add", "192.168.7.100/24", "dev", "eth0"]);
