@@ -276,7 +276,8 @@ function requireReferences({ sets, maps, chains }: NftTable): void {
     ...maps.flatMap((map) => Object.values(map.elements)),
   ];
   for (const text of texts) {
-    for (const [, name = ""] of text.matchAll(/@([\w-]+)/g)) {
+    // "@ll,80,16" is no set but a place in the packet.
+    for (const [, name = ""] of text.matchAll(/@([\w-]+)(?![\w,-])/g)) {
       if (!named.has(name)) throw new Fault("not-found", `No such file or directory: ${text}`);
     }
     for (const [, name = ""] of text.matchAll(/\b(?:goto|jump) ([\w-]+)/g)) {
