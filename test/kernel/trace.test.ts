@@ -101,14 +101,14 @@ async function said(call: Call): Promise<Reached & { readonly text: string }> {
   };
 }
 
-/** Connects so many times at once, and prints the answers as JSON: what was said, or nothing. */
+/** Connects so many times at once, and prints the answers as JSON: what was said, or why nothing was. */
 const CALLER = `
 const [host, port, count, ms] = process.argv.slice(1);
 const once = () => new Promise((resolve) => {
   let text = "";
   const socket = require("node:net").connect({ host, port: Number(port) });
-  socket.setTimeout(Number(ms), () => { resolve(""); socket.destroy(); });
-  socket.on("data", (chunk) => (text += chunk)).on("end", () => resolve(text)).on("error", () => resolve(""));
+  socket.setTimeout(Number(ms), () => { resolve("timeout"); socket.destroy(); });
+  socket.on("data", (chunk) => (text += chunk)).on("end", () => resolve(text)).on("error", (e) => resolve(e.code));
 });
 Promise.all(Array.from({ length: Number(count) }, once)).then((answers) => console.log(JSON.stringify(answers)));
 `;
@@ -119,23 +119,25 @@ interface Reached {
 }
 
 /** Waits long for answers that shall come: a busy machine takes its time. */
-async function seen({ netns, address, port }: Call, expected: Reached): Promise<Reached> {
+async function seen(
+  { netns, address, port }: Call,
+  expected: Reached,
+): Promise<Reached & { readonly answers: readonly string[] }> {
   const args = [address, String(port), String(TRIES), String(expected.fails ? TIMEOUT_MS : 20_000)];
   const argv = ["nsenter", `--net=${netns()}`, "--", process.execPath, "-e", CALLER, ...args] as const;
   const answers: string[] = JSON.parse(await execOk(argv));
   const tasks = answers.flatMap((answer) =>
     /^\w+ [\d.]+$/.test(answer) ? [answer.split(" ")[0] ?? ""] : [],
   );
-  return { tasks: [...new Set(tasks)].sort(), fails: tasks.length < TRIES };
+  return { tasks: [...new Set(tasks)].sort(), fails: tasks.length < TRIES, answers };
 }
 
 async function agree(calls: readonly Call[]): Promise<void> {
   for (const call of calls) {
     const { text, ...expected } = await said(call);
-    expect({ text, ...(await seen(call, expected)) }, `${call.client} to ${call.destination}`).toEqual({
-      text,
-      ...expected,
-    });
+    const { answers, ...reached } = await seen(call, expected);
+    const about = `${call.client} to ${call.destination}, answers: ${answers.join(", ")}`;
+    expect({ text, ...reached }, about).toEqual({ text, ...expected });
   }
 }
 
