@@ -15,6 +15,13 @@ beforeAll(async () => {
     await swarm.docker("1", ...args);
   }
   await Promise.all(SERVICES.map((service) => swarm.replicas(service)));
+  // Programs listen a moment after they run. Replicas answer by turns, so that six questions meet each of them.
+  await eventually(60_000, "every program listens", async () => {
+    for (let i = 0; i < 6; i++) await curl(`http://${swarm.ip("1")}/`);
+    await counted("1");
+    const ends = await Promise.all([reach("worker", "redis", 6379), reach("worker", "db", 5432)]);
+    return ends.every((end) => end === "open");
+  });
 });
 
 afterAll(async () => {
