@@ -17,7 +17,7 @@ export interface Machine {
   readonly hardLimits: Readonly<Record<string, number>>;
 }
 
-const CGROUPS = "/sys/fs/cgroup";
+export const CGROUPS = "/sys/fs/cgroup";
 const UNLIMITED = -1;
 
 /** OCI's name of each row of /proc/self/limits. */

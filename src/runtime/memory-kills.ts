@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
+import { CGROUPS } from "./machine.ts";
 import { CGROUP } from "./spec.ts";
-
-const CGROUPS = "/sys/fs/cgroup";
 
 /** Where cgroups of version 1 and 2 count what was killed for want of memory, each in a row "oom_kill N". */
 const COUNTERS: readonly ((id: string) => string)[] = [
