@@ -107,6 +107,41 @@ test("table and tree name the same folders, and the table has no cycle", () => {
   expect([...layers.keys()].filter((f) => !done.has(f))).toEqual([]);
 });
 
+/** A file's imports within src, by their paths there; types count. */
+function importsOf(file: string): string[] {
+  const found = [...readFileSync(file, "utf8").matchAll(IMPORT_REGEXP)].map((m) => m[1] ?? m[2] ?? "");
+  return found.filter((of) => of.startsWith(".")).map((of) => relative(src, resolve(dirname(file), of)));
+}
+
+/** What is left of a graph when whatever leads nowhere, and whatever nothing leads to, is taken away again and again. */
+function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const left = new Map(graph);
+  const drop = (names: readonly string[]) => names.filter((name) => left.delete(name)).length > 0;
+  for (let fewer = true; fewer; ) {
+    const ends = [...left].filter(([, to]) => !to.some((name) => left.has(name))).map(([name]) => name);
+    const led = new Set([...left.values()].flat());
+    fewer = drop([...ends, ...[...left.keys()].filter((name) => !led.has(name))]);
+  }
+  return [...left.keys()];
+}
+
+test("no files import each other in a circle, not even types", () => {
+  const files = filesOf(src).filter((file) => !isTest(file) && !isFake(file) && !file.includes("/gen/"));
+  const graph = new Map(files.map((file) => [relative(src, file), importsOf(file)]));
+  expect(graph.size).toBeGreaterThan(100);
+  expect(circlesOf(graph)).toEqual([]);
+  expect(
+    circlesOf(
+      new Map([
+        ["a", ["b"]],
+        ["b", ["c"]],
+        ["c", ["b", "d"]],
+        ["d", []],
+      ]),
+    ),
+  ).toEqual(["b", "c"]);
+});
+
 test("every folder's index.ts opens by saying what the room is", () => {
   for (const folder of readdirSync(src).filter((f) => f !== "gen" && filesOf(join(src, f)).length > 0)) {
     const text = readFileSync(join(src, folder, "index.ts"), "utf8");

@@ -10,7 +10,7 @@ import type { AgentMessage, ManagerMessage } from "../rpc/index.ts";
 import { FakeContainers } from "../runtime/containers.fake.ts";
 import { FakeImages } from "../runtime/images.fake.ts";
 import { Agent, type AgentParts } from "./agent.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { AssignmentsFile } from "./assignments-file.ts";
 import type { VisitDoor } from "./visit-desk.ts";
 

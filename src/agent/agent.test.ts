@@ -6,7 +6,7 @@ import { aService, aTask } from "../model/objects.fake.ts";
 import { HOST } from "../netstate/index.ts";
 import type { AgentMessage, ManagerMessage } from "../rpc/index.ts";
 import { AgentMachine, assignmentsFor, welcome } from "./agent.fake.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 
 /** A whole agent on fakes: what a restart must not touch. */
 

@@ -14,18 +14,12 @@ import {
   type NamedFile,
   type NodeDescription,
   namedFilesOf,
-  type Task,
 } from "../model/index.ts";
 import type { ClusterFacts } from "../network/index.ts";
 import type { AssignmentsMessage } from "../rpc/index.ts";
 import type { FileContents } from "../runtime/index.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { fileContentsOf, type Payload } from "./payloads.ts";
-
-/** A task as a manager tells it (manager/assignments.ts): all but what the node itself reports. */
-export type AssignedTask = Omit<Task, "status" | "version" | "updatedAt" | "notBefore" | "after"> & {
-  /** It comes from the disk, where its registry credentials are not kept: a manager has to say them again. */
-  readonly lacksCredentials?: true;
-};
 
 /** True when the message may change the facts of the network, not only tasks. */
 export function concernsNetwork({ complete, upserts, removals }: Omit<AssignmentsMessage, "kind">): boolean {

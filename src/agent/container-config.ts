@@ -7,7 +7,7 @@ import {
   taskName,
 } from "../model/index.ts";
 import type { ContainerConfig } from "../runtime/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 
 /** Labels that Docker gives a task's container (moby executor/container/container.go). */
 export const TASK_ID_LABEL = "com.docker.swarm.task.id";

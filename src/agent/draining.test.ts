@@ -3,7 +3,7 @@ import { Queue } from "../lib/index.ts";
 import { aContainer, aService, aTask, aTaskSpec } from "../model/objects.fake.ts";
 import type { ManagerMessage } from "../rpc/index.ts";
 import { AgentMachine, assignmentsFor, type StartedAgent, welcome } from "./agent.fake.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { DRAIN_MS } from "./task-runner.ts";
 
 /** An agent that is told to stop a task, by a manager that a test plays: when the signal goes, and what it answers. */

@@ -11,7 +11,7 @@ import {
   templateContextOf,
 } from "../model/index.ts";
 import type { FileContents } from "../runtime/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { expandTask } from "./templates.ts";
 
 /** What a secret or config holds, as managers say it. */

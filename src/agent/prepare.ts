@@ -1,7 +1,7 @@
 import { type Clock, type Random, randomHex } from "../lib/index.ts";
 import type { PortSpec } from "../model/index.ts";
 import type { Containers, FileContents, Images } from "../runtime/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import type { Patience } from "./patience.ts";
 import { pullFault } from "./reasons.ts";
 import type { ContainerConfigInput } from "./sandbox.ts";

@@ -4,7 +4,7 @@ import { aContainer, aService, aTask, aTaskSpec } from "../model/objects.fake.ts
 import { FakeContainers } from "../runtime/containers.fake.ts";
 import { FakeImages } from "../runtime/images.fake.ts";
 import type { ContainerState } from "../runtime/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { containerConfigOf } from "./container-config.ts";
 import type { PrepareParts, Sandboxes } from "./prepare.ts";
 import { TaskRunner } from "./task-runner.ts";

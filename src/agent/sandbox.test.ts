@@ -5,7 +5,7 @@ import { HOST_NETWORK, type PortSpec } from "../model/index.ts";
 import { aService, aTask } from "../model/objects.fake.ts";
 import { HOST } from "../netstate/index.ts";
 import { type ClusterNetwork, GatewayAddresses, HostPorts, NetworkApplier } from "../network/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { type SandboxParts, TaskSandboxes } from "./sandbox.ts";
 
 const GATEWAY = "172.18.0.0/16";

@@ -4,7 +4,7 @@ import { Fault, overlaps, requireCidr, subnetsOf } from "../lib/index.ts";
 import { isOnHost, isWanted, type NodeDescription, type PortSpec } from "../model/index.ts";
 import { type ClusterNetwork, type GatewayAddresses, type HostPorts, hostModeOf } from "../network/index.ts";
 import type { ContainerConfig, ContainerState } from "../runtime/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { containerConfigOf, GATEWAY_LABEL, HOST_PORTS_LABEL, type TaskPlace } from "./container-config.ts";
 import { expandTask } from "./templates.ts";
 

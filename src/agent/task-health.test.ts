@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { Fault } from "../lib/index.ts";
 import type { PortSpec } from "../model/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { assigned, RunnerStage, sh } from "./runner-stage.fake.ts";
 import { DRAIN_MS } from "./task-runner.ts";
 

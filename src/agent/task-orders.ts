@@ -1,5 +1,5 @@
 import { isWanted } from "../model/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 
 /** The end of a runner's life, thrown to leave the normal path. */
 export class Ended extends Error {}

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { anyUnit } from "../lib/any-unit.fake.ts";
 import { Fault } from "../lib/index.ts";
 import { type DesiredState, stateRank, type TaskState, type TaskStatus } from "../model/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { assigned, RunnerStage } from "./runner-stage.fake.ts";
 import type { TaskRunner } from "./task-runner.ts";
 

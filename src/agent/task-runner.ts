@@ -1,7 +1,7 @@
 import { Fault, type Log, messageOf, sleep } from "../lib/index.ts";
 import { DEFAULT_STOP_GRACE_MS, type TaskState, type TaskStatus } from "../model/index.ts";
 import type { ContainerState, Containers, HealthStatus } from "../runtime/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { lastWords } from "./last-words.ts";
 import { Patience } from "./patience.ts";
 import { createContainer, type PrepareParts, type Sandboxes } from "./prepare.ts";

@@ -7,7 +7,7 @@ import {
   type TemplateContext,
   templateContextOf,
 } from "../model/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 
 type Texts = Readonly<Record<string, string>>;
 

@@ -4,7 +4,7 @@ import type { TaskStatus } from "../model/index.ts";
 import { aService, aTask } from "../model/objects.fake.ts";
 import { FakeContainers } from "../runtime/containers.fake.ts";
 import { FakeImages } from "../runtime/images.fake.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { containerConfigOf } from "./container-config.ts";
 import { Worker, type WorkerParts } from "./worker.ts";
 

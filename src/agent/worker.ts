@@ -1,7 +1,7 @@
 import type { Clock, Log, Random } from "../lib/index.ts";
 import type { TaskStatus } from "../model/index.ts";
 import type { ContainerState, Containers, Images } from "../runtime/index.ts";
-import type { AssignedTask } from "./assignment-book.ts";
+import type { AssignedTask } from "./assigned-task.ts";
 import { TASK_ID_LABEL } from "./container-config.ts";
 import type { PrepareParts, Sandboxes } from "./prepare.ts";
 import type { TaskSandboxes } from "./sandbox.ts";

@@ -8,25 +8,18 @@ import {
 } from "../netstate/index.ts";
 import { macOf } from "./addresses.ts";
 import { linkSysctls6 } from "./addresses6.ts";
-import type { BridgeFact, BridgePlace, NodeSettings } from "./facts.ts";
-import type { HostPlan } from "./host.ts";
+import type { BridgeFact, NodeSettings } from "./facts.ts";
+import type { HostPlan } from "./host-plan.ts";
 import { type Names, netnsNameOf } from "./names.ts";
 import { sortBy } from "./ordered-list.ts";
 import { byPort } from "./survey.ts";
-import type { TaskPlan } from "./task-sandbox.ts";
+import type { BridgeLeg, TaskPlan } from "./task-plan.ts";
 
 /**
  * Bridge networks of this node, for containers made by hand: a bridge in the host with the gateway's address, and a port of it for
  * every container there. So the host and the containers of one network reach each other as if by a switch. Nothing is forwarded
  * between a bridge and anything else: a container's way out, its names and its published ports are its gateway leg's business.
  */
-
-/** A container's leg on one of them. */
-export interface BridgeLeg {
-  readonly ethernet: string;
-  readonly bridge: BridgeFact;
-  readonly place: BridgePlace;
-}
 
 /** The legs of a container, in the order of its devices. A bridge that is not known has none. */
 export function bridgeLegs(

@@ -1,6 +1,6 @@
 import type { NftChain } from "../netstate/index.ts";
 import { tunnelPorts } from "./encryption.ts";
-import type { HostPlan } from "./host.ts";
+import type { HostPlan } from "./host-plan.ts";
 import type { Names } from "./names.ts";
 import { DNS_ADDRESS } from "./task-sandbox.ts";
 

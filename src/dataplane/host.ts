@@ -1,22 +1,14 @@
 import { remembered, requireCidr } from "../lib/index.ts";
 import type { Link, Namespace, NftTable, Route } from "../netstate/index.ts";
-import { type GatewayLayout, macOf } from "./addresses.ts";
+import { macOf } from "./addresses.ts";
 import { Derived } from "./derived.ts";
 import type { NetworkFacts, PortFact, TaskFact } from "./facts.ts";
 import { hostChains } from "./host-chains.ts";
+import type { HostPlan } from "./host-plan.ts";
 import { type Names, netnsNameOf, sandboxNameOf } from "./names.ts";
 import { sortBy } from "./ordered-list.ts";
 import { byPort, type Service, type Survey } from "./survey.ts";
-import type { TaskPlan } from "./task-sandbox.ts";
-
-export interface HostPlan {
-  readonly facts: NetworkFacts;
-  readonly tasks: readonly TaskPlan[];
-  readonly ingress: Survey | undefined;
-  readonly gateway: GatewayLayout;
-  readonly resolverPort: number;
-  readonly gatewayMtu?: number;
-}
+import type { TaskPlan } from "./task-plan.ts";
 
 /**
  * Our share of the host's own namespace. Addresses here are of the gateway subnet only, never of an overlay network:

@@ -1,7 +1,8 @@
 import { EMPTY_NAMESPACE, type Namespace, type NftChain, type NftTable } from "../netstate/index.ts";
 import { macOf } from "./addresses.ts";
 import { embed, embedSubnet, linkSysctls6 } from "./addresses6.ts";
-import { type HostPlan, hostPorts, publishedPorts } from "./host.ts";
+import { hostPorts, publishedPorts } from "./host.ts";
+import type { HostPlan } from "./host-plan.ts";
 import type { Names } from "./names.ts";
 
 /** A task with an IPv6 way out. */

@@ -16,9 +16,10 @@ import { type Names, namesFor, netnsNameOf, sandboxNameOf } from "./names.ts";
 import { networkSandbox } from "./network-sandbox.ts";
 import { networkSandbox6 } from "./network-sandbox6.ts";
 import { nftBalancer } from "./nft-balancer.ts";
+import { planTasks } from "./plan-tasks.ts";
 import { type Service, type Side, type Survey, surveyNetworks } from "./survey.ts";
-import { planTasks } from "./task-plan.ts";
-import { type TaskPlan, taskSandbox } from "./task-sandbox.ts";
+import type { TaskPlan } from "./task-plan.ts";
+import { taskSandbox } from "./task-sandbox.ts";
 import { taskSandbox6 } from "./task-sandbox6.ts";
 
 export interface PlanSettings {

@@ -12,7 +12,7 @@ import type {
 import { OrderedList, sortBy } from "./ordered-list.ts";
 import { Remembered, sameItems } from "./remembered.ts";
 import { type AddressOf, differing, type Owner, Roster } from "./roster.ts";
-import type { TaskPlan } from "./task-sandbox.ts";
+import type { TaskPlan } from "./task-plan.ts";
 
 /** One network as this node sees it: what its sandbox there is built from. Lists are in a stable order. */
 export interface Survey extends Side {

@@ -1,79 +1,33 @@
-import { remembered } from "../lib/index.ts";
-import { address6Of, embed, sideOf } from "./addresses6.ts";
-import { bridgeLegs, bridgeSide6 } from "./bridges.ts";
-import type { BridgeFact, NetworkFact, NetworkFacts, NodeSettings, ServiceFact, TaskFact } from "./facts.ts";
-import { FIXED_GATEWAY_LEG } from "./names.ts";
-import { sortBy } from "./ordered-list.ts";
-import type { TaskLeg, TaskPlan } from "./task-sandbox.ts";
+import type { BridgeFact, BridgePlace, NetworkFact, SideFact, TaskFact } from "./facts.ts";
 
-/**
- * The local tasks with their devices named: eth0 up, in order of network id, the ingress network after the others,
- * the gateway leg last. A task's networks never change, so its names do not either. A container made by hand says its devices' names.
- */
-export function planTasks(facts: NetworkFacts): TaskPlan[] {
-  const onNode = facts.nodes.find((node) => node.id === facts.self.nodeId)?.addresses ?? {};
-  const networks = new Map(facts.networks.map((network) => [network.id, network]));
-  const bridges = new Map(facts.bridges?.map((bridge) => [bridge.id, knownBridge(facts.self, bridge)]));
-  const datagrams = publishersOfUdp(facts.services);
-  const ground = { self: facts.self, networks, bridges, onNode, datagrams };
-  return sortBy(facts.tasks, (task) => task.taskId).map((task) => planTask(task, ground));
+/** One leg of a task on one overlay network: its device in the task's namespace. */
+export interface TaskLeg {
+  readonly ethernet: string;
+  readonly address: string;
+  readonly network: NetworkFact;
+  /** The leg's IPv6 side, when it has one. */
+  readonly six?: SideFact & { readonly address: string };
 }
 
-interface Ground {
-  readonly self: NodeSettings;
-  readonly networks: ReadonlyMap<string, NetworkFact>;
-  readonly bridges: ReadonlyMap<string, BridgeFact>;
-  readonly onNode: Readonly<Record<string, string>>;
-  /** Services that publish a UDP port. */
-  readonly datagrams: ReadonlySet<string>;
+/** A container's leg on one bridge network of its node. */
+export interface BridgeLeg {
+  readonly ethernet: string;
+  readonly bridge: BridgeFact;
+  readonly place: BridgePlace;
 }
 
-const publishesUdp = ({ ports }: ServiceFact): boolean => ports.some(({ protocol }) => protocol === "udp");
-const publishersOfUdp = remembered(
-  (services: readonly ServiceFact[]): ReadonlySet<string> =>
-    new Set(services.filter(publishesUdp).map(({ id }) => id)),
-);
-
-/** Without what the node cannot carry. */
-function knownBridge(self: NodeSettings, bridge: BridgeFact): BridgeFact {
-  const { v6: _, ...four } = bridge;
-  const v6 = bridgeSide6(self, bridge);
-  return { ...four, ...(v6 !== undefined && { v6 }) };
-}
-
-function planTask(task: TaskFact, { self, networks, bridges, onNode, datagrams }: Ground): TaskPlan {
-  const ids = sortBy(Object.keys(task.addresses), (id) => `${networks.get(id)?.ingress ? 1 : 0}${id}`);
-  const legs = ids.flatMap((id, i): TaskLeg[] => {
-    const network = networks.get(id);
-    const address = task.addresses[id];
-    if (network === undefined || address === undefined || onNode[id] === undefined) return [];
-    const six = sixOf(self, task, network);
-    return [
-      { ethernet: task.devices?.[id] ?? `eth${i}`, address, network, ...(six !== undefined && { six }) },
-    ];
-  });
-  const local = bridgeLegs(task, bridges);
-  const on = [...ids, ...Object.keys(task.bridges ?? {})];
-  const isInternal = (id: string) => (networks.get(id) ?? bridges.get(id))?.internal ?? false;
-  // A container that was taken off all of its networks has no way out either.
-  const isolated = (on.length > 0 || task.devices !== undefined) && on.every(isInternal);
-  const isDual =
-    legs.some(({ six }) => six !== undefined) ||
-    local.some(({ bridge, place }) => bridge.v6 !== undefined && place.address6 !== undefined) ||
-    (self.ipv6 && task.hostPorts.length > 0);
-  return {
-    task,
-    legs,
-    bridgeLegs: local,
-    gatewayEthernet: task.devices === undefined ? `eth${ids.length}` : FIXED_GATEWAY_LEG,
-    isolated,
-    takesDatagrams: datagrams.has(task.serviceId),
-    ...(isDual && !isolated && { gatewayAddress6: embed("gateway", task.gatewayAddress) }),
-  };
-}
-
-function sixOf(self: NodeSettings, task: TaskFact, network: NetworkFact): TaskLeg["six"] {
-  const side = sideOf(self, network);
-  const address = address6Of(task, network);
-  return side === undefined || address === undefined ? undefined : { address, ...side };
+/** What of its network a task or a container is to have. */
+export interface TaskPlan {
+  readonly task: TaskFact;
+  readonly legs: readonly TaskLeg[];
+  /** Of a container made by hand: its legs on bridge networks of this node. */
+  readonly bridgeLegs: readonly BridgeLeg[];
+  /** The gateway leg's device: the last ethN. */
+  readonly gatewayEthernet: string;
+  /** All networks are internal: no way out, only names. */
+  readonly isolated: boolean;
+  /** Its service publishes a UDP port. */
+  readonly takesDatagrams: boolean;
+  /** IPv6 address of the gateway leg: of a task that has IPv6 anywhere, or publishes a port, and is not isolated. */
+  readonly gatewayAddress6?: string;
 }

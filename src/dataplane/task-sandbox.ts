@@ -1,10 +1,10 @@
 import { placeIn, subnetsOf, subnetWith } from "../lib/index.ts";
 import type { Address, Link, Namespace, Route, RouteRule } from "../netstate/index.ts";
 import { type GatewayLayout, macOf } from "./addresses.ts";
-import type { BridgeLeg } from "./bridges.ts";
 import { datagramRule, datagramTable } from "./datagrams.ts";
-import type { NetworkFact, SideFact, TaskFact } from "./facts.ts";
+import type { TaskFact } from "./facts.ts";
 import { type Names, sandboxNameOf } from "./names.ts";
+import type { TaskLeg, TaskPlan } from "./task-plan.ts";
 
 /** Where Docker's containers expect their resolver; images and stacks hard-code it. */
 export const DNS_ADDRESS = "127.0.0.11";
@@ -14,30 +14,6 @@ const LOCAL_TABLE = 255;
 
 export const PUBLISHED_TABLE = 100;
 export const RULE_PRIORITY = 100;
-
-/** One leg of a task on one overlay network: its device in the task's namespace. */
-export interface TaskLeg {
-  readonly ethernet: string;
-  readonly address: string;
-  readonly network: NetworkFact;
-  /** The leg's IPv6 side, when it has one. */
-  readonly six?: SideFact & { readonly address: string };
-}
-
-export interface TaskPlan {
-  readonly task: TaskFact;
-  readonly legs: readonly TaskLeg[];
-  /** Of a container made by hand: its legs on bridge networks of this node. */
-  readonly bridgeLegs: readonly BridgeLeg[];
-  /** The gateway leg's device: the last ethN. */
-  readonly gatewayEthernet: string;
-  /** All networks are internal: no way out, only names. */
-  readonly isolated: boolean;
-  /** Its service publishes a UDP port. */
-  readonly takesDatagrams: boolean;
-  /** IPv6 address of the gateway leg: of a task that has IPv6 anywhere, or publishes a port, and is not isolated. */
-  readonly gatewayAddress6?: string;
-}
 
 /**
  * The namespace of a task: a leg per network, the gateway leg, and the way to the resolver, which is a route and no rule: where no

@@ -12,7 +12,8 @@ import { type GatewayLayout, macOf } from "./addresses.ts";
 import { embed, linkSysctls6 } from "./addresses6.ts";
 import { datagramRule, datagramTable } from "./datagrams.ts";
 import type { Names } from "./names.ts";
-import { PUBLISHED_TABLE, RULE_PRIORITY, type TaskLeg, type TaskPlan } from "./task-sandbox.ts";
+import type { TaskLeg, TaskPlan } from "./task-plan.ts";
+import { PUBLISHED_TABLE, RULE_PRIORITY } from "./task-sandbox.ts";
 
 interface SixLeg {
   readonly ethernet: string;

@@ -1,7 +1,7 @@
 import { constants, openSync } from "node:fs";
 import { type BytePath, heldPath, shownPath } from "./byte-path.ts";
 import { attributeOf, O_PATH } from "./libc.ts";
-import type { SnapshotMount } from "./order.ts";
+import type { SnapshotMount } from "./root-place.ts";
 import { holding, namesIn, openName, openPath, statOf, unlessMissing } from "./tree.ts";
 import { layersOf } from "./view.ts";
 

@@ -1,9 +1,10 @@
 import { readSync, writeSync } from "node:fs";
 import { Fault } from "../lib/index.ts";
 import { changesOf } from "./changes.ts";
-import { ANSWERS, type Answer, type Order, type RootPlace } from "./order.ts";
+import { ANSWERS, type Answer, type Order } from "./order.ts";
 import { KERNEL_FOLDERS, packAll, packPath } from "./pack-tree.ts";
 import { type PathStat, statPath } from "./path-stat.ts";
+import type { RootPlace } from "./root-place.ts";
 import { unpackTree } from "./unpack-tree.ts";
 import { Gone, openRoot } from "./view.ts";
 

@@ -4,5 +4,6 @@
  */
 export type { FileChange } from "./changes.ts";
 export { Copy, type CopyParts } from "./copies.ts";
-export type { Order, RootPlace, WriteWords } from "./order.ts";
+export type { Order, WriteWords } from "./order.ts";
 export type { PathStat } from "./path-stat.ts";
+export type { RootPlace } from "./root-place.ts";

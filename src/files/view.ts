@@ -15,7 +15,7 @@ import {
   O_PATH,
   ownMounts,
 } from "./libc.ts";
-import type { RootPlace, RunningRoot, SnapshotMount, StoppedRoot } from "./order.ts";
+import type { RootPlace, RunningRoot, SnapshotMount, StoppedRoot } from "./root-place.ts";
 import { codeOf, holding, madeFolder, openPath, unlessMissing } from "./tree.ts";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;

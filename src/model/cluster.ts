@@ -1,4 +1,4 @@
-import type { Meta } from "./object.ts";
+import type { Meta } from "./meta.ts";
 import type { TunnelRing } from "./tunnels.ts";
 
 /** The one cluster object, named "default". Holds secrets: it never leaves a manager whole. */

@@ -1,5 +1,5 @@
 import type { FaultKind } from "../lib/index.ts";
-import type { Meta } from "./object.ts";
+import type { Meta } from "./meta.ts";
 import type { Attachment } from "./task.ts";
 
 /**

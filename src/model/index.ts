@@ -7,6 +7,7 @@ export * from "./constraint.ts";
 export type * from "./container.ts";
 export * from "./guest.ts";
 export type * from "./local.ts";
+export * from "./meta.ts";
 export * from "./names.ts";
 export * from "./network.ts";
 export * from "./network-mode.ts";

@@ -1,5 +1,5 @@
 import { equal, isIpv6, type Subnet } from "../lib/index.ts";
-import type { Meta } from "./object.ts";
+import type { Meta } from "./meta.ts";
 
 /** An overlay network of the cluster (docker_gwbridge and the like are the node's own and not here). */
 export interface Network extends Meta {

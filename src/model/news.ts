@@ -1,6 +1,6 @@
 import type { Instant } from "../lib/index.ts";
 import type { EngineEvent } from "./local.ts";
-import type { Meta } from "./object.ts";
+import type { Meta } from "./meta.ts";
 
 /** One event of the swarm, without its time. */
 export type SwarmEvent = Pick<EngineEvent, "type" | "action" | "actor" | "attributes">;

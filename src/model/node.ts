@@ -1,6 +1,6 @@
 import type { Instant } from "../lib/index.ts";
 import type { GenericResource } from "./container.ts";
-import type { Meta } from "./object.ts";
+import type { Meta } from "./meta.ts";
 import type { TunnelEnd } from "./tunnels.ts";
 
 export type NodeRole = "worker" | "manager";

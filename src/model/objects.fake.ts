@@ -1,9 +1,9 @@
 import { type Cluster, DEFAULT_CLUSTER_SPEC } from "./cluster.ts";
 import type { ContainerSpec, Resources } from "./container.ts";
 import type { Guest } from "./guest.ts";
+import { newMeta } from "./meta.ts";
 import type { Network, NetworkSpec } from "./network.ts";
 import type { Node } from "./node.ts";
-import { newMeta } from "./object.ts";
 import type { Secret, SecretSpec } from "./secret.ts";
 import { DEFAULT_RESTART, type Service, type ServiceSpec, type TaskSpec } from "./service.ts";
 import { newTask, type Task } from "./task.ts";

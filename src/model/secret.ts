@@ -1,5 +1,5 @@
 import type { ContainerSpec, FileReference } from "./container.ts";
-import type { Meta } from "./object.ts";
+import type { Meta } from "./meta.ts";
 import type { Templating } from "./payload-template.ts";
 
 /** Bytes that tasks find as a file. A secret is shown to nobody else; a config to every user. */

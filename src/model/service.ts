@@ -1,6 +1,6 @@
 import type { Instant } from "../lib/index.ts";
 import type { ContainerSpec, Resources } from "./container.ts";
-import type { Meta } from "./object.ts";
+import type { Meta } from "./meta.ts";
 
 /** What should run. */
 export interface Service extends Meta {

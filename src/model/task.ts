@@ -1,6 +1,6 @@
 import { equal, type Instant } from "../lib/index.ts";
 import type { GenericResource } from "./container.ts";
-import type { Meta } from "./object.ts";
+import type { Meta } from "./meta.ts";
 import {
   type EndpointSpec,
   isGlobal,

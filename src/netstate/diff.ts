@@ -1,5 +1,5 @@
 import { equal, sharedEnds } from "../lib/index.ts";
-import { diffIpvs } from "./ipvs.ts";
+import { diffIpvs } from "./diff-ipvs.ts";
 import type { Link, Namespace, NftTable, Route, RouteRule } from "./node-network.ts";
 import {
   type LinkSetting,

@@ -1,5 +1,6 @@
 import { equal, remembered, sharedEnds } from "../lib/index.ts";
-import { hostRoutes, type Ipvs } from "./ipvs.ts";
+import { hostRoutes } from "./diff-ipvs.ts";
+import type { Ipvs } from "./ipvs.ts";
 import { changedDraws, readDraw } from "./nft-draw.ts";
 import type { Namespace, NftTable, Route } from "./node-network.ts";
 import type { ObservedNamespace } from "./operations.ts";
