@@ -286,6 +286,18 @@ describe("published ports", () => {
     expect(portsOf(land, web.id)).toEqual([30_001, 30_003]);
   });
 
+  test("a number that is given out is none that the service chose itself, whichever was said first", () => {
+    const web = on("web", [], [port(80), port(81, 30_000)]);
+    const land = new Land({ networks: [ingress], services: [web] });
+    land.allocate();
+    expect(portsOf(land, web.id)).toEqual([30_001, 30_000]);
+    const now = land.view.get("service", web.id)!;
+    const spec = { ...now.spec, endpoint: { mode: "vip" as const, ports: [port(80), port(82, 30_001)] } };
+    land.view.put("service", { ...now, spec });
+    land.allocate();
+    expect(portsOf(land, web.id)).toEqual([30_002, 30_001]);
+  });
+
   test("two dynamic ports for one target are two ports, also after an update", () => {
     const web = on("web", [], [port(80), port(80)]);
     const land = new Land({ networks: [ingress], services: [web] });
