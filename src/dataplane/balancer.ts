@@ -26,13 +26,19 @@ export interface VirtualService {
   readonly backends: readonly string[];
 }
 
-/** What comes in by `link` for `address` and the published port goes to one of `backends`, at the target port. */
+/** What comes in by `link` for `address` and the published port goes to one of `backends`. */
 export interface PublishedService {
   readonly serviceId: string;
   readonly port: PortFact;
   readonly link: string;
   readonly address: string;
-  readonly backends: readonly string[];
+  readonly backends: readonly Backend[];
+}
+
+/** A task behind a published port, and the port at which it is asked. */
+export interface Backend {
+  readonly address: string;
+  readonly port: number;
 }
 
 /** A balancer's share of a namespace. */

@@ -132,6 +132,11 @@ export interface EndpointFact {
   readonly addresses: Readonly<Record<string, string>>;
   /** network id -> "fd00:1::5" on networks with IPv6. */
   readonly addresses6?: Readonly<Record<string, string>>;
+  /**
+   * Published in ingress mode when the task was made, 0 where no number was said: while an update goes on its service says others. Absent:
+   * as its service says.
+   */
+  readonly ports?: readonly PortFact[];
 }
 
 /**

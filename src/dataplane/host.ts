@@ -140,7 +140,7 @@ export function publishedPorts({ ingress }: HostPlan): readonly string[] {
   return ingress === undefined ? [] : sortedPorts(PORTS.of(ingress.services));
 }
 
-const PORTS = new Derived(({ ports }: Service): readonly PortFact[] => ports);
+const PORTS = new Derived(({ published }: Service): PortFact[] => published.map(({ port }) => port));
 const sortedPorts = remembered((ports: readonly PortFact[]): readonly string[] =>
   sortBy(ports, byPort).map(portKey),
 );

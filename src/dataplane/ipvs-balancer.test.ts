@@ -8,7 +8,7 @@ const port = (protocol: "tcp" | "udp" | "sctp", published: number, backends: rea
   port: { protocol, published, target: 80 },
   link: "sh-up",
   address: "172.18.0.6",
-  backends,
+  backends: backends.map((address) => ({ address, port: 80 })),
 });
 
 const wanted: Balancing = {

@@ -48,15 +48,15 @@ export const ipvsBalancer: Balancer = (wanted) => {
       timeouts: TIMEOUTS,
       services: [
         ...virtual.flatMap(({ service: { backends }, marks }) => [
-          { ...common, mark: marks.lasting, drains: true, destinations: at(backends, 0) },
-          { ...common, mark: marks.udp, drains: false, destinations: at(backends, 0) },
+          { ...common, mark: marks.lasting, drains: true, destinations: anyPort(backends) },
+          { ...common, mark: marks.udp, drains: false, destinations: anyPort(backends) },
         ]),
         ...published.map(({ service: { port, backends }, mark }) => {
           return {
             ...common,
             mark,
             drains: port.protocol !== "udp",
-            destinations: at(backends, port.target),
+            destinations: backends,
           };
         }),
       ],
@@ -140,6 +140,6 @@ function marking({ published }: Balancing): NftChain {
   };
 }
 
-function at(backends: readonly string[], port: number): IpvsDestination[] {
-  return backends.map((address) => ({ address, port }));
+function anyPort(backends: readonly string[]): IpvsDestination[] {
+  return backends.map((address) => ({ address, port: 0 }));
 }

@@ -1,6 +1,6 @@
 import { remembered } from "../lib/index.ts";
 import type { Address, NftChain, NftMap, NftSet } from "../netstate/index.ts";
-import type { Balancer, Balancing, PublishedService, VirtualService } from "./balancer.ts";
+import type { Backend, Balancer, Balancing, PublishedService, VirtualService } from "./balancer.ts";
 import { Derived } from "./derived.ts";
 
 /**
@@ -109,8 +109,8 @@ const VIP_CHAINS = new Derived((service: VirtualService): NftChain[] => {
 });
 
 function portChain(family: Pick<Family, "word" | "at">, service: PublishedService): NftChain {
-  const { protocol, target: port } = service.port;
-  const rules = drawPort(family, service.backends, port).map((to) => `meta l4proto ${protocol} dnat ${to}`);
+  const { protocol } = service.port;
+  const rules = drawPort(family, service.backends).map((to) => `meta l4proto ${protocol} dnat ${to}`);
   return { name: portName(service), rules };
 }
 
@@ -118,10 +118,10 @@ function draw(backends: readonly string[]): string | undefined {
   return backends.length > 1 ? numgen(backends) : backends[0];
 }
 
-function drawPort(family: Pick<Family, "word" | "at">, backends: readonly string[], port: number): string[] {
+function drawPort(family: Pick<Family, "word" | "at">, backends: readonly Backend[]): string[] {
   if (backends.length > 1)
-    return [`${family.word} to ${numgen(backends.map((address) => `${address} . ${port}`))}`];
-  return backends.map((address) => `to ${family.at(address, port)}`);
+    return [`${family.word} to ${numgen(backends.map(({ address, port }) => `${address} . ${port}`))}`];
+  return backends.map(({ address, port }) => `to ${family.at(address, port)}`);
 }
 
 function numgen(values: readonly string[]): string {

@@ -135,8 +135,8 @@ const VIRTUAL = new Derived(({ id: serviceId, vip, backends }: Service): Virtual
 );
 
 const PUBLISHED = new Derived(
-  ({ id: serviceId, ports, backends }: Service, link = "", address = ""): PublishedService[] =>
-    ports.map((port) => ({ serviceId, port, backends, link, address })),
+  ({ id: serviceId, published }: Service, link = "", address = ""): PublishedService[] =>
+    published.map((of) => ({ serviceId, ...of, link, address })),
 );
 
 /** Two shares of one namespace as one. */

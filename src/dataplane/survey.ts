@@ -1,5 +1,7 @@
 import { macOf } from "./addresses.ts";
 import { address6Of, embed, sideOf } from "./addresses6.ts";
+import type { PublishedService } from "./balancer.ts";
+import { behindPort, type Words } from "./behind-port.ts";
 import type {
   EndpointFact,
   NetworkFact,
@@ -57,7 +59,8 @@ export interface Remote {
 export interface Service {
   readonly id: string;
   readonly vip: string | undefined;
-  readonly ports: readonly PortFact[];
+  /** On the ingress network. */
+  readonly published: readonly Pick<PublishedService, "port" | "backends">[];
   /** Addresses of its endpoints that this node can reach. */
   readonly backends: readonly string[];
 }
@@ -254,20 +257,25 @@ function serviceOn(
   const vip = network.ingress ? undefined : vipOf(service);
   const ports = network.ingress ? service.ports : NO_PORTS;
   if (vip === undefined && ports.length === 0) return undefined;
-  const backends: string[] = [];
+  const reached = new Map<string, Words>();
   for (const endpoint of endpoints) {
     const address = addressOf(endpoint);
-    if (address !== undefined && isReachable(address)) backends.push(address);
+    if (address !== undefined && isReachable(address)) reached.set(address, endpoint.ports);
   }
+  const backends = [...reached.keys()];
+  const words = network.ingress ? [...reached.values()] : NO_WORDS;
   const fits = ({ from, made }: KnownService) =>
-    made.vip === vip && from.ports === ports && sameItems(from.backends, backends);
+    made.vip === vip &&
+    from.ports === ports &&
+    sameItems(from.backends, backends) &&
+    sameItems(from.words, words);
   const { made } = SERVICES.get(service, fits, () => ({
-    from: { ports, backends },
+    from: { ports, backends, words },
     made: {
       id: service.id,
       vip,
-      ports: sortBy(ports, byPort),
-      backends: [...new Set(backends)].sort(),
+      published: sortBy(ports, byPort).map((port) => ({ port, backends: behindPort(port, reached) })),
+      backends: [...backends].sort(),
     },
   }));
   return made;
@@ -275,12 +283,17 @@ function serviceOn(
 
 /** What a service on a network was made from: the same object again when it has changed in nothing. */
 interface KnownService {
-  readonly from: { readonly ports: readonly PortFact[]; readonly backends: readonly string[] };
+  readonly from: {
+    readonly ports: readonly PortFact[];
+    readonly backends: readonly string[];
+    readonly words: readonly Words[];
+  };
   readonly made: Service;
 }
 
 const SERVICES = new Remembered<ServiceFact, KnownService>();
 const NO_PORTS: readonly PortFact[] = [];
+const NO_WORDS: readonly Words[] = [];
 
 /** Key of a published port, unique in a cluster. */
 export const byPort = (port: PortFact): string => `${port.protocol}/${port.published}`;

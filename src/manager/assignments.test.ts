@@ -70,6 +70,30 @@ describe("assignmentsFor()", () => {
     ],
   });
 
+  test("an endpoint is told with the mesh's ports that its task was made with, whatever its service says now", () => {
+    const port = { name: "", protocol: "tcp", target: 80, published: 8080, publishMode: "ingress" } as const;
+    const before = { mode: "vip", ports: [port, { ...port, published: 0, publishMode: "host" }] } as const;
+    const after = { mode: "vip", ports: [{ ...port, target: 81 }] } as const;
+    const moved = aService(
+      "moved",
+      { endpoint: after },
+      {
+        endpoint: {
+          spec: after,
+          ports: after.ports,
+          vips: [{ networkId: "net-front", address: "10.0.1.9" }],
+        },
+      },
+    );
+    const old = aRunning(moved, 1, "n2", { ...on("net-front", "10.0.1.30"), endpoint: before });
+    const anew = aRunning(moved, 2, "n2", { ...on("net-front", "10.0.1.31"), endpoint: after });
+    const rows = told(viewOf({ ...viewOfNodes, service: [moved], task: [old, anew] }), "n1");
+    const said = (target: number) => ({ ports: [{ protocol: "tcp", published: 8080, target }] });
+    expect(rows["endpoint/moved-1"]).toMatchObject(said(80));
+    expect(rows["endpoint/moved-2"]).toMatchObject(said(81));
+    expect(rows["service/svc-moved"]).toMatchObject(said(81));
+  });
+
   test("IPv6 is told beside IPv4, where there is any", () => {
     const v6 = { subnet: "fd00:1::/64", gateway: "fd00:1::1", cursor: "fd00:1::9" };
     const dual = aNetwork("front", {}, { state: { ...state, v6 } });

@@ -4,6 +4,7 @@ import type {
   GuestFact,
   NetworkFact,
   NodeFact,
+  PortFact,
   ServiceFact,
   SideFact,
 } from "../dataplane/index.ts";
@@ -23,6 +24,7 @@ import {
   type Node,
   namedFilesOf,
   OVERLAY_MTU,
+  type PortSpec,
   SCHEDULER_OPTION,
   type Secret,
   type Service,
@@ -196,16 +198,20 @@ function serviceRows({ on }: Reader, service: Service): Row[] {
     on,
   );
   if (isEmpty(vips) && isEmpty(aliases)) return [];
-  const ports = service.endpoint?.ports.filter((p) => p.publishMode === "ingress") ?? [];
   const fact: ServiceFact = {
     id: service.id,
     name: service.spec.name,
     vips,
     ...(isEmpty(vips6) ? {} : { vips6 }),
     aliases,
-    ports: ports.map(({ protocol, published, target }) => ({ protocol, published, target })),
+    ports: meshPorts(service.endpoint?.ports ?? []),
   };
   return [[`service/${service.id}`, fact]];
+}
+
+function meshPorts(ports: readonly PortSpec[]): PortFact[] {
+  const published = ports.filter(({ publishMode }) => publishMode === "ingress");
+  return published.map(({ protocol, published, target }) => ({ protocol, published, target }));
 }
 
 /** An endpoint is a task that takes traffic now; an attachment one that may still send or answer. */
@@ -227,7 +233,11 @@ function taskRows({ view, nodeId, on }: Reader, task: Task): Row[] {
   };
   const placed: Row[] = [...own, [`attachment/${task.id}`, place]];
   if (!isServing(task)) return placed;
-  const fact: EndpointFact = { ...place, serviceId: task.serviceId, name: taskName(task) };
+  const ports = meshPorts(task.endpoint.ports);
+  const fact: EndpointFact = {
+    ...{ ...place, serviceId: task.serviceId, name: taskName(task) },
+    ...(ports.length > 0 && { ports }),
+  };
   return [...placed, [`endpoint/${task.id}`, fact]];
 }
 

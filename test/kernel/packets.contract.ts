@@ -111,6 +111,31 @@ export function describePackets(name: string, has: Pick<PlanSettings, "balancer"
       }
     });
 
+    test("while an update changes a published port, each task is asked at the port that it was made with", async () => {
+      const before = SKETCH.services!.find(({ id }) => id === "vote")!.ports!;
+      const after = [
+        { protocol: "tcp", published: 8080, target: 81 },
+        { protocol: "tcp", published: 8083, target: 82 },
+      ] as const;
+      const services = SKETCH.services!.map((row) => (row.id === "vote" ? { ...row, ports: after } : row));
+      const tasks = SKETCH.tasks.map((row) => ({ ...row, ports: row.id === "vote1111" ? after : before }));
+      const fresh = [81, 82].map((port) => serve(task("vote1111", one), "anew1111", port));
+      const servers = await Promise.all(fresh);
+      await applyAll({ ...SKETCH, services, tasks });
+      for (const address of ["192.168.7.1", "192.168.7.2"]) {
+        const both = tally(await connectTimes(outside(), address, 8080, 60));
+        expect(sorted(Object.keys(both).map((answer) => answer.split(" ")[0]!))).toEqual([
+          "anew1111",
+          "vote2222",
+          "vote3333",
+        ]);
+        const added = tally(await connectTimes(outside(), address, 8083, 10));
+        expect(added).toEqual({ "anew1111 192.168.7.3": 10 });
+      }
+      await applyAll(SKETCH);
+      for (const server of servers) server.stop();
+    });
+
     test("a published UDP port answers, and the task sees the outside client's address", async () => {
       for (const address of ["192.168.7.1", "192.168.7.2"]) {
         for (let i = 0; i < 3; i++) {

@@ -35,6 +35,8 @@ export interface TaskSketch {
   /** False: has its addresses, takes no traffic. */
   readonly takes?: boolean;
   readonly hostPorts?: readonly PortFact[];
+  /** What its service published when it was made, where that is not what it publishes now. */
+  readonly ports?: readonly PortFact[];
 }
 
 export interface ServiceSketch {
@@ -133,7 +135,7 @@ export function factsOf(sketch: ClusterSketch, self: number): NetworkFacts {
     services: (sketch.services ?? []).map((row) => service(row, dual)),
     endpoints: rows
       .filter(({ task }) => task.takes !== false)
-      .map(({ task: _, ...row }): EndpointFact => row),
+      .map(({ task: { ports }, ...row }): EndpointFact => ({ ...row, ...(ports && { ports }) })),
     attachments: rows.map(({ task: _, serviceId: _s, name: _n, ...row }): AttachmentFact => row),
     tasks: rows
       .filter(({ task }) => task.node === self)
