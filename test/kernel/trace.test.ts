@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { planNetwork } from "../../src/dataplane/index.ts";
 import type { Kernel } from "../../src/kernel/index.ts";
+import { HOST } from "../../src/netstate/index.ts";
 import { execOk } from "../../src/sys/index.ts";
 import { explain, printTrace, type Trace, type TraceQuestion } from "../../src/trace/index.ts";
 import { joinHosts, makeTestHost, type TestHost } from "../support/netns.ts";
@@ -21,6 +22,8 @@ const INGRESS = "net-ingress-network";
 const TASK = "task-vote1111";
 const LEG = "sh-tvote1111";
 const OUTSIDE = "192.168.7.3";
+/** So few ports that callers use each anew within seconds. */
+const PORTS = "40000 40063";
 /** A multiple of the number of tasks, which are drawn by turns. */
 const TRIES = 6;
 /** Less than a connection's first packet is sent again after, for that would be another draw. */
@@ -38,6 +41,18 @@ beforeAll(async () => {
   for (const [i, kernel] of kernels.entries()) expect((await kernel.apply(WANTED[i]!)).failures).toEqual([]);
   for (const { id, node } of TALKERS.tasks)
     servers.push(await serve(hosts[node - 1]!.path(`task-${id}`), id, 80));
+  for (const [i, where] of [[0, undefined] as const, [0, CLIENT] as const, [2, undefined] as const])
+    await hosts[i]!.run(["sysctl", "-qw", `net.ipv4.ip_local_port_range=${PORTS}`], where);
+});
+
+/**
+ * A trace says nothing of connections that exist already, and what was begun under a damage is tracked for two minutes as it was then,
+ * without a translation or a mark: whoever uses its port anew meets it.
+ */
+afterEach(async () => {
+  for (const [i, host] of hosts.slice(0, 2).entries())
+    for (const name of Object.keys(WANTED[i]!.namespaces))
+      await host.run(["conntrack", "-F"], name === HOST ? undefined : name);
 });
 
 afterAll(async () => {
