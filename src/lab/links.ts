@@ -20,7 +20,10 @@ export async function plugSwitch(lab: LabRecord): Promise<void> {
   if (lab.uplink) await plugUplink(lab, ns);
 }
 
-/** Makes a host's namespace and its cable to the switch: eth0 with the host's address. */
+/**
+ * Makes a host's namespace and its cable to the switch: eth0 with the host's address, and always the same MAC, as a machine that was
+ * started again has: its neighbours remember it for a minute.
+ */
 export async function plugHost(lab: LabRecord, host: string): Promise<void> {
   const ns = hostPaths(lab.name, host).netnsName;
   const sw = switchNetns(lab);
@@ -29,9 +32,16 @@ export async function plugHost(lab: LabRecord, host: string): Promise<void> {
   await execOk(["ip", "-n", ns, "link", "set", "lo", "up"]);
   await execOk(["ip", "-n", sw, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", ns]);
   await execOk(["ip", "-n", sw, "link", "set", port, "master", "br0", "up"]);
+  await execOk(["ip", "-n", ns, "link", "set", "eth0", "address", cardOf(addressOf(lab, host))]);
   await execOk(["ip", "-n", ns, "address", "add", `${addressOf(lab, host)}/24`, "dev", "eth0"]);
   await execOk(["ip", "-n", ns, "link", "set", "eth0", "up"]);
   if (lab.uplink) await execOk(["ip", "-n", ns, "route", "add", "default", "via", `172.31.${lab.index}.254`]);
+}
+
+/** The MAC of the host with this address. */
+function cardOf(address: string): string {
+  const bytes = address.split(".").map((byte) => Number(byte).toString(16).padStart(2, "0"));
+  return ["52", "54", ...bytes].join(":");
 }
 
 /** Takes a host's cable and namespace away; both may be gone already. */

@@ -300,6 +300,9 @@ test("kill --daemon leaves the containers; kill is a power cut; start brings eit
   expect(await answered("2")).toBe(10);
   await lab("start", "2");
   expect(await runningOn("2")).toBe(1);
+  const card = () => lab("exec", "2", "--", "ip", "-o", "-0", "address", "show", "eth0");
+  const mac = async () => /ether (\S+)/.exec(await card())?.[1];
+  const before = await mac();
   const orphan = orphanIn("2");
   const ended = once(orphan, "exit");
   await lab("kill", "2").finally(() => orphan.kill("SIGTERM"));
@@ -309,6 +312,7 @@ test("kill --daemon leaves the containers; kill is a power cut; start brings eit
     `shoal: host 2 of lab ${name} is not up: shoal lab start 2\n`,
   );
   await lab("start", "2");
+  expect(await mac()).toBe(before);
   await eventually(20_000, "all are ready", async () => (await nodesThatAre("Ready")).length === 3);
   await threeReplicasInAll();
 });
