@@ -4,4 +4,4 @@
  */
 export { answerQuery } from "./answer.ts";
 export { fitAnswer, type Query, readQuery, writeAnswer } from "./message.ts";
-export { type NetworkNames, plainName, type Zone } from "./zone.ts";
+export { addressesOf, type NetworkNames, plainName, type Standing, type Zone } from "./zone.ts";

@@ -12,6 +12,15 @@ export interface NetworkNames {
   readonly addresses6?: ReadonlyMap<string, readonly string[]>;
   /** Address, of either kind, to the name that a reverse question is answered with. */
   readonly names: ReadonlyMap<string, string>;
+  readonly standing?: Standing;
+}
+
+/** Who stands behind the names of services on one network: ids of services, by name. */
+export interface Standing {
+  /** Their tasks take traffic here. */
+  readonly serving: ReadonlyMap<string, readonly string[]>;
+  /** They have a VIP here, and nobody behind it just now. */
+  readonly idle: ReadonlyMap<string, readonly string[]>;
 }
 
 /** All that one asker may know of the swarm's names. */
@@ -31,7 +40,7 @@ export function plainName(name: string): string {
 }
 
 /**
- * The addresses of a name in one family, on the first network that has any; none when the name is known and has none. Undefined when
+ * The addresses of a name in one family, on the first network that has any, or on another one while nobody of the service is there yet; none when the name is known and has none. Undefined when
  * the zone does not know it. A name with a network's own behind it is looked for on that network, after the whole name on all of them.
  */
 export function addressesOf(
@@ -50,11 +59,24 @@ export function addressesOf(
 }
 
 function firstOf(networks: readonly NetworkNames[], name: string, family: "A" | "AAAA"): readonly string[] {
-  for (const { addresses, addresses6 } of networks) {
-    const found = (family === "A" ? addresses : addresses6)?.get(name) ?? [];
-    if (found.length > 0) return found;
-  }
-  return [];
+  const on = ({ addresses, addresses6 }: NetworkNames) =>
+    (family === "A" ? addresses : addresses6)?.get(name) ?? [];
+  const first = networks.find((network) => on(network).length > 0);
+  if (first === undefined) return [];
+  return on((networks.length > 1 && servedInstead(networks, first, name)) || first);
+}
+
+/**
+ * A service that an update puts on another network has a VIP there from the start, and its first task later: until then, where its tasks
+ * are. Never another service that has the name there.
+ */
+function servedInstead(
+  networks: readonly NetworkNames[],
+  first: NetworkNames,
+  name: string,
+): NetworkNames | undefined {
+  const idle = first.standing?.idle.get(name) ?? [];
+  return networks.find(({ standing }) => standing?.serving.get(name)?.some((id) => idle.includes(id)));
 }
 
 /**

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { NetworkFacts } from "../dataplane/index.ts";
+import { addressesOf } from "../dns/index.ts";
 import { Zones } from "./zones.ts";
 
 const network = (id: string, more: object = {}) => ({
@@ -81,7 +82,7 @@ test("a task on one network knows the names there: services, aliases, tasks", ()
     "front-name": {
       web: ["10.1.0.2"],
       www: ["10.1.0.2"],
-      site: ["10.1.0.2", "10.1.0.3"],
+      site: ["10.1.0.2"],
       blog: ["10.1.0.3"],
       both: ["10.1.0.4"],
       "tasks.web": ["10.1.0.10", "10.1.0.11"],
@@ -109,6 +110,35 @@ test("a service's own name goes before anybody's alias, whoever comes first", ()
   const zone = zoneFor({ ...facts, services: [thief, ...facts.services] }, "172.18.0.16");
   expect(zone?.networks[0]?.addresses.get("web")).toEqual(["10.1.0.2"]);
   expect(zone?.networks[0]?.addresses.get("thief")).toEqual(["10.1.0.66"]);
+});
+
+test("an alias is that of all whose tasks take traffic, and of all who have it when none do", () => {
+  const site = (endpoints: NetworkFacts["endpoints"]) =>
+    zoneFor({ ...facts, endpoints }, "172.18.0.16")?.networks[0]?.addresses.get("site");
+  const blog = endpoint("g1", "blog", { front: "10.1.0.12" });
+  expect(site([])).toEqual(["10.1.0.2", "10.1.0.3"]);
+  expect(site([blog])).toEqual(["10.1.0.3"]);
+  expect(site([...facts.endpoints, blog])).toEqual(["10.1.0.2", "10.1.0.3"]);
+});
+
+test("a service is asked on the network where its tasks are, before they are on the asker's first; never another by its name", () => {
+  const asked = (name: string, endpoints: NetworkFacts["endpoints"]) =>
+    addressesOf(zoneFor({ ...facts, services, endpoints }, "172.18.0.17")!, name);
+  const aliases = { front: ["app"], back: ["app"] };
+  const services = [
+    { id: "both", name: "both", vips: { front: "10.1.0.4", back: "10.2.0.4" }, aliases, ports: [] },
+    { id: "moved", name: "moved", vips: { front: "10.1.0.5" }, aliases: { front: [] }, ports: [] },
+    { id: "thief", name: "thief", vips: { back: "10.2.0.66" }, aliases: { back: ["moved"] }, ports: [] },
+  ];
+  const on = (id: string, network: string, address: string) => endpoint(`${id}1`, id, { [network]: address });
+  expect(asked("both", [])).toEqual(["10.1.0.4"]);
+  expect(asked("both", [on("both", "back", "10.2.0.20")])).toEqual(["10.2.0.4"]);
+  expect(asked("app", [on("both", "back", "10.2.0.20")])).toEqual(["10.2.0.4"]);
+  expect(asked("both.front-name", [on("both", "back", "10.2.0.20")])).toEqual(["10.1.0.4"]);
+  expect(asked("both", [on("both", "front", "10.1.0.20")])).toEqual(["10.1.0.4"]);
+  expect(asked("moved", [on("thief", "back", "10.2.0.21")])).toEqual(["10.1.0.5"]);
+  // It was on back, where its VIP has gone already.
+  expect(asked("moved", [on("moved", "back", "10.2.0.22")])).toEqual(["10.2.0.22"]);
 });
 
 test("askers on the same network share its names", () => {

@@ -8,7 +8,7 @@ import {
   sideOf,
   type TaskFact,
 } from "../dataplane/index.ts";
-import { type NetworkNames, plainName, type Zone } from "../dns/index.ts";
+import { type NetworkNames, plainName, type Standing, type Zone } from "../dns/index.ts";
 import { subnetsOf } from "../lib/index.ts";
 import type { NameFacts } from "./known-facts.ts";
 
@@ -87,6 +87,7 @@ export class Zones {
     const guests = guestsOn(this.facts, network.id, ({ addresses }) => addresses[network.id]);
     const guests6 = guestsOn(this.facts, network.id, ({ addresses6 }) => addresses6?.[network.id]);
     let byAddress: ReadonlyMap<string, string> | undefined;
+    let standing: Standing | undefined;
     const names: NetworkNames = {
       name: plainName(network.name),
       subnets: [network, ...(side === undefined ? [] : [side])].flatMap((of: SideFact) =>
@@ -97,6 +98,11 @@ export class Zones {
       get names() {
         byAddress ??= namesByAddress([...members, ...members6], [...guests, ...guests6], network);
         return byAddress;
+      },
+      // Only askers on several networks need it.
+      get standing() {
+        standing ??= standingOf(members, network.id);
+        return standing;
       },
       ...(side !== undefined && { addresses6: addressesByName(members6, guests6, network.id) }),
     };
@@ -159,7 +165,24 @@ function guestsOn(
   });
 }
 
-/** A name given first stands: services before aliases, which services may share, before tasks, before containers made by hand. */
+/** By which names tasks take traffic, and which lead to VIPs alone. The others are lists, empty when nobody does. */
+function standingOf(members: readonly Member[], network: string): Standing {
+  const serving = new Map<string, readonly string[]>();
+  const idle = new Map<string, readonly string[]>();
+  for (const { service, vip, tasks } of members) {
+    if (tasks.length === 0 && vip === undefined) continue;
+    const of = tasks.length > 0 ? serving : idle;
+    for (const name of new Set([service.name, ...(service.aliases[network] ?? [])].map(plainName)))
+      of.set(name, [...(of.get(name) ?? []), service.id]);
+  }
+  for (const name of serving.keys()) idle.delete(name);
+  return { serving, idle };
+}
+
+/**
+ * A name given first stands: services before aliases, which services may share, before tasks, before containers made by hand. Of those that
+ * share an alias only the ones whose tasks take traffic answer, if any do.
+ */
 function addressesByName(
   members: readonly Member[],
   guests: readonly NamedGuest[],
@@ -173,16 +196,17 @@ function addressesByName(
   const all = ({ tasks }: Member) => tasks.map(({ address }) => address);
   for (const member of members) add(member.service.name, member.front);
   for (const member of members) add(`tasks.${member.service.name}`, all(member));
-  const shared = new Map<string, { readonly fronts: readonly string[]; readonly tasks: readonly string[] }>();
-  for (const member of members) {
-    for (const alias of new Set(member.service.aliases[network]?.map(plainName))) {
-      const { fronts, tasks } = shared.get(alias) ?? { fronts: [], tasks: [] };
-      shared.set(alias, { fronts: [...fronts, ...member.front], tasks: [...tasks, ...all(member)] });
-    }
-  }
-  for (const [alias, { fronts, tasks }] of shared) {
-    add(alias, fronts);
-    add(`tasks.${alias}`, tasks);
+  const shared = new Map<string, readonly Member[]>();
+  for (const member of members)
+    for (const alias of new Set(member.service.aliases[network]?.map(plainName)))
+      shared.set(alias, [...(shared.get(alias) ?? []), member]);
+  for (const [alias, of] of shared) {
+    const serving = of.filter(({ tasks }) => tasks.length > 0);
+    add(
+      alias,
+      (serving.length > 0 ? serving : of).flatMap(({ front }) => front),
+    );
+    add(`tasks.${alias}`, serving.flatMap(all));
   }
   for (const { name, address } of members.flatMap(({ tasks }) => tasks)) add(name, [address]);
   for (const [name, addresses] of addressesByGuest(guests)) add(name, addresses);

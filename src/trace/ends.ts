@@ -1,6 +1,7 @@
 import { type NetworkFacts, netnsNameOf, type TaskFact } from "../dataplane/index.ts";
 import { Fault, parseIpv4, parseIpv6 } from "../lib/index.ts";
 import { HOST } from "../netstate/index.ts";
+import { answerOf, nameIs } from "./named.ts";
 import { addressOfNode, type NamedTask, ownerOf, tasksOf } from "./names.ts";
 import { isIp6, type Protocol } from "./packet.ts";
 
@@ -132,18 +133,11 @@ function byName(
   to: (addresses: readonly string[], because: string) => Destination,
 ): Destination | { readonly nowhere: string } {
   const shared = facts.networks.filter(({ id, ingress }) => !ingress && task.addresses[id] !== undefined);
-  for (const network of shared) {
-    const service = facts.services.find(
-      (row) => row.name === name || row.id === name || row.aliases[network.id]?.includes(name),
-    );
-    const vip = service?.vips[network.id];
-    if (vip !== undefined && host === name)
-      return to([vip], `name ${host} is ${vip}, a VIP on ${network.name}`);
-    const rows = facts.endpoints.filter((row) => row.serviceId === service?.id || nameIs(row.name, name));
-    const ofTasks = rows.flatMap((row) => row.addresses[network.id] ?? []);
-    const addresses = ofTasks.length > 0 ? ofTasks : guestsCalled(facts, name, network.id);
-    if (addresses.length > 0)
-      return to(addresses, `name ${host} is ${addresses.join(", ")} on ${network.name}`);
+  const answer = answerOf(facts, shared, name, host === name);
+  if (answer !== undefined) {
+    const { addresses, network, isVip } = answer;
+    const vip = isVip ? `, ${addresses.length === 1 ? "a VIP" : "VIPs"}` : "";
+    return to(addresses, `name ${host} is ${addresses.join(", ")}${vip} on ${network.name}`);
   }
   const known =
     facts.services.some((row) => row.name === name) || facts.endpoints.some((row) => nameIs(row.name, name));
@@ -151,14 +145,6 @@ function byName(
   if (known) return { nowhere: `the client has no name ${host}: they share no network (its own: ${names})` };
   throw new Fault("not-found", `no service, task or address ${host} on this node's networks`);
 }
-
-/** Addresses of containers made by hand that are called so on the network. */
-function guestsCalled({ guests = [] }: NetworkFacts, name: string, networkId: string): string[] {
-  const called = guests.filter(({ names }) => names[networkId]?.includes(name));
-  return called.flatMap(({ addresses }) => addresses[networkId] ?? []);
-}
-
-const nameIs = (full: string, name: string): boolean => full === name || full.startsWith(`${name}.`);
 
 /** In which namespace the client is, and the address that its packets bear to a destination. */
 export function startOf(client: Client): { readonly at: string; readonly iif: string | undefined } {
