@@ -1,3 +1,4 @@
+import { subnetsOf } from "../lib/index.ts";
 import type { NftChain } from "../netstate/index.ts";
 import { tunnelPorts } from "./encryption.ts";
 import type { HostPlan } from "./host-plan.ts";
@@ -120,17 +121,19 @@ function output(plan: HostPlan): NftChain {
 }
 
 /**
- * Only callers whose address means nothing elsewhere lose it on the way to a published port: loopback, and addresses of
- * the gateway subnet (every node has the same). Everything else that leaves the subnet is masqueraded: egress.
+ * Only callers whose address means nothing elsewhere, or something else, lose it on the way to a published port: loopback, addresses of
+ * the gateway subnet (every node has the same), and those that in the mesh would be a task's or a node's. Everything else that leaves the
+ * subnet is masqueraded: egress.
  */
-function postrouting(names: Names, { facts, gateway }: HostPlan): NftChain {
+function postrouting(names: Names, { facts, gateway, ingress }: HostPlan): NftChain {
   const subnet = facts.self.gatewaySubnet;
+  const mesh = ingress === undefined ? [] : subnetsOf(ingress.network).map((of) => of.subnet);
+  const nameless = ["127.0.0.0/8", subnet, ...mesh];
   return {
     name: "postrouting",
     base: { type: "nat", hook: "postrouting", priority: "srcnat", policy: "accept" },
     rules: [
-      `ip saddr 127.0.0.0/8 oifname "${names.meshLeg}" snat to ${gateway.meshHost}`,
-      `ip saddr ${subnet} oifname "${names.meshLeg}" snat to ${gateway.meshHost}`,
+      ...nameless.map((from) => `ip saddr ${from} oifname "${names.meshLeg}" snat to ${gateway.meshHost}`),
       `ip saddr 127.0.0.0/8 oifname ${names.anyGatewayLeg} snat to ${gateway.bridge}`,
       `ip saddr . ip daddr @self snat to ${gateway.bridge}`,
       `ip saddr ${subnet} oifname != { "lo", "${names.bridge}" } oifname != ${names.anyGatewayLeg} masquerade`,

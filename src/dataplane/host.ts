@@ -11,8 +11,8 @@ import { byPort, type Service, type Survey } from "./survey.ts";
 import type { TaskPlan } from "./task-plan.ts";
 
 /**
- * Our share of the host's own namespace. Addresses here are of the gateway subnet only, never of an overlay network:
- * so two swarms with the same overlay subnets can share a host.
+ * Our share of the host's own namespace. Addresses here are of the gateway subnet only, never of an overlay network: so two swarms with
+ * the same overlay subnets can share a host. Of the ingress network it is said which clients have an address as if they were on it.
  */
 export function hostPart(names: Names, plan: HostPlan): Namespace {
   const bits = requireCidr(plan.facts.self.gatewaySubnet).bits;

@@ -288,10 +288,15 @@ test("whatever a namespace says is said of a link, set, map or chain that it has
   );
 });
 
-test("nothing of an overlay network is said in the host's namespace", () => {
+test("nothing of an overlay network is said in the host's namespace, but who calls the mesh as if he were on it", () => {
+  const foreign = /ip saddr (\S+) oifname "\S+-mesh" snat to \S+/g;
   fc.assert(
     fc.property(facts, (of) => {
-      const said = printNamespace(plan(of).namespaces[HOST]!).match(/\d+\.\d+\.\d+\.\d+/g) ?? [];
+      const words = printNamespace(plan(of).namespaces[HOST]!);
+      const callers = [...words.matchAll(foreign)].map(([, from]) => from);
+      const mesh = of.networks.filter(({ ingress }) => ingress).flatMap((network) => subnetsOf(network));
+      for (const { subnet } of callers.length > 0 ? mesh : []) expect(callers).toContain(subnet);
+      const said = words.replaceAll(foreign, "").match(/\d+\.\d+\.\d+\.\d+/g) ?? [];
       for (const { subnet } of of.networks.flatMap((network) => subnetsOf(network))) {
         expect(said.filter((a) => contains(requireCidr(subnet), parseIpv4(a)!))).toEqual([]);
       }

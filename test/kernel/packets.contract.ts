@@ -111,6 +111,27 @@ export function describePackets(name: string, has: Pick<PlanSettings, "balancer"
       }
     });
 
+    test("a client whose address is a task's, a node's or the gateway's in the mesh is answered", async () => {
+      const ip = (host: number, words: string) => hosts[host]!.run(["ip", ...words.split(" ")]);
+      for (const own of ["10.0.0.21", "10.0.0.202", "10.0.0.1"]) {
+        await ip(2, `address add ${own}/32 dev lo`);
+        for (const node of [1, 2]) await ip(2, `route replace 192.168.7.${node}/32 dev eth0 src ${own}`);
+        for (const host of [one, two]) await ip(host, `route add ${own}/32 via 192.168.7.3`);
+        for (const address of ["192.168.7.1", "192.168.7.2"]) {
+          const counts = tally(await connectTimes(outside(), address, 8080, 6));
+          const names = new Set(Object.keys(counts).map((answer) => answer.split(" ")[0]));
+          expect(sorted(names), JSON.stringify({ own, address, counts })).toEqual([
+            "vote1111",
+            "vote2222",
+            "vote3333",
+          ]);
+        }
+        for (const host of [one, two]) await ip(host, `route delete ${own}/32`);
+        for (const node of [1, 2]) await ip(2, `route delete 192.168.7.${node}/32`);
+        await ip(2, `address delete ${own}/32 dev lo`);
+      }
+    });
+
     test("while an update changes a published port, each task is asked at the port that it was made with", async () => {
       const before = SKETCH.services!.find(({ id }) => id === "vote")!.ports!;
       const after = [
