@@ -15,6 +15,9 @@ const IPCTNL_MSG_CT_GET = (1 << 8) | 1;
 const IPCTNL_MSG_CT_DELETE = (1 << 8) | 2;
 const CTA_TUPLE_ORIG = 1;
 const CTA_TUPLE_REPLY = 2;
+const CTA_STATUS = 3;
+/** linux/netfilter/nf_conntrack_common.h: there was an answer, and for TCP a handshake, for UDP two seconds of it. */
+const IPS_ASSURED = 4;
 const CTA_TUPLE_IP = 1;
 const CTA_TUPLE_PROTO = 2;
 const CTA_IP_V4_SRC = 1;
@@ -36,12 +39,17 @@ const nfgenmsg = (family: number): Buffer => Buffer.from([family, 0, 0, 0]);
 const NFGENMSG_BYTES = 4;
 
 interface Connection {
+  /** Who began it. */
+  readonly caller: string;
   /** Where its first packet went. */
   readonly destination: string;
   readonly port: number;
   /** Where its answers come from. */
   readonly source: string;
   readonly udp: boolean;
+  readonly assured: boolean;
+  /** Nothing is translated: a port of somebody else's, behind an address of his, is no port of ours. */
+  readonly untouched: boolean;
   readonly family: number;
   /**
    * What the kernel is to find it by: the way of its answers. By the time it is forgotten, a caller may have used the port anew,
@@ -62,7 +70,7 @@ export function forgetConnections(
   stale: StaleConnections,
   empty: () => void,
 ): Refusal | undefined {
-  if (stale.gone.length + stale.left.length + stale.opened.length === 0) return undefined;
+  if (Object.values(stale).every((list) => list.length === 0)) return undefined;
   const refusals = forgetOnce(netfilter, stale);
   if (!refusals.some(({ errno }) => errno === BUSY)) return refusals[0];
   empty();
@@ -71,8 +79,12 @@ export function forgetConnections(
 
 function forgetOnce(netfilter: NetlinkSocket, stale: StaleConnections): Refusal[] {
   const [gone, left, opened] = [new Set(stale.gone), new Set(stale.left), new Set(stale.opened)];
-  const isStale = ({ source, destination, port, udp }: Connection) =>
-    gone.has(source) || (udp && (left.has(source) || opened.has(destination) || opened.has(port)));
+  const begun = new Set(stale.begun);
+  const isStale = ({ caller, source, destination, port, udp, assured, untouched }: Connection) =>
+    gone.has(source) ||
+    (udp && (left.has(source) || opened.has(destination) || opened.has(port))) ||
+    (!assured &&
+      ([caller, source, destination].some((end) => begun.has(end)) || (untouched && begun.has(port))));
   return netfilter
     .dump(IPCTNL_MSG_CT_GET, nfgenmsg(AF_UNSPEC))
     .map(readConnection)
@@ -86,19 +98,28 @@ function readConnection({ body }: NetlinkMessage): Connection {
   const reply = attributes.get(CTA_TUPLE_REPLY) ?? Buffer.alloc(0);
   const there = tupleOf(attributes.get(CTA_TUPLE_ORIG));
   const back = tupleOf(reply);
+  const status = attributes.get(CTA_STATUS)?.readUInt32BE() ?? 0;
   return {
-    destination: readIp(there.ip.get(CTA_IP_V4_DST) ?? there.ip.get(CTA_IP_V6_DST)) ?? "",
+    caller: there.from,
+    destination: there.to,
     port: readBe16(there.protocol.get(CTA_PROTO_DST_PORT)) ?? 0,
-    source: readIp(back.ip.get(CTA_IP_V4_SRC) ?? back.ip.get(CTA_IP_V6_SRC)) ?? "",
+    source: back.from,
+    untouched: there.from === back.to && there.to === back.from,
     udp: readU8(there.protocol.get(CTA_PROTO_NUM)) === UDP,
+    assured: (status & IPS_ASSURED) !== 0,
     family: body.readUInt8(0),
     back: attribute(CTA_TUPLE_REPLY | NESTED, reply),
   };
 }
 
 /** Addresses and protocol of one direction. */
-function tupleOf(tuple: Buffer = Buffer.alloc(0)): { ip: Attributes; protocol: Attributes } {
+function tupleOf(tuple: Buffer = Buffer.alloc(0)): { from: string; to: string; protocol: Attributes } {
   const parts = decodeAttributes(tuple);
   const part = (type: number) => decodeAttributes(parts.get(type) ?? Buffer.alloc(0));
-  return { ip: part(CTA_TUPLE_IP), protocol: part(CTA_TUPLE_PROTO) };
+  const ip = part(CTA_TUPLE_IP);
+  return {
+    from: readIp(ip.get(CTA_IP_V4_SRC) ?? ip.get(CTA_IP_V6_SRC)) ?? "",
+    to: readIp(ip.get(CTA_IP_V4_DST) ?? ip.get(CTA_IP_V6_DST)) ?? "",
+    protocol: part(CTA_TUPLE_PROTO),
+  };
 }

@@ -35,7 +35,7 @@ const sandbox = (
   ],
 });
 
-const NOTHING = { gone: [], left: [], opened: [] };
+const NOTHING = { gone: [], left: [], opened: [], begun: [] };
 
 test("no change, nothing stale", () => {
   const same = sandbox(["10.0.1.7", "10.0.1.8"], ["10.0.1.7", "10.0.1.8"]);
@@ -67,7 +67,16 @@ test("a VIP that gets its first backend, a UDP port that is published", () => {
 
 test("of tables that nobody knows, nothing is known to be new", () => {
   const strange = { ...EMPTY_NAMESPACE, strange: [{ family: "ip" as const, name: "sh-lb" }] };
-  expect(staleConnections(strange, sandbox(["10.0.1.7"], []))).toEqual(NOTHING);
+  expect(staleConnections(strange, sandbox(["10.0.1.7"], []))).toMatchObject({ opened: [] });
+});
+
+test("what began while a table was missing, or was not as it was made", () => {
+  const want = sandbox(["10.0.1.7"], ["10.0.1.7"], ["udp . 53", "tcp . 80"]);
+  const begun = ["10.0.1.7", "10.0.1.5", 53, 80];
+  const strange = { ...want, tables: [], strange: [{ family: "ip" as const, name: "sh-lb" }] };
+  for (const now of [{ ...want, tables: [] }, strange]) {
+    expect(staleConnections(now, want)).toEqual({ ...NOTHING, begun });
+  }
 });
 
 test("IPv6 is judged apart, though its maps have the same names", () => {
@@ -92,11 +101,13 @@ test("IPv6 is judged apart, though its maps have the same names", () => {
   expect(staleConnections(six(["fd00:1::5"]), six(["fd00:1::a:6"]))).toEqual({
     gone: ["fd00:1::5"],
     left: ["fd00:1::5"],
+    begun: [],
     opened: [],
   });
   expect(staleConnections(six([]), six(["fd00:1::5"]))).toEqual({
     gone: [],
     left: [],
     opened: ["fd00:1::2", 53],
+    begun: [],
   });
 });

@@ -13,6 +13,11 @@ export interface StaleConnections {
   readonly left: readonly string[];
   /** Addresses and UDP ports that had nobody behind them until now: what was refused before must be tried anew. */
   readonly opened: readonly (string | number)[];
+  /**
+   * Addresses and ports whose rules were missing in part or in whole, as after a flush: what began without them, and the kernel does not hold
+   * for assured yet (nf_conntrack_common.h), begins anew with them. Else a caller who never stops would never get through.
+   */
+  readonly begun: readonly (string | number)[];
 }
 
 /** IPv4, or IPv6 as RFC 5952 writes it (and not the colons of nft(8)). */
@@ -23,7 +28,7 @@ const ONE_ADDRESS_REGEXP = new RegExp(`^(?:${ADDRESS_REGEXP.source})$`);
 export function staleConnections(now: ObservedNamespace, want: Namespace): StaleConnections {
   const gone = lostAddresses(now.routes, want.routes);
   const drawn = leftByDraws(now, want);
-  if (drawn !== undefined) return { gone, left: drawn, opened: [] };
+  if (drawn !== undefined) return { gone, left: drawn, opened: [], begun: [] };
   const before = destinations(now);
   const after = destinations(want);
   const left = [...before].flatMap(([from, to]) => {
@@ -34,14 +39,23 @@ export function staleConnections(now: ObservedNamespace, want: Namespace): Stale
   // Of a table that nobody knows, nothing is known to be new.
   const known = (now.strange ?? []).length === 0 && now.tables.length > 0;
   const opened = [...after].flatMap(([from, to]) => {
-    return known && to.size > 0 && (before.get(from)?.size ?? 0) === 0 ? doorOf(from) : [];
+    return known && to.size > 0 && (before.get(from)?.size ?? 0) === 0 ? udpDoorOf(from) : [];
   });
   return {
     gone,
     left: [...new Set(left)],
     opened: [...new Set(opened)],
+    begun: misses(now, want) ? [...new Set([...hostRoutes(want), ...[...after.keys()].flatMap(doorOf)])] : [],
   };
 }
+
+/** A table is not there, or not as it was made. */
+function misses(now: ObservedNamespace, want: Namespace): boolean {
+  const there = new Set(now.tables.map(tableKey));
+  return want.tables.some((table) => !there.has(tableKey(table)));
+}
+
+const tableKey = ({ family, name }: NftTable): string => `${family} ${name}`;
 
 /** Addresses that had a way of their own and have none any more. Routes that both lists share are not looked at. */
 function lostAddresses(now: readonly Route[], want: readonly Route[]): string[] {
@@ -132,10 +146,12 @@ function addressesIn(type: string, value: string): Set<string> {
   return new Set(/^ipv[46]_addr/.test(type) ? (value.match(ADDRESS_REGEXP) ?? []) : []);
 }
 
-/** The address or UDP port at which a map's or set's element stands. */
+/** The address or port at which a map's or set's element stands. */
 function doorOf(from: string): (string | number)[] {
   const [, key = ""] = /^\S+ (.*)$/.exec(from) ?? [];
-  const port = /^udp \. (\d+)$/.exec(key)?.[1];
+  const port = /^\w+ \. (\d+)$/.exec(key)?.[1];
   if (port !== undefined) return [Number(port)];
   return ONE_ADDRESS_REGEXP.test(key) ? [key] : [];
 }
+
+const udpDoorOf = (from: string): (string | number)[] => (/ (?:tcp|sctp) \. /.test(from) ? [] : doorOf(from));

@@ -58,7 +58,7 @@ test("a connection that takes a forgotten one's port before it is forgotten stay
     });
     try {
       expect(
-        forgetConnections(kernel, { gone: ["10.0.0.2"], left: [], opened: [] }, () => undefined),
+        forgetConnections(kernel, { gone: ["10.0.0.2"], left: [], opened: [], begun: [] }, () => undefined),
       ).toBeUndefined();
       expect(backends()).toEqual(["5001 10.0.0.3", "5003 10.0.0.3"]);
     } finally {
@@ -90,7 +90,7 @@ test("where connections in a flow table cannot be forgotten, the table is emptie
       conntrack("-I", ...connection(port, backend));
     const kernel = new OldKernel();
     const forget = (empty: () => void) =>
-      forgetConnections(kernel, { gone: ["10.0.0.2"], left: [], opened: [] }, empty);
+      forgetConnections(kernel, { gone: ["10.0.0.2"], left: [], opened: [], begun: [] }, empty);
     try {
       expect(forget(() => undefined)?.text).toBe("resource busy or locked");
       expect(backends()).toEqual(["5001 10.0.0.2", "5003 10.0.0.3"]);
