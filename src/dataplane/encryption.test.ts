@@ -49,7 +49,7 @@ test("the tunnel has a port of its own, which passes nothing in clear, either wa
 
 test("both ports are for members", () => {
   const text = printNamespace(plan(facts)[HOST]!);
-  expect(text).toContain("udp dport { 4789, 4790 } ip saddr != @peers drop");
+  expect(text).toContain("udp dport { 4789, 4790 } goto input-tunnel");
 });
 
 test("without keys the policies stand, and nothing can be sent", () => {
@@ -68,7 +68,7 @@ test("a node without encrypted networks has nothing of this", () => {
   const clear = plan({ ...facts, networks });
   expect(clear[HOST]?.xfrm).toBeUndefined();
   expect(clear[`net-${network.id}`]?.links[0]).toMatchObject({ port: 4789, mtu: 1450 });
-  expect(printNamespace(clear[HOST]!)).toContain("udp dport 4789 ip saddr");
+  expect(printNamespace(clear[HOST]!)).toContain("udp dport 4789 goto input-tunnel");
 });
 
 test("the largest packet fills the underlay as far as ESP's padding lets it", () => {

@@ -5,12 +5,15 @@ import type { HostPlan } from "./host-plan.ts";
 import type { Names } from "./names.ts";
 import { DNS_ADDRESS } from "./task-sandbox.ts";
 
-/** The base chains of our table in the host's namespace. They speak of our devices, ports and subnet, nothing else. */
+/**
+ * The chains of our table in the host's namespace. They speak of our devices, ports and subnet, nothing else. All that the host gets and
+ * forwards passes them, so what is not ours is let go after as few looks as may be: names of devices are what costs most.
+ */
 export function hostChains(names: Names, plan: HostPlan): NftChain[] {
   return [
     ...guard(names),
-    input(names, plan),
-    forward(names, plan),
+    ...input(names, plan),
+    ...forward(names, plan),
     prerouting(names, plan),
     output(plan),
     postrouting(names, plan),
@@ -27,7 +30,7 @@ function guard(names: Names): NftChain[] {
       name: "guard",
       base: { type: "filter", hook: "prerouting", priority: "raw", policy: "accept" },
       rules: [
-        `iifname "${names.meshLeg}" ip daddr 127.0.0.0/8 drop`,
+        `ip daddr 127.0.0.0/8 iifname "${names.meshLeg}" drop`,
         `iifname ${names.anyGatewayLeg} jump from-task`,
       ],
     },
@@ -47,44 +50,61 @@ const questions = (rule: (protocol: string) => string): string[] =>
   ["udp", "tcp"].map((protocol) => `ip daddr ${DNS_ADDRESS} ${rule(protocol)}`);
 
 /** The tunnel port is for members. Isolated tasks may ask names, and nothing else of the host. */
-function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftChain {
+function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftChain[] {
   const ask = (protocol: string) =>
     `ip saddr @isolated ip daddr ${gateway.bridge} ${protocol} dport ${resolverPort} accept`;
-  return {
-    name: "input",
-    base: { type: "filter", hook: "input", priority: "filter", policy: "accept" },
-    rules: [
-      ...(isMember(facts) ? [`udp dport ${tunnelPorts(facts)} ip saddr != @peers drop`] : []),
-      `iifname "${names.meshLeg}" ct state established,related accept`,
-      `iifname "${names.meshLeg}" drop`,
-      ask("udp"),
-      ask("tcp"),
-      `iifname ${names.anyGatewayLeg} ip saddr @isolated drop`,
-      // Only that one came past "guard"; what is for the rest of loopback by now are answers to clients there.
-      `iifname ${names.anyGatewayLeg} ip daddr ${DNS_ADDRESS} drop`,
-    ],
-  };
+  return [
+    {
+      name: "input",
+      base: { type: "filter", hook: "input", priority: "filter", policy: "accept" },
+      rules: [
+        `iifname "${names.meshLeg}" goto input-mesh`,
+        ...(isMember(facts) ? [`udp dport ${tunnelPorts(facts)} goto input-tunnel`] : []),
+        `iifname ${names.anyGatewayLeg} jump input-task`,
+      ],
+    },
+    { name: "input-mesh", rules: ["ct state established,related accept", "drop"] },
+    { name: "input-tunnel", rules: ["ip saddr != @peers drop"] },
+    {
+      name: "input-task",
+      rules: [
+        ask("udp"),
+        ask("tcp"),
+        "ip saddr @isolated drop",
+        // Only that one came past "guard"; what is for the rest of loopback by now are answers to clients there.
+        `ip daddr ${DNS_ADDRESS} drop`,
+      ],
+    },
+  ];
 }
 
 /**
  * To tasks only what a published port let in; from tasks to the world, unless isolated; from the sandbox answers.
  * What tasks send leaves with this node's address, which other nodes' tunnels believe: so never to a tunnel port.
  */
-function forward(names: Names, { facts }: HostPlan): NftChain {
-  return {
-    name: "forward",
-    base: { type: "filter", hook: "forward", priority: "filter", policy: "accept" },
-    rules: [
-      ...(isMember(facts) ? [`iifname ${names.anyGatewayLeg} udp dport ${tunnelPorts(facts)} drop`] : []),
-      `iifname ${names.anyGatewayLeg} ip saddr @isolated drop`,
-      "ct state established,related accept",
-      `iifname "${names.meshLeg}" drop`,
-      `oifname "${names.meshLeg}" ct status dnat accept`,
-      `oifname "${names.meshLeg}" drop`,
-      `oifname ${names.anyGatewayLeg} ct status dnat accept`,
-      `oifname ${names.anyGatewayLeg} drop`,
-    ],
-  };
+function forward(names: Names, { facts }: HostPlan): NftChain[] {
+  return [
+    {
+      name: "forward",
+      base: { type: "filter", hook: "forward", priority: "filter", policy: "accept" },
+      rules: [
+        `iifname ${names.anyGatewayLeg} jump forward-task`,
+        "ct state established,related accept",
+        `iifname "${names.meshLeg}" drop`,
+        `oifname "${names.meshLeg}" ct status dnat accept`,
+        `oifname "${names.meshLeg}" drop`,
+        `oifname ${names.anyGatewayLeg} ct status dnat accept`,
+        `oifname ${names.anyGatewayLeg} drop`,
+      ],
+    },
+    {
+      name: "forward-task",
+      rules: [
+        ...(isMember(facts) ? [`udp dport ${tunnelPorts(facts)} drop`] : []),
+        "ip saddr @isolated drop",
+      ],
+    },
+  ];
 }
 
 /** A node in no cluster has no tunnels. */

@@ -103,12 +103,12 @@ export function meshTable(
     sets: [],
     maps: [{ name: "entries", key: "ether_addr", value: "mark", elements }],
     chains: [
-      ...entryZones(subnets.map(({ subnet }) => `iifname "${vxlan}" ${family} daddr ${subnet}`)),
+      ...entryZones(subnets.map(({ subnet }) => `${family} daddr ${subnet} iifname "${vxlan}"`)),
       {
         name: "prerouting",
         base: { type: "filter", hook: "prerouting", priority: "mangle", policy: "accept" },
         rules: [
-          `iifname "${vxlan}" ct state new ct mark set ether saddr map @entries`,
+          `ct state new iifname "${vxlan}" ct mark set ether saddr map @entries`,
           `iifname ${names.anyTaskLeg} meta mark set ct mark`,
         ],
       },
