@@ -84,6 +84,11 @@ function helpOf({ verb, usage, about }: LabCommand): string {
   return `Usage: ${`shoal lab ${verb} ${usage}`.trim()}\n\n${about}`;
 }
 
+/** Who reads no further, as head(1), is told nothing; what was begun is done all the same. */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
 main(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code;

@@ -165,6 +165,14 @@ test("the name may stand before the verb, after it, or at the end; other program
   expect(volume).toBe("keep");
 });
 
+test("a reader who leaves is no trouble", async () => {
+  const child = spawn(SHOAL, ["lab", "--help"], { stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.destroy();
+  const said = child.stderr.setEncoding("utf8").toArray();
+  expect(await once(child, "exit")).toEqual([0, null]);
+  expect(await said).toEqual([]);
+});
+
 test("a program's exit code is the command's", async () => {
   expect((await shoal("exec", "--name", name, "1", "--", "sh", "-c", "exit 7")).code).toBe(7);
   expect((await shoal("exec", "--name", name, "1", "--", "sh", "-c", "kill -9 $$")).code).toBe(137);
