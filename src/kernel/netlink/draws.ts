@@ -137,6 +137,7 @@ function ofProtocol(protocol: string): Buffer[] {
   ];
 }
 
-function expression(name: string, attributes: readonly Buffer[]): Buffer {
+/** One step of a rule. */
+export function expression(name: string, attributes: readonly Buffer[]): Buffer {
   return nested(1, attribute(1, zeroEnded(name)), nested(2, ...attributes));
 }
