@@ -37,12 +37,15 @@ export function testLabName(name: string): string {
   return `t-${name}-${process.pid.toString(36)}`;
 }
 
-/** Takes away the labs of test processes that were killed before they could do so. */
+/** Takes away the labs of test processes that were killed before they could do so. Another test file may be at the same. */
 async function removeOrphans(): Promise<void> {
   for (const lab of allLabs()) {
     const [, pid] = /^t-.*-([0-9a-z]+)$/.exec(lab.name) ?? [];
     if (pid === undefined || existsSync(`/proc/${Number.parseInt(pid, 36)}`)) continue;
-    await labDown(lab, systemClock);
+    await eventually(60_000, `lab ${lab.name} of a killed test is gone`, async () => {
+      if (allLabs().some(({ name }) => name === lab.name)) await labDown(lab, systemClock);
+      return true;
+    });
   }
 }
 
