@@ -13,7 +13,6 @@ import { drawRequests } from "./netlink/draws.ts";
 import type { NetlinkSocket } from "./netlink/socket.ts";
 import { NftContext } from "./nft-context.ts";
 import { NFNL_SUBSYS_NFTABLES, readGeneration } from "./nft-generation.ts";
-import { type TranslatingFamily, TranslationKeeper } from "./translation-keeper.ts";
 
 interface KnownTable {
   readonly table: NftTable;
@@ -32,8 +31,6 @@ export class NftTables {
   readonly #prefix: string;
   readonly #shared: boolean;
   readonly #known = new Map<string, KnownTable>();
-  readonly #keeper: TranslationKeeper;
-  readonly #keepName: string;
   #context: NftContext | undefined;
   /** The generation at which all known tables were as known; undefined when one may not be. */
   #generation: number | undefined;
@@ -43,8 +40,6 @@ export class NftTables {
     this.#netfilter = netfilter;
     this.#prefix = `${options.tag}-`;
     this.#shared = options.shared;
-    this.#keepName = `${this.#prefix}keep`;
-    this.#keeper = new TranslationKeeper(netfilter, this.#keepName);
   }
 
   /** Makes the table, or replaces all of it. */
@@ -57,13 +52,11 @@ export class NftTables {
     const draws = this.#isKnown(from) ? changedDraws(from, table) : undefined;
     if (draws !== undefined && this.#draw(draws, table)) return;
     this.#commit(this.#isIntact(from) ? changeTable(from, table) : replaceTable(table), table);
-    this.#letGo();
   }
 
   remove(table: TableName): void {
     this.#commit(removeTable(table), undefined);
     this.#known.delete(keyOf(table));
-    this.#letGo();
   }
 
   /** Our tables that are there: those that are as we made them, and the others. */
@@ -99,7 +92,7 @@ export class NftTables {
 
   /** All tables of IP that are there, others' too, as nft prints them. */
   readAll(): NftTable[] {
-    return parseRuleset(this.#run("list ruleset")).filter(({ name }) => name !== this.#keepName);
+    return parseRuleset(this.#run("list ruleset"));
   }
 
   /** Makes the prints that have waited, for the day when the generation does not tell any more. */
@@ -132,22 +125,7 @@ export class NftTables {
     const after = this.#read();
     const alone = before !== undefined && after === before + (commands === "" ? 0 : 1);
     this.#generation = alone && settled ? after : undefined;
-    if (table === undefined) return;
-    this.#known.set(keyOf(table), { table, listing: alone ? listing : undefined });
-    if (!this.#shared && translates(table)) this.#passed(this.#keeper.keep(table.family));
-  }
-
-  /** What nothing of ours translates in any more need not be kept. */
-  #letGo(): void {
-    const known = [...this.#known.values()].map(({ table }) => table);
-    for (const family of ["ip", "ip6"] as const)
-      if (!known.some((table) => translates(table) && table.family === family))
-        this.#passed(this.#keeper.letGo(family));
-  }
-
-  /** A transaction of ours has led to this generation. */
-  #passed(generation: number | undefined): void {
-    if (generation !== undefined && this.#generation === generation - 1) this.#generation = generation;
+    if (table !== undefined) this.#known.set(keyOf(table), { table, listing: alone ? listing : undefined });
   }
 
   /**
@@ -183,9 +161,7 @@ export class NftTables {
   #list(): TableName[] {
     return [...this.#run("list tables").matchAll(/^table (ip|ip6|inet) (\S+)$/gm)].flatMap((match) => {
       const [, family, name = ""] = match;
-      return name.startsWith(this.#prefix) && name !== this.#keepName
-        ? [{ family: family as NftTable["family"], name }]
-        : [];
+      return name.startsWith(this.#prefix) ? [{ family: family as NftTable["family"], name }] : [];
     });
   }
 
@@ -205,8 +181,5 @@ const probeOf = (name: string): NftTable => ({
   flowtables: [{ name: "ways", devices: ["lo"] }],
   chains: [{ name: "never", rules: ["flow add @ways"] }],
 });
-
-const translates = (table: NftTable): table is NftTable & { readonly family: TranslatingFamily } =>
-  table.family !== "inet" && table.chains.some(({ base }) => base?.type === "nat");
 
 const keyOf = ({ family, name }: TableName): string => `${family} ${name}`;

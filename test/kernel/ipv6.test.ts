@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { planNetwork } from "../../src/dataplane/index.ts";
-import type { LinuxKernel } from "../../src/kernel/linux-kernel.ts";
+import type { Kernel } from "../../src/kernel/index.ts";
 import { joinHosts, makeTestHost, type TestHost } from "../support/netns.ts";
 import { type ClusterSketch, factsOf } from "../support/network-facts.ts";
 import { TALKERS } from "../support/sketches.ts";
@@ -21,7 +21,7 @@ import {
 const SKETCH: ClusterSketch = { ...TALKERS, dual: true };
 
 const hosts: TestHost[] = [];
-const kernels: LinuxKernel[] = [];
+const kernels: Kernel[] = [];
 const servers: Talk[] = [];
 let unplug = async () => {};
 /** As shoald: where the kernel has them. */
@@ -228,7 +228,7 @@ test("connections outlive other tasks' coming and going, and a new shoald", asyn
   await applyAll(more);
   expect(await talk.ask("two")).toBe("two");
   await applyAll(SKETCH);
-  for (const old of kernels.splice(0, 2, hosts[0]!.kernel(), hosts[1]!.kernel())) await old.close();
+  kernels.splice(0, 2, hosts[0]!.kernel(), hosts[1]!.kernel());
   await applyAll(SKETCH);
   expect(await talk.ask("three")).toBe("three");
   talk.stop();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PlanSettings, planNetwork } from "../../src/dataplane/index.ts";
-import type { LinuxKernel } from "../../src/kernel/linux-kernel.ts";
+import type { Kernel } from "../../src/kernel/index.ts";
 import { joinHosts, makeTestHost, type TestHost } from "../support/netns.ts";
 import { type ClusterSketch, factsOf } from "../support/network-facts.ts";
 import { TALKERS } from "../support/sketches.ts";
@@ -24,7 +24,7 @@ export function describePackets(name: string, has: Pick<PlanSettings, "balancer"
   const settings = { tag: "sh", ...has };
   describe(`packets, balanced by ${name}`, () => {
     const hosts: TestHost[] = [];
-    const kernels: LinuxKernel[] = [];
+    const kernels: Kernel[] = [];
     const servers: Talk[] = [];
     let unplug = async () => {};
 
@@ -365,7 +365,7 @@ export function describePackets(name: string, has: Pick<PlanSettings, "balancer"
       expect(await talk.ask("two")).toBe("two");
       await applyAll(SKETCH);
       expect(await talk.ask("three")).toBe("three");
-      for (const old of kernels.splice(0, 2, hosts[0]!.kernel(), hosts[1]!.kernel())) await old.close();
+      kernels.splice(0, 2, hosts[0]!.kernel(), hosts[1]!.kernel());
       await applyAll(SKETCH);
       expect(await talk.ask("four")).toBe("four");
       talk.stop();

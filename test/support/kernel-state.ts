@@ -10,17 +10,14 @@ export type KernelState = Readonly<Record<string, readonly string[]>>;
 
 type Row = Readonly<Record<string, unknown>>;
 
-/**
- * One process each for all that rtnetlink knows of either family, and of both. Of the table that keeps translations (flag `owner`) nft 1.0.6
- * prints no valid JSON.
- */
+/** One process each for all that rtnetlink knows of either family, and of both. */
 const LOOK = `
   printf '%s\\n' 'link show' 'address show' 'neighbour show nud permanent' | ip -j -d -batch -
   for family in -4 -6; do
     printf '%s\\n' 'route show table all' 'rule show' | ip "$family" -j -d -batch -
   done
   bridge -j fdb
-  nft list tables | grep -v -- '-keep$' | while read -r word; do nft -j list $word; done
+  nft -j list ruleset
 `;
 
 /** Of all of the host's namespaces, by name. In the host's own only what bears the tag: the rest is others'. */

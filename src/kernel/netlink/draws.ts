@@ -137,7 +137,6 @@ function ofProtocol(protocol: string): Buffer[] {
   ];
 }
 
-/** One step of a rule. */
-export function expression(name: string, attributes: readonly Buffer[]): Buffer {
+function expression(name: string, attributes: readonly Buffer[]): Buffer {
   return nested(1, attribute(1, zeroEnded(name)), nested(2, ...attributes));
 }
