@@ -41,7 +41,8 @@ export function plainName(name: string): string {
 
 /**
  * The addresses of a name in one family, on the first network that has any, or on another one while nobody of the service is there yet; none
- * when the name is known and has none. Undefined when the zone does not know it. A name with a network's own behind it is looked for on that network, after the whole name on all of them.
+ * when the name is known and has none. Undefined when the zone does not know it. A name with a network's own behind it is looked for on that
+ * network, after the whole name on all of them.
  */
 export function addressesOf(
   zone: Zone,

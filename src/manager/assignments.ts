@@ -41,7 +41,10 @@ export type TaskAssignment = Omit<Task, "version" | "updatedAt" | keyof Notes | 
 type Notes = Pick<Task, "notBefore" | "after" | "crashes" | "restarts" | "replaces">;
 type Reported = Pick<Task, "status" | "ranAt" | "endedAt">;
 
-/** Everything one node is told, by key: "self/<id>", "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>", "guest/<container id>", "keys/<node id>", "secret/<id>", … */
+/**
+ * Everything one node is told, by key: "self/<id>", "task/<id>", "network/<id>", "node/<id>", "service/<id>", "endpoint/<task id>",
+ * "guest/<container id>", "keys/<node id>", "secret/<id>", …
+ */
 export type AssignmentSet = ReadonlyMap<string, string>;
 
 /** Whom the set is for, and the ids of the networks it is on. */
