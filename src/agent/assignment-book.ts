@@ -127,7 +127,8 @@ export class AssignmentBook {
   #all<T>(kind: string): readonly T[] {
     const known = this.#lists.get(kind);
     if (known !== undefined) return known as readonly T[];
-    const list = [...(this.#items.get(kind)?.values() ?? [])].map((item) => readItem(item) as T);
+    const list: T[] = [];
+    for (const item of this.#items.get(kind)?.values() ?? []) list.push(readItem(item) as T);
     this.#lists.set(kind, list);
     return list;
   }

@@ -1,4 +1,4 @@
-import { equal, sharedEnds } from "../lib/index.ts";
+import { equal, sharedEnds, spliced } from "../lib/index.ts";
 
 /** Lists by what they came of, one step back. */
 const ORIGINS = new WeakMap<readonly unknown[], readonly unknown[]>();
@@ -54,13 +54,13 @@ function following<T, R>(
 ): Known<R> {
   const { head, tail } = sharedEnds(origin, rows, Object.is);
   const middle = rows.slice(head, rows.length - tail).map(make);
-  const old = then.parts.slice(head, then.parts.length - tail);
-  const parts = [...then.parts.slice(0, head), ...middle, ...then.parts.slice(then.parts.length - tail)];
-  const before = old.flat();
+  const end = then.parts.length - tail;
+  const parts = spliced(then.parts, head, end, middle);
+  const before = then.parts.slice(head, end).flat();
   const fresh = middle.flat();
   if (equal(before, fresh)) return { ...then, parts };
-  const start = countIn(parts.slice(0, head));
-  const made = [...then.made.slice(0, start), ...fresh, ...then.made.slice(start + before.length)];
+  const start = countBefore(head, parts);
+  const made = spliced(then.made, start, start + before.length, fresh);
   return { words: then.words, parts, made: cameOf(made, then.made) };
 }
 
@@ -68,8 +68,9 @@ function withParts<R>(words: readonly string[], parts: readonly (readonly R[])[]
   return { words, parts, made: parts.flat() };
 }
 
-function countIn(parts: readonly (readonly unknown[])[]): number {
+/** How many the first `end` parts have together. */
+function countBefore(end: number, parts: readonly (readonly unknown[])[]): number {
   let count = 0;
-  for (const part of parts) count += part.length;
+  for (let i = 0; i < end; i++) count += parts[i]?.length ?? 0;
   return count;
 }

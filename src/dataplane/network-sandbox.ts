@@ -21,8 +21,8 @@ export function networkSandbox(
   const vxlan = names.vxlan(survey.network.vni);
   return {
     links: linksOf(names, self, survey),
-    addresses: [...ownAddresses(survey, vxlan), ...balancing.addresses],
-    routes: [...legRoutes(names, survey), ...peerRoutes(survey, vxlan)],
+    addresses: ownAddresses(survey, vxlan).concat(balancing.addresses),
+    routes: legRoutes(names, survey).concat(peerRoutes(survey, vxlan)),
     rules: [],
     neighbours: [...legNeighbours(names, survey), ...peerNeighbours(survey, vxlan)],
     fdb: fdbOf(survey, vxlan),
@@ -68,8 +68,8 @@ function legRoutes(names: Names, { address, legs }: Survey): Route[] {
 }
 
 function peerRoutes({ address, peers, remotes }: Survey, link: string): Route[] {
-  const nodes = peers.map((peer) => ({ destination: `${peer.address}/32`, link, source: address }));
-  return [...nodes, ...ROUTES.of(remotes, link, address)];
+  const nodes = peers.map((peer): Route => ({ destination: `${peer.address}/32`, link, source: address }));
+  return nodes.concat(ROUTES.of(remotes, link, address));
 }
 
 const ROUTES = new Derived(({ address, via }: Remote, link = "", source = ""): Route[] => [

@@ -23,20 +23,18 @@ export function networkSandbox6(
   const links = [vxlan, ...six.legs.map((leg) => names.taskLeg(leg.taskId))];
   return {
     ...EMPTY_NAMESPACE,
-    addresses: [
-      ...subnetsOf(six).map(({ gateway }) => ({ link: "lo", address: `${gateway}/128` })),
-      ...balancing.addresses,
-    ],
-    routes: [
-      ...routed.map(
+    addresses: subnetsOf(six)
+      .map(({ gateway }) => ({ link: "lo", address: `${gateway}/128` }))
+      .concat(balancing.addresses),
+    routes: routed
+      .map(
         (leg): Route => ({
           destination: `${leg.address}/128`,
           link: names.taskLeg(leg.taskId),
           source: six.gateway,
         }),
-      ),
-      ...ROUTES.of(six.remotes, vxlan, six.gateway),
-    ],
+      )
+      .concat(ROUTES.of(six.remotes, vxlan, six.gateway)),
     neighbours: [
       ...routed.map(({ taskId, address, mac }) => ({ link: names.taskLeg(taskId), address, mac })),
       ...survey.peers.map(({ address }) => ({

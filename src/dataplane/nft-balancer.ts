@@ -21,12 +21,10 @@ export const nftBalancer: Balancer = (wanted) => {
         name: wanted.table,
         sets: [selfPairs(family.type, wanted.tasks)],
         maps: [family.vipMap(VIPS.of(wanted.virtual)), ...portMap(wanted.published)],
-        chains: [
-          ...VIP_CHAINS.of(wanted.virtual),
-          ...family.portChains.of(wanted.published),
+        chains: VIP_CHAINS.of(wanted.virtual).concat(family.portChains.of(wanted.published), [
           prerouting(family, wanted),
           postrouting(family.word, wanted.address),
-        ],
+        ]),
       },
     ],
   };

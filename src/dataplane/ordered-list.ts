@@ -8,9 +8,8 @@ export class OrderedList<T extends object> {
   readonly #keyOf: (row: T) => string;
   readonly #byKey = new Map<string, T>();
   #last: readonly T[] = [];
-  /** What the last list has and should not, and the other way round. */
-  #gone = new Set<T>();
-  #fresh = new Set<T>();
+  /** Where the last list may differ from what is there now. */
+  readonly #touched = new Set<string>();
 
   constructor(keyOf: (row: T) => string) {
     this.#keyOf = keyOf;
@@ -22,42 +21,49 @@ export class OrderedList<T extends object> {
 
   /** Puts the row of this key there, or none. */
   set(key: string, row: T | undefined): void {
-    const before = this.#byKey.get(key);
-    if (before === row) return;
-    if (before !== undefined && !this.#fresh.delete(before)) this.#gone.add(before);
+    if (this.#byKey.get(key) === row) return;
     if (row === undefined) this.#byKey.delete(key);
     else this.#byKey.set(key, row);
-    if (row !== undefined && !this.#gone.delete(row)) this.#fresh.add(row);
+    this.#touched.add(key);
   }
 
   /** The same list as before when nothing has changed. */
   rows(): readonly T[] {
-    const [gone, fresh] = [this.#gone, this.#fresh];
-    if (gone.size + fresh.size === 0) return this.#last;
-    const kept = gone.size === 0 ? this.#last : this.#last.filter((row) => !gone.has(row));
-    this.#last = cameOf(this.#merged(kept, sortBy([...fresh], this.#keyOf)), this.#last);
-    [this.#gone, this.#fresh] = [new Set(), new Set()];
+    const [last, edits] = [this.#last, this.#edits()];
+    this.#touched.clear();
+    const [first] = edits;
+    if (first === undefined) return last;
+    // What stays is copied in two stretches when, as most often, one row came or went.
+    const rows = last.slice(0, first.at);
+    let next = first.at;
+    for (const { at, had, row } of edits) {
+      for (; next < at; next++) rows.push(last[next] as T);
+      if (row !== undefined) rows.push(row);
+      if (had) next++;
+    }
+    this.#last = cameOf(rows.concat(last.slice(next)), last);
     return this.#last;
   }
 
-  #merged(kept: readonly T[], fresh: readonly T[]): T[] {
-    const merged: T[] = [];
-    let next = 0;
-    for (const row of fresh) {
-      const end = this.#placeOf(row, kept, next);
-      for (; next < end; next++) merged.push(kept[next] as T);
-      merged.push(row);
-    }
-    return [...merged, ...kept.slice(next)];
+  /** What differs from the last list, in its order: at a place there was a row of this key, or none, and now there is this one, or none. */
+  #edits(): { readonly at: number; readonly had: boolean; readonly row: T | undefined }[] {
+    let from = 0;
+    return [...this.#touched].sort().flatMap((key) => {
+      const at = this.#placeOf(key, from);
+      from = at;
+      const there = this.#last[at];
+      const had = there !== undefined && this.#keyOf(there) === key;
+      const row = this.#byKey.get(key);
+      return row === (had ? there : undefined) ? [] : [{ at, had, row }];
+    });
   }
 
-  /** The first place, from `from` on, that has a key not less than the row's. */
-  #placeOf(row: T, kept: readonly T[], from: number): number {
-    const key = this.#keyOf(row);
-    let [low, high] = [from, kept.length];
+  /** The first place in the last list, from `from` on, that has a key not less than this one. */
+  #placeOf(key: string, from: number): number {
+    let [low, high] = [from, this.#last.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#keyOf(kept[middle] as T) < key) low = middle + 1;
+      if (this.#keyOf(this.#last[middle] as T) < key) low = middle + 1;
       else high = middle;
     }
     return low;

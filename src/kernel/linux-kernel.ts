@@ -290,10 +290,11 @@ export class LinuxKernel implements Kernel {
     const nows = new Map<string, ObservedNamespace>();
     for (const name of names) {
       try {
-        const clash = findClash(wanted.namespaces[name] ?? EMPTY_NAMESPACE);
+        const want = wanted.namespaces[name] ?? EMPTY_NAMESPACE;
+        const applied = this.#applied.get(name);
+        const clash = findClash(want, applied);
         if (clash !== undefined) throw new Fault("invalid", clash);
-        const known = trusting ? this.#applied.get(name) : undefined;
-        const now = known ?? this.#read(name, wanted.namespaces[name] ?? EMPTY_NAMESPACE, linksOf);
+        const now = (trusting ? applied : undefined) ?? this.#read(name, want, linksOf);
         if (now !== undefined) nows.set(name, now);
       } catch (error) {
         failures.push({ namespace: name, error: messageOf(error) });

@@ -40,7 +40,7 @@ export function withDelta(from: unknown, delta: Delta): unknown {
       const { head, tail, between } = delta;
       const items = from as readonly unknown[];
       const middle = between.map((inner, i) => withDelta(items[head + i], inner));
-      return [...items.slice(0, head), ...middle, ...items.slice(items.length - tail)];
+      return spliced(items, head, items.length - tail, middle);
     }
     case "fields": {
       const fields = new Map(Object.entries(from as Readonly<Record<string, unknown>>));
@@ -64,6 +64,11 @@ export function sharedEnds(
   let tail = 0;
   while (tail < shorter - head && same(from[from.length - 1 - tail], to[to.length - 1 - tail])) tail++;
   return { head, tail };
+}
+
+/** A copy with other items from `start` to before `end`. Whole stretches are copied at once, which spreading a list does not do. */
+export function spliced<T>(list: readonly T[], start: number, end: number, items: readonly T[]): T[] {
+  return list.slice(0, start).concat(items, list.slice(end));
 }
 
 function itemsDelta(from: readonly unknown[], to: readonly unknown[]): Delta {

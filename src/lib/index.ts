@@ -5,7 +5,7 @@
 
 export { FakeClock } from "./clock.fake.ts";
 export { type Clock, type Instant, sleep, type Timer, withDeadline } from "./clock.ts";
-export { type Delta, deltaOf, sharedEnds, withDelta } from "./delta.ts";
+export { type Delta, deltaOf, sharedEnds, spliced, withDelta } from "./delta.ts";
 export { deepFreeze, equal } from "./equal.ts";
 export { FAULT_KINDS, Fault, type FaultKind, messageOf } from "./errors.ts";
 export { Gate } from "./gate.ts";

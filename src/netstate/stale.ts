@@ -84,8 +84,10 @@ function leftByDraws(now: ObservedNamespace, want: Namespace): string[] | undefi
       const chain = from?.chains.find((each) => each.name === name);
       const before = chain && (readDraw(chain)?.backends ?? [...targetsOf(chain.rules)]);
       if (before === undefined || before.length === 0) return undefined;
-      const still = new Set(backends);
-      for (const address of before) if (!still.has(address)) left.add(address);
+      // None is drawn by two numbers, so what both lists begin and end with is in neither between.
+      const { head, tail } = sharedEnds(before, backends, Object.is);
+      const still = new Set(backends.slice(head, backends.length - tail));
+      for (const address of before.slice(head, before.length - tail)) if (!still.has(address)) left.add(address);
     }
   }
   return [...left];
