@@ -7,7 +7,7 @@ const tcp = (published: number, target: number): PortFact => ({ protocol: "tcp",
 /** At which port each of these tasks is asked for what comes to a port. */
 const asked = (port: PortFact, ...words: (readonly PortFact[] | undefined)[]): (number | undefined)[] => {
   const addresses = words.map((_, i) => `10.0.0.${i + 2}`);
-  const backends = behindPort(port, new Map(words.map((own, i) => [addresses[i] ?? "", own])));
+  const backends = behindPort(port, addresses, new Map(words.map((own, i) => [addresses[i] ?? "", own])));
   return addresses.map((address) => backends.find((each) => each.address === address)?.port);
 };
 

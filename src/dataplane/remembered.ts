@@ -6,14 +6,14 @@
 export class Remembered<K extends object, V> {
   readonly #known = new WeakMap<K, V[]>();
 
-  /** What was made of `key` and fits, or else what `make` makes now. */
-  get(key: K, fits: (value: V) => boolean, make: () => V): V {
-    const known = this.#known.get(key);
-    const found = known?.find(fits);
+  /** What was made of `key` and fits, or else what `make` makes now, which may begin from what was made before, the newest first. */
+  get(key: K, fits: (value: V) => boolean, make: (known: readonly V[]) => V): V {
+    const known = this.#known.get(key) ?? [];
+    const found = known.find(fits);
     if (found !== undefined) return found;
-    const made = make();
-    // Newest first. A row is in few networks; what fits none of them any more goes.
-    this.#known.set(key, [made, ...(known ?? []).slice(0, MOST - 1)]);
+    const made = make(known);
+    // A row is in few networks; what fits none of them any more goes.
+    this.#known.set(key, [made, ...known.slice(0, MOST - 1)]);
     return made;
   }
 }

@@ -11,7 +11,7 @@ import type {
   SideFact,
   TaskFact,
 } from "./facts.ts";
-import { OrderedList, sortBy } from "./ordered-list.ts";
+import { OrderedList, sortBy, sortedSet } from "./ordered-list.ts";
 import { Remembered, sameItems } from "./remembered.ts";
 import { type AddressOf, differing, type Owner, Roster } from "./roster.ts";
 import type { TaskPlan } from "./task-plan.ts";
@@ -269,15 +269,18 @@ function serviceOn(
     from.ports === ports &&
     sameItems(from.backends, backends) &&
     sameItems(from.words, words);
-  const { made } = SERVICES.get(service, fits, () => ({
-    from: { ports, backends, words },
-    made: {
-      id: service.id,
-      vip,
-      published: sortBy(ports, byPort).map((port) => ({ port, backends: behindPort(port, reached) })),
-      backends: [...backends].sort(),
-    },
-  }));
+  const { made } = SERVICES.get(service, fits, (known) => {
+    const before = known.find(({ from, made }) => made.vip === vip && from.ports === ports);
+    const sorted = sortedSet(
+      backends,
+      before && { list: before.from.backends, sorted: before.made.backends },
+    );
+    const published = sortBy(ports, byPort).map((port) => ({
+      port,
+      backends: behindPort(port, sorted, reached),
+    }));
+    return { from: { ports, backends, words }, made: { id: service.id, vip, published, backends: sorted } };
+  });
   return made;
 }
 

@@ -60,9 +60,12 @@ export function sharedEnds(
 ): { readonly head: number; readonly tail: number } {
   const shorter = Math.min(from.length, to.length);
   let head = 0;
-  while (head < shorter && same(from[head], to[head])) head++;
+  // Most are the same objects, and of them there may be thousands: those need no call.
+  while (head < shorter && (from[head] === to[head] || same(from[head], to[head]))) head++;
+  const most = shorter - head;
   let tail = 0;
-  while (tail < shorter - head && same(from[from.length - 1 - tail], to[to.length - 1 - tail])) tail++;
+  for (let [i, j] = [from.length - 1, to.length - 1]; tail < most; i--, j--, tail++)
+    if (from[i] !== to[j] && !same(from[i], to[j])) break;
   return { head, tail };
 }
 

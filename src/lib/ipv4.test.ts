@@ -24,6 +24,18 @@ describe("parseIpv4()", () => {
     (text) => expect(parseIpv4(text)).toBeUndefined(),
   );
 
+  test("takes four numbers up to 255 without leading zeros, and nothing else", () => {
+    const number = "(0|[1-9]\\d?|1\\d\\d|2[0-4]\\d|25[0-5])";
+    const pattern = new RegExp(`^${number}(\\.${number}){3}$`);
+    const part = fc.oneof(fc.nat(300).map(String), fc.constantFrom("", "00", "07", "x", "1\n"));
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 3, maxLength: 5 }), (all) => {
+        const text = all.join(".");
+        expect(parseIpv4(text) !== undefined).toBe(pattern.test(text));
+      }),
+    );
+  });
+
   test("is the inverse of formatIpv4()", () => {
     fc.assert(fc.property(address, (a) => parseIpv4(formatIpv4(a)) === a));
   });

@@ -9,15 +9,32 @@ export interface Cidr {
   readonly bits: number;
 }
 
-const QUAD_REGEXP = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
-const LEADING_ZERO_REGEXP = /(^|[./])0\d/;
+const DOT = ".".charCodeAt(0);
+const ZERO = "0".charCodeAt(0);
 
 /** Parses dotted decimal; undefined when it is anything else: no short forms, no leading zeros (some read octal). */
 export function parseIpv4(text: string): Ipv4 | undefined {
-  if (LEADING_ZERO_REGEXP.test(text)) return undefined;
-  const parts = QUAD_REGEXP.exec(text)?.slice(1).map(Number);
-  if (parts === undefined || parts.some((p) => p > 255)) return undefined;
-  return parts.reduce((value, part) => value * 256 + part, 0);
+  // A balancer's change may hold some thousands of them: so nothing is made on the way.
+  let value = 0;
+  let parts = 0;
+  let part = 0;
+  let digits = 0;
+  for (let i = 0; i <= text.length; i++) {
+    if (i === text.length || text.charCodeAt(i) === DOT) {
+      if (digits === 0) return undefined;
+      value = value * 256 + part;
+      parts++;
+      part = 0;
+      digits = 0;
+      continue;
+    }
+    const digit = text.charCodeAt(i) - ZERO;
+    const isOctal = digits > 0 && part === 0;
+    part = part * 10 + digit;
+    digits++;
+    if (digit < 0 || digit > 9 || isOctal || part > 255) return undefined;
+  }
+  return parts === 4 ? value : undefined;
 }
 
 /** Dotted decimal of an address. */

@@ -87,7 +87,8 @@ function leftByDraws(now: ObservedNamespace, want: Namespace): string[] | undefi
       // None is drawn by two numbers, so what both lists begin and end with is in neither between.
       const { head, tail } = sharedEnds(before, backends, Object.is);
       const still = new Set(backends.slice(head, backends.length - tail));
-      for (const address of before.slice(head, before.length - tail)) if (!still.has(address)) left.add(address);
+      for (const address of before.slice(head, before.length - tail))
+        if (!still.has(address)) left.add(address);
     }
   }
   return [...left];
