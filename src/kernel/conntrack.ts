@@ -5,6 +5,7 @@ import {
   decodeAttributes,
   type NetlinkMessage,
   readBe16,
+  readBe32,
   readU8,
 } from "./netlink/codec.ts";
 import { readIp } from "./netlink/formats.ts";
@@ -13,6 +14,8 @@ import type { NetlinkSocket, Refusal } from "./netlink/socket.ts";
 /** linux/netfilter/nfnetlink.h, nfnetlink_conntrack.h */
 const IPCTNL_MSG_CT_GET = (1 << 8) | 1;
 const IPCTNL_MSG_CT_DELETE = (1 << 8) | 2;
+const IPCTNL_MSG_CT_GET_STATS = (1 << 8) | 5;
+const CTA_STATS_GLOBAL_ENTRIES = 1;
 const CTA_TUPLE_ORIG = 1;
 const CTA_TUPLE_REPLY = 2;
 const CTA_STATUS = 3;
@@ -71,10 +74,19 @@ export function forgetConnections(
   empty: () => void,
 ): Refusal | undefined {
   if (Object.values(stale).every((list) => list.length === 0)) return undefined;
+  if (countConnections(netfilter) === 0) return undefined;
   const refusals = forgetOnce(netfilter, stale);
   if (!refusals.some(({ errno }) => errno === BUSY)) return refusals[0];
   empty();
   return forgetOnce(netfilter, stale)[0];
+}
+
+/** Of the socket's namespace, those that only begin included. To list them takes milliseconds: one table has those of all namespaces. */
+function countConnections(netfilter: NetlinkSocket): number | undefined {
+  const answer = netfilter.find(IPCTNL_MSG_CT_GET_STATS, nfgenmsg(AF_UNSPEC));
+  return (
+    answer && readBe32(decodeAttributes(answer.body.subarray(NFGENMSG_BYTES)).get(CTA_STATS_GLOBAL_ENTRIES))
+  );
 }
 
 function forgetOnce(netfilter: NetlinkSocket, stale: StaleConnections): Refusal[] {
