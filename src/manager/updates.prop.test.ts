@@ -82,7 +82,10 @@ function rulesOf(world: World): UpdateConfig {
   return (statusOf(world) === "rollback_started" ? spec.rollback : spec.update) ?? DEFAULT_UPDATE;
 }
 
-describe("a rolling update", () => {
+/** Fifty histories take a minute, and several where other work keeps the processors. */
+const PATIENCE = { timeout: 600_000 };
+
+describe("a rolling update", PATIENCE, () => {
   test("never has more slots in flight than parallelism says, and ends: done, rolled back or paused", () => {
     fc.assert(
       fc.property(aMode, aRule, aRule, fates, fc.nat(60), (mode, update, rollback, of, seconds) => {

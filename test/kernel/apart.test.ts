@@ -5,6 +5,7 @@ import { planNetwork } from "../../src/dataplane/index.ts";
 import { EMPTY_NAMESPACE, HOST } from "../../src/netstate/index.ts";
 import { makeTestHost, type TestHost } from "../support/netns.ts";
 import { type ClusterSketch, factsOf } from "../support/network-facts.ts";
+import { until } from "../support/until.ts";
 
 /** What is ours goes wholly; what is others' stays as it is. */
 
@@ -67,6 +68,8 @@ async function furnish(host: TestHost): Promise<void> {
     ],
   ] as const;
   for (const argv of commands) await host.run([...argv]);
+  // The bridge's own IPv6 address changes by itself until the kernel knows that nobody else has it.
+  await until(async () => (await host.run(["ip", "address", "show", "tentative"])) === "");
 }
 
 test("destroy leaves the host as it was, with everything of others in place", async () => {
