@@ -69,7 +69,7 @@ async function furnish(host: TestHost): Promise<void> {
   ] as const;
   for (const argv of commands) await host.run([...argv]);
   // The bridge's own IPv6 address changes by itself until the kernel knows that nobody else has it.
-  await until(async () => (await host.run(["ip", "address", "show", "tentative"])) === "");
+  await until(async () => !(await host.run(["ip", "-6", "address"])).includes("tentative"));
 }
 
 test("destroy leaves the host as it was, with everything of others in place", async () => {
