@@ -30,6 +30,7 @@ function guard(names: Names): NftChain[] {
       name: "guard",
       base: { type: "filter", hook: "prerouting", priority: "raw", policy: "accept" },
       rules: [
+        LOOPBACK,
         `ip daddr 127.0.0.0/8 iifname "${names.meshLeg}" drop`,
         `iifname ${names.anyGatewayLeg} jump from-task`,
       ],
@@ -45,6 +46,9 @@ function guard(names: Names): NftChain[] {
   ];
 }
 
+/** What the host says to itself comes by the one device that has the same number everywhere: that is looked at fastest. */
+export const LOOPBACK = 'iif "lo" accept';
+
 /** A rule each for what tasks ask names by. */
 const questions = (rule: (protocol: string) => string): string[] =>
   ["udp", "tcp"].map((protocol) => `ip daddr ${DNS_ADDRESS} ${rule(protocol)}`);
@@ -58,6 +62,7 @@ function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftCha
       name: "input",
       base: { type: "filter", hook: "input", priority: "filter", policy: "accept" },
       rules: [
+        LOOPBACK,
         `iifname "${names.meshLeg}" goto input-mesh`,
         ...(isMember(facts) ? [`udp dport ${tunnelPorts(facts)} goto input-tunnel`] : []),
         `iifname ${names.anyGatewayLeg} jump input-task`,

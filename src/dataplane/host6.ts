@@ -2,6 +2,7 @@ import { EMPTY_NAMESPACE, type Namespace, type NftChain, type NftTable } from ".
 import { macOf } from "./addresses.ts";
 import { embed, embedSubnet, linkSysctls6 } from "./addresses6.ts";
 import { hostPorts, publishedPorts } from "./host.ts";
+import { LOOPBACK } from "./host-chains.ts";
 import type { HostPlan } from "./host-plan.ts";
 import type { Names } from "./names.ts";
 
@@ -100,12 +101,16 @@ function hostChains6(names: Names, plan: HostPlan): NftChain[] {
     {
       name: "guard",
       base: { type: "filter", hook: "prerouting", priority: "raw", policy: "accept" },
-      rules: [`iifname ${anyLeg} fib saddr . iif oif 0 drop`],
+      rules: [LOOPBACK, `iifname ${anyLeg} fib saddr . iif oif 0 drop`],
     },
     {
       name: "input",
       base: { type: "filter", hook: "input", priority: "filter", policy: "accept" },
-      rules: [`iifname "${meshLeg}" ct state established,related accept`, `iifname "${meshLeg}" drop`],
+      rules: [
+        LOOPBACK,
+        `iifname "${meshLeg}" ct state established,related accept`,
+        `iifname "${meshLeg}" drop`,
+      ],
     },
     {
       name: "forward",
