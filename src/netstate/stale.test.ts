@@ -79,6 +79,17 @@ test("what began while a table was missing, or was not as it was made", () => {
   }
 });
 
+test("a table of IPv6 that was missing is no matter of IPv4", () => {
+  const want = sandbox(["10.0.1.7"], ["10.0.1.7"]);
+  const maps = [
+    { name: "vips", key: "ipv6_addr", value: "verdict", elements: { "fd00:1::2": "goto vip-a" } },
+  ];
+  const six = { family: "ip6" as const, name: "sh-lb", sets: [], maps, chains: [] };
+  const routes = [...want.routes, { destination: "fd00:1::7/128", link: "sh-v" }];
+  const both = { ...want, routes, tables: [...want.tables, six] };
+  expect(staleConnections({ ...want, routes }, both).begun).toEqual(["fd00:1::7", "fd00:1::2"]);
+});
+
 test("IPv6 is judged apart, though its maps have the same names", () => {
   const six = (backends: readonly string[]): Namespace => {
     const v4 = sandbox(["10.0.1.7"], ["10.0.1.7"]);

@@ -45,14 +45,26 @@ export function staleConnections(now: ObservedNamespace, want: Namespace): Stale
     gone,
     left: [...new Set(left)],
     opened: [...new Set(opened)],
-    begun: misses(now, want) ? [...new Set([...hostRoutes(want), ...[...after.keys()].flatMap(doorOf)])] : [],
+    begun: begunWithout(missedBy(now, want), want, [...after.keys()]),
   };
 }
 
-/** A table is not there, or not as it was made. */
-function misses(now: ObservedNamespace, want: Namespace): boolean {
+/** Families of which a table is not there, or not as it was made. */
+function missedBy(now: ObservedNamespace, want: Namespace): ReadonlySet<NftTable["family"]> {
   const there = new Set(now.tables.map(tableKey));
-  return want.tables.some((table) => !there.has(tableKey(table)));
+  return new Set(want.tables.filter((table) => !there.has(tableKey(table))).map(({ family }) => family));
+}
+
+function begunWithout(
+  missed: ReadonlySet<NftTable["family"]>,
+  want: Namespace,
+  doors: readonly string[],
+): (string | number)[] {
+  if (missed.size === 0) return [];
+  const isMissed = (family: "ip" | "ip6") => missed.has(family) || missed.has("inet");
+  const places = [...hostRoutes(want)].filter((address) => isMissed(address.includes(":") ? "ip6" : "ip"));
+  const ends = doors.filter((from) => isMissed(from.startsWith("ip6/") ? "ip6" : "ip")).flatMap(doorOf);
+  return [...new Set([...places, ...ends])];
 }
 
 const tableKey = ({ family, name }: NftTable): string => `${family} ${name}`;
