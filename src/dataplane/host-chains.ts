@@ -57,6 +57,7 @@ const questions = (rule: (protocol: string) => string): string[] =>
 function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftChain[] {
   const ask = (protocol: string) =>
     `ip saddr @isolated ip daddr ${gateway.bridge} ${protocol} dport ${resolverPort} accept`;
+  const hasTunnels = isMember(facts);
   return [
     {
       name: "input",
@@ -64,12 +65,12 @@ function input(names: Names, { facts, gateway, resolverPort }: HostPlan): NftCha
       rules: [
         LOOPBACK,
         `iifname "${names.meshLeg}" goto input-mesh`,
-        ...(isMember(facts) ? [`udp dport ${tunnelPorts(facts)} goto input-tunnel`] : []),
+        ...(hasTunnels ? [`udp dport ${tunnelPorts(facts)} goto input-tunnel`] : []),
         `iifname ${names.anyGatewayLeg} jump input-task`,
       ],
     },
     { name: "input-mesh", rules: ["ct state established,related accept", "drop"] },
-    { name: "input-tunnel", rules: ["ip saddr != @peers drop"] },
+    ...(hasTunnels ? [{ name: "input-tunnel", rules: ["ip saddr != @peers drop"] }] : []),
     {
       name: "input-task",
       rules: [

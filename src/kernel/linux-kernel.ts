@@ -9,6 +9,7 @@ import {
   type Namespace,
   type NodeNetwork,
   type ObservedNamespace,
+  type StaleConnections,
   staleConnections,
 } from "../netstate/index.ts";
 import { ChangeWatch } from "./change-watch.ts";
@@ -250,9 +251,13 @@ export class LinuxKernel implements Kernel {
       handleOf: (name: string) => this.#namespaces.get(name),
       made: new Set<string>(),
     };
+    const made = new Set(this.#applied.keys());
     for (const [name, operations] of plan) if (operations.length > 0) this.#applied.delete(name);
     const failed = await runRound(plan, round, this.#options.clock);
-    for (const [name, now] of nows) this.#forgetStale(now, name, wanted.namespaces[name] ?? EMPTY_NAMESPACE);
+    for (const [name, now] of nows) {
+      const want = wanted.namespaces[name] ?? EMPTY_NAMESPACE;
+      this.#forgetStale(name, want, staleConnections(now, want, made.has(name)));
+    }
     await this.#removeUnwanted(wanted, failures);
     runRest(plan, round, failed);
     if (!trusting) this.#namespaces.removeStale();
@@ -264,7 +269,7 @@ export class LinuxKernel implements Kernel {
   }
 
   /** Connections that would still be translated the old way. */
-  #forgetStale(now: ObservedNamespace, name: string, want: Namespace): void {
+  #forgetStale(name: string, want: Namespace, stale: StaleConnections): void {
     const handle = this.#namespaces.get(name);
     if (handle === undefined) return;
     const fast = want.tables.filter(({ flowtables }) => flowtables !== undefined);
@@ -272,7 +277,7 @@ export class LinuxKernel implements Kernel {
     const warn = (reason: string) =>
       this.#options.log.warn("stale connections not forgotten", { namespace: name, reason });
     try {
-      const refusal = forgetConnections(handle.netfilter, staleConnections(now, want), empty);
+      const refusal = forgetConnections(handle.netfilter, stale, empty);
       if (refusal !== undefined) warn(refusal.text);
     } catch (error) {
       warn(messageOf(error));

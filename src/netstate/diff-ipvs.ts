@@ -1,4 +1,5 @@
 import { equal } from "../lib/index.ts";
+import { hostRoutes } from "./host-routes.ts";
 import { destinationKey, type Ipvs, type IpvsOperation, type IpvsService } from "./ipvs.ts";
 import type { Namespace } from "./node-network.ts";
 import type { ObservedNamespace } from "./operations.ts";
@@ -67,9 +68,4 @@ function endings(now: Namespace, ways: ReadonlySet<string>): IpvsOperation[] {
   return [...hostRoutes(now)]
     .filter((address) => !ways.has(address))
     .map((address) => ({ op: "end-draining", address }));
-}
-
-/** Addresses that have a route of their own: tasks and nodes. */
-export function hostRoutes({ routes }: Pick<Namespace, "routes">): Set<string> {
-  return new Set(routes.flatMap((route) => /^(.*)\/(?:32|128)$/.exec(route.destination)?.[1] ?? []));
 }

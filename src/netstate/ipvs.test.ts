@@ -76,9 +76,19 @@ describe("diff of IPVS", () => {
     const before = namespace([service(7, ways, false)], ways);
     const after = namespace([service(7, ["10.0.1.21"], false)], ways);
     expect(steps(before, after)).toEqual(["remove destination 10.0.1.22:0 of IPVS service 0x00000007"]);
-    expect(staleConnections(before, after)).toEqual({ gone: [], left: ["10.0.1.22"], opened: [], begun: [] });
+    expect(staleConnections(before, after, true)).toEqual({
+      gone: [],
+      left: ["10.0.1.22"],
+      opened: [],
+      begun: [],
+    });
     const none = namespace([service(7, [], false)], ways);
-    expect(staleConnections(none, after)).toEqual({ gone: [], left: [], opened: ["10.0.1.5"], begun: [] });
+    expect(staleConnections(none, after, true)).toEqual({
+      gone: [],
+      left: [],
+      opened: ["10.0.1.5"],
+      begun: [],
+    });
   });
 
   test("a service that is no more wanted goes; another scheduler keeps destinations", () => {

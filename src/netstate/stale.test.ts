@@ -39,35 +39,37 @@ const NOTHING = { gone: [], left: [], opened: [], begun: [] };
 
 test("no change, nothing stale", () => {
   const same = sandbox(["10.0.1.7", "10.0.1.8"], ["10.0.1.7", "10.0.1.8"]);
-  expect(staleConnections(same, same)).toEqual(NOTHING);
+  expect(staleConnections(same, same, true)).toEqual(NOTHING);
 });
 
 test("one more backend makes nothing stale", () => {
-  expect(staleConnections(sandbox(["10.0.1.7"], []), sandbox(["10.0.1.7", "10.0.1.8"], []))).toEqual(NOTHING);
+  expect(staleConnections(sandbox(["10.0.1.7"], []), sandbox(["10.0.1.7", "10.0.1.8"], []), true)).toEqual(
+    NOTHING,
+  );
 });
 
 test("a backend that leaves; one that vanishes", () => {
   const before = sandbox(["10.0.1.7", "10.0.1.8"], ["10.0.1.7", "10.0.1.8"]);
   const drained = sandbox(["10.0.1.7"], ["10.0.1.7", "10.0.1.8"]);
-  expect(staleConnections(before, drained)).toEqual({ ...NOTHING, left: ["10.0.1.8"] });
-  expect(staleConnections(drained, sandbox(["10.0.1.7"], ["10.0.1.7"]))).toEqual({
+  expect(staleConnections(before, drained, true)).toEqual({ ...NOTHING, left: ["10.0.1.8"] });
+  expect(staleConnections(drained, sandbox(["10.0.1.7"], ["10.0.1.7"]), true)).toEqual({
     ...NOTHING,
     gone: ["10.0.1.8"],
   });
 });
 
 test("a VIP that gets its first backend, a UDP port that is published", () => {
-  expect(staleConnections(sandbox([], []), sandbox(["10.0.1.7"], []))).toEqual({
+  expect(staleConnections(sandbox([], []), sandbox(["10.0.1.7"], []), true)).toEqual({
     ...NOTHING,
     opened: ["10.0.1.5"],
   });
   const more = sandbox(["10.0.1.7"], [], ["udp . 53", "udp . 8125", "tcp . 80"]);
-  expect(staleConnections(sandbox(["10.0.1.7"], []), more)).toEqual({ ...NOTHING, opened: [8125] });
+  expect(staleConnections(sandbox(["10.0.1.7"], []), more, true)).toEqual({ ...NOTHING, opened: [8125] });
 });
 
 test("of tables that nobody knows, nothing is known to be new", () => {
   const strange = { ...EMPTY_NAMESPACE, strange: [{ family: "ip" as const, name: "sh-lb" }] };
-  expect(staleConnections(strange, sandbox(["10.0.1.7"], []))).toMatchObject({ opened: [] });
+  expect(staleConnections(strange, sandbox(["10.0.1.7"], []), true)).toMatchObject({ opened: [] });
 });
 
 test("what began while a table was missing, or was not as it was made", () => {
@@ -75,8 +77,11 @@ test("what began while a table was missing, or was not as it was made", () => {
   const begun = ["10.0.1.7", "10.0.1.5", 53, 80];
   const strange = { ...want, tables: [], strange: [{ family: "ip" as const, name: "sh-lb" }] };
   for (const now of [{ ...want, tables: [] }, strange]) {
-    expect(staleConnections(now, want)).toEqual({ ...NOTHING, begun });
+    expect(staleConnections(now, want, true)).toEqual({ ...NOTHING, begun });
   }
+  // Who has just started knows none, and they may be in order.
+  expect(staleConnections(strange, want, false)).toEqual(NOTHING);
+  expect(staleConnections({ ...want, tables: [] }, want, false)).toEqual({ ...NOTHING, begun });
 });
 
 test("a table of IPv6 that was missing is no matter of IPv4", () => {
@@ -87,7 +92,7 @@ test("a table of IPv6 that was missing is no matter of IPv4", () => {
   const six = { family: "ip6" as const, name: "sh-lb", sets: [], maps, chains: [] };
   const routes = [...want.routes, { destination: "fd00:1::7/128", link: "sh-v" }];
   const both = { ...want, routes, tables: [...want.tables, six] };
-  expect(staleConnections({ ...want, routes }, both).begun).toEqual(["fd00:1::7", "fd00:1::2"]);
+  expect(staleConnections({ ...want, routes }, both, true).begun).toEqual(["fd00:1::7", "fd00:1::2"]);
 });
 
 test("IPv6 is judged apart, though its maps have the same names", () => {
@@ -109,13 +114,13 @@ test("IPv6 is judged apart, though its maps have the same names", () => {
       tables: [...v4.tables, { ...table, maps: [...table.maps, { ...ports, elements }] }],
     };
   };
-  expect(staleConnections(six(["fd00:1::5"]), six(["fd00:1::a:6"]))).toEqual({
+  expect(staleConnections(six(["fd00:1::5"]), six(["fd00:1::a:6"]), true)).toEqual({
     gone: ["fd00:1::5"],
     left: ["fd00:1::5"],
     begun: [],
     opened: [],
   });
-  expect(staleConnections(six([]), six(["fd00:1::5"]))).toEqual({
+  expect(staleConnections(six([]), six(["fd00:1::5"]), true)).toEqual({
     gone: [],
     left: [],
     opened: ["fd00:1::2", 53],

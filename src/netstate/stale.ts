@@ -1,9 +1,9 @@
 import { equal, remembered, sharedEnds } from "../lib/index.ts";
-import { hostRoutes } from "./diff-ipvs.ts";
+import { hostRoutes } from "./host-routes.ts";
 import type { Ipvs } from "./ipvs.ts";
 import { changedDraws, readDraw } from "./nft-draw.ts";
 import type { Namespace, NftTable, Route } from "./node-network.ts";
-import type { ObservedNamespace } from "./operations.ts";
+import type { ObservedNamespace, TableName } from "./operations.ts";
 
 /** Tracked connections that a change has made wrong, and that the kernel would go on translating as before. */
 export interface StaleConnections {
@@ -24,8 +24,11 @@ export interface StaleConnections {
 const ADDRESS_REGEXP = /\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w:])[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])/g;
 const ONE_ADDRESS_REGEXP = new RegExp(`^(?:${ADDRESS_REGEXP.source})$`);
 
-/** What to forget of the connections of a namespace when it goes from `now` to `want`. */
-export function staleConnections(now: ObservedNamespace, want: Namespace): StaleConnections {
+/**
+ * What to forget of the connections of a namespace when it goes from `now` to `want`. `made`: by this process it was once as it was wanted, so
+ * a table that is strange has been changed by others since. To a process that has just started all tables are strange, and may be in order.
+ */
+export function staleConnections(now: ObservedNamespace, want: Namespace, made: boolean): StaleConnections {
   const gone = lostAddresses(now.routes, want.routes);
   const drawn = leftByDraws(now, want);
   if (drawn !== undefined) return { gone, left: drawn, opened: [], begun: [] };
@@ -45,13 +48,13 @@ export function staleConnections(now: ObservedNamespace, want: Namespace): Stale
     gone,
     left: [...new Set(left)],
     opened: [...new Set(opened)],
-    begun: begunWithout(missedBy(now, want), want, [...after.keys()]),
+    begun: begunWithout(missedBy(now, want, made), want, [...after.keys()]),
   };
 }
 
 /** Families of which a table is not there, or not as it was made. */
-function missedBy(now: ObservedNamespace, want: Namespace): ReadonlySet<NftTable["family"]> {
-  const there = new Set(now.tables.map(tableKey));
+function missedBy(now: ObservedNamespace, want: Namespace, made: boolean): ReadonlySet<NftTable["family"]> {
+  const there = new Set([...now.tables, ...(made ? [] : (now.strange ?? []))].map(tableKey));
   return new Set(want.tables.filter((table) => !there.has(tableKey(table))).map(({ family }) => family));
 }
 
@@ -67,7 +70,7 @@ function begunWithout(
   return [...new Set([...places, ...ends])];
 }
 
-const tableKey = ({ family, name }: NftTable): string => `${family} ${name}`;
+const tableKey = ({ family, name }: TableName): string => `${family} ${name}`;
 
 /** Addresses that had a way of their own and have none any more. Routes that both lists share are not looked at. */
 function lostAddresses(now: readonly Route[], want: readonly Route[]): string[] {

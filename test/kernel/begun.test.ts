@@ -61,6 +61,20 @@ const DAMAGES = [
   ["nothing balances VIPs", without("lb"), ONE, "net-front-network", "task", "10.0.1.5"],
 ] as const;
 
+test("a new shoald over rules that stand forgets nothing: callers who have just begun stay with their tasks", async () => {
+  const askers = await Promise.all([1, 2].map(() => askOverUdp(hosts[2]!.path(), "192.168.7.1", 8080)));
+  const first: string[] = [];
+  for (const asker of askers) first.push(await asker.ask("?"));
+  expect(new Set(first).size).toBe(2);
+  for (const [i, host] of [hosts[ONE]!, hosts[TWO]!].entries()) {
+    kernels[i] = host.kernel();
+    expect((await kernels[i]!.apply(WANTED[i]!)).failures).toEqual([]);
+  }
+  // In the other order, as rules made anew draw from the beginning.
+  for (const [i, asker] of [...askers.entries()].reverse()) expect(await asker.ask("?")).toBe(first[i]);
+  for (const asker of askers) asker.stop();
+});
+
 test.each(DAMAGES)("%s", async (_, command, host, place, caller, address) => {
   const from = {
     outside: hosts[2]!.path(),
