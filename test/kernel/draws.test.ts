@@ -96,6 +96,30 @@ test.each(CHANGES)("%s: from %i backends to %i", async (family, before, after) =
   expect(drawn).toBe(await listed(family));
 });
 
+test("one change after another needs nft no more than one", async () => {
+  await flush();
+  const [first = balancer("ip", []), ...more] = [3, 4, 5, 5, 4].map((count, i) =>
+    balancer("ip", addresses("ip", count, i)),
+  );
+  let last = first;
+  inHost((tables, socket) => {
+    tables.read();
+    tables.put(first);
+    // Chain "other", which is no draw, is as it was.
+    for (const each of more) {
+      const next = { ...each, chains: each.chains.map((chain, i) => (i === 2 ? first.chains[2]! : chain)) };
+      tables.change(last, next);
+      last = next;
+    }
+    expect(socket.transactions).toBe(more.length);
+    expect(tables.read()).toEqual({ tables: [last], strange: [] });
+  });
+  const drawn = await listed("ip");
+  await flush();
+  inHost((tables) => tables.put(last));
+  expect(drawn).toBe(await listed("ip"));
+});
+
 test("what others have changed meanwhile is put right in the same step", async () => {
   await flush();
   const [from, to] = [balancer("ip", addresses("ip", 3)), balancer("ip", addresses("ip", 4))];

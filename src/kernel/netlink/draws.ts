@@ -15,8 +15,11 @@ const NFT_MSG_DELRULE = NFNL_SUBSYS_NFTABLES | 8;
 const NFT_MSG_NEWSET = NFNL_SUBSYS_NFTABLES | 9;
 const NFT_MSG_NEWSETELEM = NFNL_SUBSYS_NFTABLES | 12;
 
-/** A set without a name of its own, that cannot change: the kernel puts a number in the place of "%d". */
-const SET_NAME = zeroEnded("__map%d");
+/**
+ * A set that belongs to one rule and cannot change. Its name is never printed; for "__map%d", as libnftables has it, the kernel would read the
+ * names of all sets of the table to find a number (nf_tables_api.c, nf_tables_set_alloc_name). One chain has one such set.
+ */
+const setNameOf = ({ chain }: Draw): Buffer => zeroEnded(`__draw-${chain}`);
 const ANONYMOUS_CONSTANT_MAP = 0x1 | 0x2 | 0x8;
 const TYPE_INTEGER = 4;
 const TYPE_INET_SERVICE = 13;
@@ -48,14 +51,15 @@ const FAMILIES: Readonly<Record<"ip" | "ip6", Family>> = {
 export function drawRequests({ family, name }: TableName, draws: readonly Draw[]): Request[] {
   const of = family === "ip6" ? FAMILIES.ip6 : FAMILIES.ip;
   return draws.flatMap((draw, i) => {
-    const [table, id] = [zeroEnded(name), be32(i + 1)];
-    const at = [Buffer.from([of.number, 0, 0, 0]), attribute(1, table), attribute(2, zeroEnded(draw.chain))];
-    const set = [Buffer.from([of.number, 0, 0, 0]), attribute(1, table), attribute(2, SET_NAME)];
+    const id = be32(i + 1);
+    const table = [Buffer.from([of.number, 0, 0, 0]), attribute(1, zeroEnded(name))];
+    const at = [...table, attribute(2, zeroEnded(draw.chain))];
     return [
       { type: NFT_MSG_DELRULE, flags: 0, body: at },
-      { type: NFT_MSG_NEWSET, flags: NLM_F_CREATE, body: [...set, ...setAttributes(of, draw, id)] },
+      { type: NFT_MSG_NEWSET, flags: NLM_F_CREATE, body: [...table, ...setAttributes(of, draw, id)] },
       ...elementLists(of, draw).map((list) => {
-        const body = [...set, attribute(4, id), nested(3, list)];
+        // By its number in the batch alone: by name it would be looked for among all sets of the table.
+        const body = [...table, attribute(4, id), nested(3, list)];
         return { type: NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE, body };
       }),
       {
@@ -67,9 +71,11 @@ export function drawRequests({ family, name }: TableName, draws: readonly Draw[]
   });
 }
 
-function setAttributes({ type, bytes }: Family, { port, backends }: Draw, id: Buffer): Buffer[] {
+function setAttributes({ type, bytes }: Family, draw: Draw, id: Buffer): Buffer[] {
+  const { port, backends } = draw;
   const dataType = port === undefined ? type : (type << TYPE_BITS) | TYPE_INET_SERVICE;
   return [
+    attribute(2, setNameOf(draw)),
     attribute(3, be32(ANONYMOUS_CONSTANT_MAP)),
     attribute(4, be32(TYPE_INTEGER)),
     attribute(5, be32(KEY_BYTES)),
@@ -102,7 +108,8 @@ function elementLists({ bytes }: Family, { port, backends }: Draw): Buffer[] {
   );
 }
 
-function expressions(family: Family, { port, backends }: Draw, id: Buffer): Buffer[] {
+function expressions(family: Family, draw: Draw, id: Buffer): Buffer[] {
+  const { port, backends } = draw;
   const register = be32(REGISTER_1);
   const only = port === undefined ? [] : ofProtocol(port.protocol);
   return [
@@ -116,7 +123,7 @@ function expressions(family: Family, { port, backends }: Draw, id: Buffer): Buff
     expression("lookup", [
       attribute(2, register),
       attribute(3, register),
-      attribute(1, SET_NAME),
+      attribute(1, setNameOf(draw)),
       attribute(4, id),
     ]),
     expression("nat", [
