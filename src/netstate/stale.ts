@@ -77,10 +77,14 @@ function lostAddresses(now: readonly Route[], want: readonly Route[]): string[] 
   const { head, tail } = sharedEnds(now, want);
   const had = hostRoutes({ routes: now.slice(head, now.length - tail) });
   const has = hostRoutes({ routes: want.slice(head, want.length - tail) });
-  const lost = [...had].filter((address) => !has.has(address));
-  if (lost.length === 0) return [];
-  const all = new Set(want.map(({ destination }) => destination));
-  return lost.filter((address) => !all.has(`${address}/32`) && !all.has(`${address}/128`));
+  const lost = new Set([...had].filter((address) => !has.has(address)));
+  if (lost.size === 0) return [];
+  // What both lists share may have another way there.
+  const ways = new Map(
+    [...lost].flatMap((address) => [`${address}/32`, `${address}/128`].map((way) => [way, address])),
+  );
+  for (const { destination } of want) lost.delete(ways.get(destination) ?? "");
+  return [...lost];
 }
 
 /**
