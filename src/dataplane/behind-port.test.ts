@@ -4,12 +4,9 @@ import type { PortFact } from "./facts.ts";
 
 const tcp = (published: number, target: number): PortFact => ({ protocol: "tcp", published, target });
 
-/** At which port each of these tasks is asked for what comes to a port. */
-const asked = (port: PortFact, ...words: (readonly PortFact[] | undefined)[]): (number | undefined)[] => {
-  const addresses = words.map((_, i) => `10.0.0.${i + 2}`);
-  const backends = behindPort(port, addresses, new Map(words.map((own, i) => [addresses[i] ?? "", own])));
-  return addresses.map((address) => backends.find((each) => each.address === address)?.port);
-};
+/** At which port a task is asked that was made with these. */
+const asked = (port: PortFact, ports: readonly PortFact[] | undefined): number | undefined =>
+  behindPort(port, { address: "10.0.0.2", ports })[0]?.port;
 
 test.each([
   ["the port is another in the container", tcp(80, 81), [tcp(80, 80)], 80],
@@ -26,9 +23,11 @@ test.each([
   ["nothing was published", tcp(80, 80), [], undefined],
   ["it is not said what was published", tcp(80, 80), undefined, 80],
 ])("asked as it was made: %s", (_, port, words, at) => {
-  expect(asked(port, words)).toEqual([at]);
+  expect(asked(port, words)).toBe(at);
 });
 
-test("each is asked as it was made, in the order of their addresses", () => {
-  expect(asked(tcp(80, 81), [tcp(80, 80)], [tcp(80, 81)], [tcp(443, 443)])).toEqual([80, 81, undefined]);
+test("it is asked at its address", () => {
+  expect(behindPort(tcp(80, 81), { address: "10.0.0.9", ports: [tcp(80, 80)] })).toEqual([
+    { address: "10.0.0.9", port: 80 },
+  ]);
 });

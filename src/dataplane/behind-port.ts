@@ -1,26 +1,17 @@
 import type { Backend } from "./balancer.ts";
 import type { EndpointFact, PortFact } from "./facts.ts";
 
-/** What a task was published by when it was made. */
-export type Words = EndpointFact["ports"];
-
 /**
- * Who is asked for what comes to a published port, given the tasks' addresses, in their order, and their words. Programs were started for
- * the ports that their task was made with, so while an update changes them each task is asked at its own, and at a port that it has not,
- * not at all.
+ * Where a task is asked for what comes to a published port, given its address and what was published when it was made; nowhere, or at one
+ * place. Its program was started for those ports, so while an update changes them each task is asked at its own, and at a port that it has
+ * not, not at all. Where it is not said what was published, at the service's.
  */
 export function behindPort(
   port: PortFact,
-  addresses: readonly string[],
-  tasks: ReadonlyMap<string, Words>,
+  { address, ports }: { readonly address: string; readonly ports: EndpointFact["ports"] },
 ): Backend[] {
-  const backends: Backend[] = [];
-  for (const address of addresses) {
-    const words = tasks.get(address);
-    const own = words === undefined ? port.target : targetOf(port, words);
-    if (own !== undefined) backends.push({ address, port: own });
-  }
-  return backends;
+  const own = ports === undefined ? port.target : targetOf(port, ports);
+  return own === undefined ? [] : [{ address, port: own }];
 }
 
 /** By the number at which the port was published before, else by the program's own: then only its number outside is another. */

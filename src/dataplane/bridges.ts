@@ -12,7 +12,7 @@ import type { BridgeFact, NodeSettings } from "./facts.ts";
 import type { HostPlan } from "./host-plan.ts";
 import { type Names, netnsNameOf } from "./names.ts";
 import { sortBy } from "./ordered-list.ts";
-import { byPort } from "./survey.ts";
+import { byPort } from "./served.ts";
 import type { BridgeLeg, TaskPlan } from "./task-plan.ts";
 
 /**

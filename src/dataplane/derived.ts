@@ -1,20 +1,35 @@
 import { equal, sharedEnds, spliced } from "../lib/index.ts";
 
-/** Lists by what they came of, one step back. */
-const ORIGINS = new WeakMap<readonly unknown[], readonly unknown[]>();
+/** How a list came of another: so many of its items, from the beginning and to the end, are the other's. */
+interface Step {
+  readonly origin: readonly unknown[];
+  readonly head: number;
+  readonly tail: number;
+}
 
-/** Notes that `list` came of `origin` by a few changes: what is derived from one is then derived from the other's. */
-export function cameOf<L extends readonly unknown[]>(list: L, origin: L): L {
+/** Of lists, one step back. */
+const STEPS = new WeakMap<readonly unknown[], Step>();
+
+/**
+ * Notes that `list` came of `origin` by a few changes: what is derived from one is then derived from the other's. Who made the change knows
+ * what both share at their ends, which is looked for else.
+ */
+export function cameOf<L extends readonly unknown[]>(
+  list: L,
+  origin: L,
+  ends: Pick<Step, "head" | "tail"> = sharedEnds(origin, list, Object.is),
+): L {
   // One step is enough, and more would keep every list alive that ever was.
-  ORIGINS.delete(origin);
-  if (list !== origin) ORIGINS.set(list, origin);
+  STEPS.delete(origin);
+  if (list !== origin) STEPS.set(list, { origin, ...ends });
   return list;
 }
 
 interface Known<R> {
   readonly words: readonly string[];
-  readonly parts: readonly (readonly R[])[];
   readonly made: readonly R[];
+  /** What was made of each row; absent when it was one of each. */
+  readonly parts?: readonly (readonly R[])[];
 }
 
 /**
@@ -34,12 +49,12 @@ export class Derived<T, R> {
     const isOf = (known: Known<R> | undefined) => known?.words.every((word, i) => word === words[i]);
     const before = this.#known.get(rows);
     if (before !== undefined && isOf(before)) return before.made;
-    const origin = ORIGINS.get(rows) as readonly T[] | undefined;
-    const then = origin && this.#known.get(origin);
+    const step = STEPS.get(rows);
+    const then = step && this.#known.get(step.origin as readonly T[]);
     const make = (row: T) => this.#make(row, ...words);
     const known =
-      origin !== undefined && then !== undefined && isOf(then)
-        ? following(then, origin, rows, make)
+      step !== undefined && then !== undefined && isOf(then)
+        ? following(then, step, rows, make)
         : withParts(words, rows.map(make));
     this.#known.set(rows, known);
     return known.made;
@@ -48,29 +63,38 @@ export class Derived<T, R> {
 
 function following<T, R>(
   then: Known<R>,
-  origin: readonly T[],
+  { head, tail }: Step,
   rows: readonly T[],
   make: (row: T) => readonly R[],
 ): Known<R> {
-  const { head, tail } = sharedEnds(origin, rows, Object.is);
   const middle = rows.slice(head, rows.length - tail).map(make);
-  const end = then.parts.length - tail;
-  const parts = spliced(then.parts, head, end, middle);
-  const before = then.parts.slice(head, end).flat();
-  const fresh = middle.flat();
-  if (equal(before, fresh)) return { ...then, parts };
-  const start = countBefore(head, parts);
-  const made = spliced(then.made, start, start + before.length, fresh);
-  return { words: then.words, parts, made: cameOf(made, then.made) };
+  if (then.parts === undefined && middle.every(isOne))
+    return { words: then.words, made: changed(then.made, head, then.made.length - tail, middle.flat()) };
+  const before = then.parts ?? then.made.map((one) => [one]);
+  const end = before.length - tail;
+  const start = countOf(before.slice(0, head));
+  const stop = start + countOf(before.slice(head, end));
+  return {
+    ...{ words: then.words, parts: spliced(before, head, end, middle) },
+    made: changed(then.made, start, stop, middle.flat()),
+  };
+}
+
+/** The same list when nothing in it is another. */
+function changed<R>(made: readonly R[], start: number, end: number, fresh: readonly R[]): readonly R[] {
+  if (equal(made.slice(start, end), fresh)) return made;
+  return cameOf(spliced(made, start, end, fresh), made, { head: start, tail: made.length - end });
 }
 
 function withParts<R>(words: readonly string[], parts: readonly (readonly R[])[]): Known<R> {
-  return { words, parts, made: parts.flat() };
+  const made = parts.flat();
+  return parts.every(isOne) ? { words, made } : { words, made, parts };
 }
 
-/** How many the first `end` parts have together. */
-function countBefore(end: number, parts: readonly (readonly unknown[])[]): number {
+const isOne = (part: readonly unknown[]): boolean => part.length === 1;
+
+function countOf(parts: readonly (readonly unknown[])[]): number {
   let count = 0;
-  for (let i = 0; i < end; i++) count += parts[i]?.length ?? 0;
+  for (const part of parts) count += part.length;
   return count;
 }

@@ -7,7 +7,8 @@ import { hostChains } from "./host-chains.ts";
 import type { HostPlan } from "./host-plan.ts";
 import { type Names, netnsNameOf, sandboxNameOf } from "./names.ts";
 import { sortBy } from "./ordered-list.ts";
-import { byPort, type Service, type Survey } from "./survey.ts";
+import { byPort, type Service } from "./served.ts";
+import type { Survey } from "./survey.ts";
 import type { TaskPlan } from "./task-plan.ts";
 
 /**

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { OrderedList, sortBy, sortedSet } from "./ordered-list.ts";
+import { OrderedList, sortBy } from "./ordered-list.ts";
 
 interface Row {
   readonly key: string;
@@ -40,18 +40,4 @@ test("rows that went and came again leave the list the same", () => {
   ordered.set("a", a);
   expect(ordered.rows()).toBe(first);
   expect(first).toEqual([a, b]);
-});
-
-test("words come out sorted and once each, whatever was sorted before", () => {
-  const words = fc.array(fc.constantFrom(...KEYS), { maxLength: 12 });
-  fc.assert(
-    fc.property(fc.array(words, { maxLength: 6 }), (lists) => {
-      let before: { list: readonly string[]; sorted: readonly string[] } | undefined;
-      for (const list of lists) {
-        const sorted = sortedSet(list, before);
-        expect(sorted).toEqual([...new Set(list)].sort());
-        before = { list, sorted };
-      }
-    }),
-  );
 });

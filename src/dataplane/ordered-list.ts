@@ -1,4 +1,3 @@
-import { sharedEnds, spliced } from "../lib/index.ts";
 import { cameOf } from "./derived.ts";
 
 /**
@@ -42,7 +41,8 @@ export class OrderedList<T extends object> {
       if (row !== undefined) rows.push(row);
       if (had) next++;
     }
-    this.#last = cameOf(rows.concat(last.slice(next)), last);
+    const ends = { head: first.at, tail: last.length - next };
+    this.#last = cameOf(rows.concat(last.slice(next)), last, ends);
     return this.#last;
   }
 
@@ -66,36 +66,8 @@ export function sortBy<T>(rows: readonly T[], key: (row: T) => string): T[] {
   return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ row }) => row);
 }
 
-/**
- * The words of a list, each once, in plain string order. When the list differs little from one that was sorted before, only what differs
- * is looked for its place.
- */
-export function sortedSet(
-  list: readonly string[],
-  before?: { readonly list: readonly string[]; readonly sorted: readonly string[] },
-): readonly string[] {
-  if (before === undefined || before.list.length !== before.sorted.length) return [...new Set(list)].sort();
-  const { head, tail } = sharedEnds(before.list, list, Object.is);
-  const gone = before.list.slice(head, before.list.length - tail);
-  const fresh = list.slice(head, list.length - tail);
-  if (gone.length + fresh.length > FEW) return [...new Set(list)].sort();
-  let sorted = before.sorted;
-  for (const word of gone) {
-    const at = placeOf(word, sorted);
-    sorted = spliced(sorted, at, at + 1, []);
-  }
-  for (const word of fresh) {
-    const at = placeOf(word, sorted);
-    if (sorted[at] !== word) sorted = spliced(sorted, at, at, [word]);
-  }
-  return sorted;
-}
-
-/** As many changes of a list cost less than to sort it anew. */
-const FEW = 8;
-
 /** The first place in a sorted list, from `from` on, that has a key not less than this one. */
-function placeOf<T>(key: string, list: readonly T[], keyOf: (row: T) => string = String, from = 0): number {
+function placeOf<T>(key: string, list: readonly T[], keyOf: (row: T) => string, from: number): number {
   let [low, high] = [from, list.length];
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -6,12 +6,12 @@
 export class Remembered<K extends object, V> {
   readonly #known = new WeakMap<K, V[]>();
 
-  /** What was made of `key` and fits, or else what `make` makes now, which may begin from what was made before, the newest first. */
-  get(key: K, fits: (value: V) => boolean, make: (known: readonly V[]) => V): V {
+  /** What was made of `key` and fits, or else what `make` makes now. */
+  get(key: K, fits: (value: V) => boolean, make: () => V): V {
     const known = this.#known.get(key) ?? [];
     const found = known.find(fits);
     if (found !== undefined) return found;
-    const made = make(known);
+    const made = make();
     // A row is in few networks; what fits none of them any more goes.
     this.#known.set(key, [made, ...known.slice(0, MOST - 1)]);
     return made;

@@ -15,8 +15,8 @@ type Lists = readonly [readonly Row[], readonly EndpointFact[], readonly Row[]];
 /** What is another than at the last call. */
 export interface RosterChange {
   readonly addresses: ReadonlySet<string>;
-  /** Services with other endpoints, or with an endpoint at one of those addresses. */
-  readonly services: ReadonlySet<string>;
+  /** By service, which of its endpoints' addresses to look at again: an endpoint came or went there, or the address may have another owner. */
+  readonly services: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /**
@@ -28,7 +28,6 @@ export class Roster {
   #lists: Lists = [[], [], []];
   /** By list, and there by address. */
   readonly #claims = [0, 1, 2].map(() => new Map<string, readonly Row[]>());
-  readonly #endpoints = new Map<string, Set<EndpointFact>>();
 
   constructor(addressOf: AddressOf) {
     this.#addressOf = addressOf;
@@ -36,17 +35,17 @@ export class Roster {
 
   follow(lists: Lists): RosterChange {
     const addresses = new Set<string>();
-    const services = new Set<string>();
+    const services = new Map<string, Set<string>>();
     for (const [list, claims] of this.#claims.entries()) {
       const { gone, fresh } = differing<Row>(this.#lists[list] ?? [], lists[list] ?? []);
       for (const row of gone) this.#change(claims, row, addresses, (rows) => rows.filter((r) => r !== row));
       for (const row of fresh) this.#change(claims, row, addresses, (rows) => [...rows, row]);
     }
-    const { gone, fresh } = differing(this.#lists[1], lists[1]);
-    this.#group(gone, fresh, services);
+    const left = differing(this.#lists[1], lists[1]).gone;
     this.#lists = lists;
+    for (const row of left) add(services, row.serviceId, this.#addressOf(row));
     for (const address of addresses)
-      for (const row of this.#claims[1]?.get(address) ?? []) services.add((row as EndpointFact).serviceId);
+      for (const { serviceId } of this.#endpointsAt(address)) add(services, serviceId, address);
     return { addresses, services };
   }
 
@@ -64,8 +63,14 @@ export class Roster {
     return last?.reduce((a, b) => (a.taskId < b.taskId ? b : a));
   }
 
-  endpointsOf(serviceId: string): Iterable<EndpointFact> {
-    return this.#endpoints.get(serviceId) ?? [];
+  /** The service's endpoint at an address; of several, that with the greatest id. */
+  endpointAt(address: string, serviceId: string): EndpointFact | undefined {
+    const [first, ...more] = this.#endpointsAt(address).filter((row) => row.serviceId === serviceId);
+    return first && more.reduce((a, b) => (a.taskId < b.taskId ? b : a), first);
+  }
+
+  #endpointsAt(address: string): readonly EndpointFact[] {
+    return (this.#claims[1]?.get(address) ?? []) as readonly EndpointFact[];
   }
 
   #change(
@@ -81,19 +86,12 @@ export class Roster {
     if (rows.length === 0) claims.delete(address);
     else claims.set(address, rows);
   }
+}
 
-  #group(gone: readonly EndpointFact[], fresh: readonly EndpointFact[], touched: Set<string>): void {
-    for (const row of gone) {
-      const rows = this.#endpoints.get(row.serviceId);
-      rows?.delete(row);
-      if (rows?.size === 0) this.#endpoints.delete(row.serviceId);
-    }
-    for (const row of fresh) {
-      const rows = this.#endpoints.get(row.serviceId) ?? new Set();
-      this.#endpoints.set(row.serviceId, rows.add(row));
-    }
-    for (const { serviceId } of [...gone, ...fresh]) touched.add(serviceId);
-  }
+function add(services: Map<string, Set<string>>, serviceId: string, address: string | undefined): void {
+  if (address === undefined) return;
+  const addresses = services.get(serviceId) ?? new Set();
+  services.set(serviceId, addresses.add(address));
 }
 
 /** Rows of one list that are not, as the same objects, in the other. */

@@ -1,19 +1,10 @@
 import { macOf } from "./addresses.ts";
 import { address6Of, embed, sideOf } from "./addresses6.ts";
-import type { PublishedService } from "./balancer.ts";
-import { behindPort, type Words } from "./behind-port.ts";
-import type {
-  EndpointFact,
-  NetworkFact,
-  NetworkFacts,
-  PortFact,
-  ServiceFact,
-  SideFact,
-  TaskFact,
-} from "./facts.ts";
-import { OrderedList, sortBy, sortedSet } from "./ordered-list.ts";
+import type { NetworkFact, NetworkFacts, ServiceFact, SideFact, TaskFact } from "./facts.ts";
+import { OrderedList, sortBy } from "./ordered-list.ts";
 import { Remembered, sameItems } from "./remembered.ts";
 import { type AddressOf, differing, type Owner, Roster } from "./roster.ts";
+import { type Reached, reachedAt, type Service, servedAs } from "./served.ts";
 import type { TaskPlan } from "./task-plan.ts";
 
 /** One network as this node sees it: what its sandbox there is built from. Lists are in a stable order. */
@@ -54,15 +45,6 @@ export interface Remote {
   readonly address: string;
   /** Of the node that the task runs on: its address on the network, or in IPv6 its link-local one there. */
   readonly via: string;
-}
-
-export interface Service {
-  readonly id: string;
-  readonly vip: string | undefined;
-  /** On the ingress network. */
-  readonly published: readonly Pick<PublishedService, "port" | "backends">[];
-  /** Addresses of its endpoints that this node can reach. */
-  readonly backends: readonly string[];
 }
 
 /** Surveys every network on which this node has an address; the rest is left out until a manager gives it one. */
@@ -139,8 +121,9 @@ class Neighbourhood {
   #facts: readonly ServiceFact[] = [];
   readonly #remotes = new OrderedList<Remote>((remote) => remote.address);
   readonly #services = new OrderedList<Service>((service) => service.id);
-  /** Services by their id. */
+  /** Services by their id, and who takes their traffic. */
   readonly #known = new Map<string, ServiceFact>();
+  readonly #reached = new Map<string, OrderedList<Reached>>();
 
   constructor(
     family: "ip" | "ip6",
@@ -173,14 +156,15 @@ class Neighbourhood {
     this.#legs = legs;
     const local = new Set(legs.map((leg) => leg.taskId));
     for (const address of changed.addresses) this.#remotes.set(address, this.#remoteAt(address, local));
-    const stale = new Set(changed.services);
+    const routed = new Set(legs.filter((leg) => leg.routed).map((leg) => leg.address));
+    for (const [id, addresses] of changed.services)
+      for (const address of addresses) this.#reach(id, address, routed);
     const { gone, fresh } = differing(this.#facts, services);
     this.#facts = services;
     for (const { id } of gone) this.#known.delete(id);
     for (const service of fresh) this.#known.set(service.id, service);
-    for (const { id } of [...gone, ...fresh]) stale.add(id);
-    const routed = new Set(legs.filter((leg) => leg.routed).map((leg) => leg.address));
-    for (const id of stale) this.#services.set(id, this.#serviceOf(id, routed));
+    const stale = new Set([...changed.services.keys(), ...[...gone, ...fresh].map(({ id }) => id)]);
+    for (const id of stale) this.#services.set(id, this.#serviceOf(id));
     return { legs, remotes: this.#remotes.rows(), services: this.#services.rows() };
   }
 
@@ -196,11 +180,20 @@ class Neighbourhood {
     return remoteOf(owner, address, this.#words.viaOf(peer));
   }
 
-  #serviceOf(id: string, routed: ReadonlySet<string>): Service | undefined {
+  /** Looks again at whether the service has a task at this address that this node can reach. */
+  #reach(id: string, address: string, routed: ReadonlySet<string>): void {
+    const known = this.#reached.get(id) ?? new OrderedList<Reached>((reached) => reached.address);
+    this.#reached.set(id, known);
+    const isReachable = routed.has(address) || this.#remotes.has(address);
+    const endpoint = isReachable ? this.#roster.endpointAt(address, id) : undefined;
+    known.set(address, endpoint && reachedAt(address, endpoint));
+  }
+
+  #serviceOf(id: string): Service | undefined {
     const service = this.#known.get(id);
-    const endpoints = this.#roster.endpointsOf(id);
-    const isReachable = (address: string) => routed.has(address) || this.#remotes.has(address);
-    return service && serviceOn(this.#words, this.#network, service, endpoints, isReachable);
+    const tasks = this.#reached.get(id)?.rows() ?? [];
+    if (tasks.length === 0) this.#reached.delete(id);
+    return service && servedAs(this.#network, service, this.#words.vipOf(service), tasks);
   }
 }
 
@@ -245,58 +238,3 @@ function legsOf(
       }));
   });
 }
-
-/** The service's presence on the network: by VIP, by published ports (ingress), or not at all. */
-function serviceOn(
-  { addressOf, vipOf }: Family,
-  network: NetworkFact,
-  service: ServiceFact,
-  endpoints: Iterable<EndpointFact>,
-  isReachable: (address: string) => boolean,
-): Service | undefined {
-  const vip = network.ingress ? undefined : vipOf(service);
-  const ports = network.ingress ? service.ports : NO_PORTS;
-  if (vip === undefined && ports.length === 0) return undefined;
-  const reached = new Map<string, Words>();
-  for (const endpoint of endpoints) {
-    const address = addressOf(endpoint);
-    if (address !== undefined && isReachable(address)) reached.set(address, endpoint.ports);
-  }
-  const backends = [...reached.keys()];
-  const words = network.ingress ? [...reached.values()] : NO_WORDS;
-  const fits = ({ from, made }: KnownService) =>
-    made.vip === vip &&
-    from.ports === ports &&
-    sameItems(from.backends, backends) &&
-    sameItems(from.words, words);
-  const { made } = SERVICES.get(service, fits, (known) => {
-    const before = known.find(({ from, made }) => made.vip === vip && from.ports === ports);
-    const sorted = sortedSet(
-      backends,
-      before && { list: before.from.backends, sorted: before.made.backends },
-    );
-    const published = sortBy(ports, byPort).map((port) => ({
-      port,
-      backends: behindPort(port, sorted, reached),
-    }));
-    return { from: { ports, backends, words }, made: { id: service.id, vip, published, backends: sorted } };
-  });
-  return made;
-}
-
-/** What a service on a network was made from: the same object again when it has changed in nothing. */
-interface KnownService {
-  readonly from: {
-    readonly ports: readonly PortFact[];
-    readonly backends: readonly string[];
-    readonly words: readonly Words[];
-  };
-  readonly made: Service;
-}
-
-const SERVICES = new Remembered<ServiceFact, KnownService>();
-const NO_PORTS: readonly PortFact[] = [];
-const NO_WORDS: readonly Words[] = [];
-
-/** Key of a published port, unique in a cluster. */
-export const byPort = (port: PortFact): string => `${port.protocol}/${port.published}`;
