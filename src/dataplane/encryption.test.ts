@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { HOST, printNamespace } from "../netstate/index.ts";
+import { HOST, type Namespace, printNamespace } from "../netstate/index.ts";
 import { encryptedMtu } from "./encryption.ts";
 import type { NetworkFacts } from "./facts.ts";
 import { planNetwork } from "./plan-network.ts";
@@ -45,6 +45,19 @@ test("the tunnel has a port of its own, which passes nothing in clear, either wa
     "192.0.2.1 512",
     "192.0.2.1 513",
   ]);
+});
+
+test("what was planned of an encrypted network is not made anew for the next plan", () => {
+  const service = { id: "web", name: "web", vips: { [network.id]: "10.0.1.2" }, aliases: {}, ports: [] };
+  const addresses = { [network.id]: "10.0.1.5" };
+  const endpoint = { taskId: "t1", serviceId: "web", name: "web.1", nodeId: "node-2", addresses };
+  const full = { ...facts, services: [service], endpoints: [endpoint] };
+  const [before, after] = [plan(full), plan({ ...full })].map((each) => each[`net-${network.id}`]!);
+  const wayTo = (to: Namespace | undefined) =>
+    to?.routes.find((route) => route.destination === "10.0.1.5/32");
+  expect(wayTo(after)).toBeDefined();
+  expect(wayTo(after)).toBe(wayTo(before));
+  expect(after?.tables[0]?.chains[0]).toBe(before?.tables[0]?.chains[0]);
 });
 
 test("both ports are for members", () => {

@@ -1,5 +1,6 @@
+import { remembered } from "../lib/index.ts";
 import type { Xfrm, XfrmPolicy } from "../netstate/index.ts";
-import type { NetworkFacts, NodeFact, NodeSettings, PeerKeys } from "./facts.ts";
+import type { NetworkFact, NetworkFacts, NodeFact, NodeSettings, PeerKeys } from "./facts.ts";
 
 /**
  * ESP in transport mode around the tunnel's UDP (RFC 4303, 4106): header 8, IV 8 and ICV 16 bytes, and a trailer of 2 that is padded
@@ -26,11 +27,14 @@ export function encryptedMtu(clear: number): number {
 }
 
 export function withEncryptedMtu(facts: NetworkFacts): NetworkFacts {
-  const networks = facts.networks.map((network) =>
-    network.encrypted ? { ...network, mtu: encryptedMtu(network.mtu) } : network,
-  );
+  const networks = facts.networks.map((network) => (network.encrypted ? narrowed(network) : network));
   return { ...facts, networks };
 }
+
+/** The same object again for the same network: what is known of a network is known by it. */
+const narrowed = remembered(
+  (network: NetworkFact): NetworkFact => ({ ...network, mtu: encryptedMtu(network.mtu) }),
+);
 
 /**
  * Keys, and the policies by which the kernel lets nothing pass the port in clear: two for everybody, which are there as long as
