@@ -1,7 +1,8 @@
 /**
- * dns: answers to DNS questions of tasks, as a pure function of what the asker may know, and the messages' codec.
- * It opens no socket and knows no task.
+ * dns: which names a task may know and where they lead, answers to its questions from that, and the messages' codec.
+ * It opens no socket.
  */
 export { answerQuery } from "./answer.ts";
 export { fitAnswer, type Query, readQuery, writeAnswer } from "./message.ts";
-export { addressesOf, type NetworkNames, plainName, type Standing, type Zone } from "./zone.ts";
+export { addressesOf, type NetworkNames, type Zone } from "./zone.ts";
+export { type NameFacts, Zones } from "./zones.ts";

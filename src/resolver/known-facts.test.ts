@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { EndpointFact, GuestFact, ServiceFact } from "../dataplane/index.ts";
-import { KnownFacts, type NameFacts } from "./known-facts.ts";
+import { BY_HAND } from "../dataplane/scenarios.fake.ts";
+import type { NameFacts } from "../dns/index.ts";
+import { KnownFacts } from "./known-facts.ts";
 
 const self = {
   nodeId: "n",
@@ -58,4 +60,14 @@ test("of many rows only what has changed is told, and of no change nothing", () 
   const renamed = { ...first, name: "db" };
   const change = known.changeTo(factsOf([renamed, ...rest]));
   expect(change?.services).toEqual({ set: [renamed], gone: ["s1"] });
+});
+
+test("a thread that is told changes knows the bridges, and those that are gone no more", () => {
+  const [here, there] = [new KnownFacts(), new KnownFacts()];
+  expect(there.apply(here.changeTo(BY_HAND)!).bridges).toEqual(BY_HAND.bridges);
+  expect(here.changeTo({ ...BY_HAND })).toBeUndefined();
+  const [first] = BY_HAND.bridges!;
+  const change = here.changeTo({ ...BY_HAND, bridges: [first!] });
+  expect(change?.bridges).toEqual({ set: [], gone: ["app", "vault"] });
+  expect(there.apply(change!).bridges).toEqual([first]);
 });

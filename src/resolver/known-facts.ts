@@ -3,18 +3,12 @@ import type {
   EndpointFact,
   GuestFact,
   NetworkFact,
-  NetworkFacts,
   NodeSettings,
   ServiceFact,
   TaskFact,
 } from "../dataplane/index.ts";
+import type { NameFacts } from "../dns/index.ts";
 import { equal } from "../lib/index.ts";
-
-/** What names are made of. Keys of encrypted networks are not. */
-export type NameFacts = Pick<
-  NetworkFacts,
-  "self" | "networks" | "services" | "endpoints" | "guests" | "tasks" | "bridges"
->;
 
 /** What makes one list of rows of another: rows that are new or other than before, and the keys of those that are gone. */
 export interface RowsChange<T> {

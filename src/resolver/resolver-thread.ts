@@ -1,7 +1,8 @@
 import { parentPort, workerData } from "node:worker_threads";
+import type { NameFacts } from "../dns/index.ts";
 import { relayLog } from "../lib/index.ts";
 import { systemClock } from "../sys/index.ts";
-import { type FactsChange, KnownFacts, type NameFacts } from "./known-facts.ts";
+import { type FactsChange, KnownFacts } from "./known-facts.ts";
 import { DnsServer } from "./server.ts";
 
 /** The thread in which names are answered: sockets, what it was told, and nothing that could hold them up. */

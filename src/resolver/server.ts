@@ -1,14 +1,21 @@
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { answerQuery, fitAnswer, type Query, readQuery, writeAnswer, type Zone } from "../dns/index.ts";
+import {
+  answerQuery,
+  fitAnswer,
+  type NameFacts,
+  type Query,
+  readQuery,
+  writeAnswer,
+  type Zone,
+  Zones,
+} from "../dns/index.ts";
 import { aborted, type Clock, type Log, messageOf, sleep } from "../lib/index.ts";
 import { Forwarder } from "./forwarder.ts";
 import { TcpFrames, withLength } from "./frames.ts";
-import type { NameFacts } from "./known-facts.ts";
 import { Shares } from "./shares.ts";
 import type { Over, Upstream } from "./upstream-health.ts";
-import { Zones } from "./zones.ts";
 
 export interface DnsServerParts {
   /** Where tasks ask: the gateway bridge's address. */

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { buildProgram } from "../../test/support/netns.ts";
+import type { NameFacts } from "../dns/index.ts";
 import { type Log, silentLog } from "../lib/index.ts";
 import { systemClock } from "../sys/index.ts";
 import { ThreadResolver } from "./index.ts";
-import type { NameFacts } from "./known-facts.ts";
 
 let folder = "";
 beforeAll(() => {

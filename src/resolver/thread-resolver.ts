@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
+import type { NameFacts } from "../dns/index.ts";
 import { type Clock, type Log, type LogLine, messageOf, sleep } from "../lib/index.ts";
-import { type FactsChange, KnownFacts, type NameFacts } from "./known-facts.ts";
+import { type FactsChange, KnownFacts } from "./known-facts.ts";
 import type { ResolverThreadData } from "./resolver-thread.ts";
 
 export interface ThreadResolverParts extends ResolverThreadData {

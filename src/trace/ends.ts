@@ -132,13 +132,13 @@ function byName(
   { host, name }: { readonly host: string; readonly name: string },
   to: (addresses: readonly string[], because: string) => Destination,
 ): Destination | { readonly nowhere: string } {
-  const shared = facts.networks.filter(({ id, ingress }) => !ingress && task.addresses[id] !== undefined);
-  const answer = answerOf(facts, shared, name, host === name);
+  const answer = answerOf(facts, task, host);
   if (answer !== undefined) {
     const { addresses, network, isVip } = answer;
     const vip = isVip ? `, ${addresses.length === 1 ? "a VIP" : "VIPs"}` : "";
-    return to(addresses, `name ${host} is ${addresses.join(", ")}${vip} on ${network.name}`);
+    return to(addresses, `name ${host} is ${addresses.join(", ")}${vip} on ${network}`);
   }
+  const shared = facts.networks.filter(({ id, ingress }) => !ingress && task.addresses[id] !== undefined);
   const known =
     facts.services.some((row) => row.name === name) || facts.endpoints.some((row) => nameIs(row.name, name));
   const names = shared.map((network) => network.name).join(", ") || "none";

@@ -1,75 +1,46 @@
-import type { EndpointFact, NetworkFact, NetworkFacts, ServiceFact } from "../dataplane/index.ts";
+import type { NetworkFacts, TaskFact } from "../dataplane/index.ts";
+import { addressesOf, Zones } from "../dns/index.ts";
+import { isWithin, remembered } from "../lib/index.ts";
+import { networkWith } from "./names.ts";
 
-/** How a name is answered on one network. */
+/** How a name is answered. */
 interface Answer {
-  readonly network: NetworkFact;
+  /** Never empty. */
   readonly addresses: readonly string[];
   readonly isVip: boolean;
-  /** Ids of the services that are called so. */
-  readonly services: readonly string[];
-  /** Nobody is behind the VIPs. */
-  readonly idle: boolean;
+  /** On which of the task's networks. */
+  readonly network: string;
 }
 
 export const nameIs = (full: string, name: string): boolean => full === name || full.startsWith(`${name}.`);
 
-/**
- * The answer that the resolver gives (dns/zone.ts): on the first network that has one; and while nobody of a service is there yet, on the
- * one where its tasks are. A network's own name may stand behind.
- */
-export function answerOf(
-  facts: NetworkFacts,
-  networks: readonly NetworkFact[],
-  name: string,
-  byVip: boolean,
-): Answer | undefined {
-  const answers = networks.flatMap((network) => answerOn(facts, network, name, byVip) ?? []);
-  const [first, ...others] = answers;
-  if (first === undefined) {
-    const dot = name.lastIndexOf(".");
-    const network = networks.find((one) => one.name === name.slice(dot + 1));
-    return dot > 0 && network ? answerOn(facts, network, name.slice(0, dot), byVip) : undefined;
-  }
-  const isServing = ({ idle, services }: Answer) =>
-    !idle && services.some((id) => first.services.includes(id));
-  return (first.idle ? others.find(isServing) : undefined) ?? first;
+const zonesOf = remembered((facts: NetworkFacts) => new Zones(facts));
+
+/** The addresses that the resolver gives this task for a name, of IPv4; or for what people say short, see `inFull`. */
+export function answerOf(facts: NetworkFacts, task: TaskFact, said: string): Answer | undefined {
+  const zone = zonesOf(facts).zoneOf(task.gatewayAddress);
+  if (zone === undefined) return undefined;
+  const answer = (...names: readonly string[]) => names.flatMap((name) => addressesOf(zone, name) ?? []);
+  const own = answer(said);
+  const addresses = own.length > 0 ? own : [...new Set(answer(...inFull(facts, said)))];
+  const [first] = addresses;
+  if (first === undefined) return undefined;
+  const bridge = facts.bridges?.find(({ subnet }) => isWithin(first, subnet));
+  const network = (networkWith(facts, first) ?? bridge)?.name ?? "no network";
+  return {
+    addresses,
+    isVip: facts.services.some(({ vips }) => Object.values(vips).includes(first)),
+    network,
+  };
 }
 
-function answerOn(
-  facts: NetworkFacts,
-  network: NetworkFact,
-  name: string,
-  byVip: boolean,
-): Answer | undefined {
-  const services = servicesCalled(facts, network.id, name);
-  const vips = byVip ? services.flatMap(({ vips }) => vips[network.id] ?? []) : [];
-  const tasks = services.flatMap(({ id }) => endpointsOf(facts, network.id, id));
-  const ids = services.map(({ id }) => id);
-  if (vips.length > 0)
-    return { network, addresses: vips, isVip: true, services: ids, idle: tasks.length === 0 };
-  const named = facts.endpoints.filter((row) => nameIs(row.name, name));
-  const all = [...tasks, ...named].flatMap(({ addresses }) => addresses[network.id] ?? []);
-  const addresses = all.length > 0 ? [...new Set(all)] : guestsCalled(facts, name, network.id);
-  return addresses.length === 0
-    ? undefined
-    : { network, addresses, isVip: false, services: ids, idle: false };
-}
-
-/** Whose own name it is, else who has it as an alias there: of those, whose tasks take traffic, if any do. */
-function servicesCalled(facts: NetworkFacts, networkId: string, name: string): ServiceFact[] {
-  const own = facts.services.filter((row) => row.name === name || row.id === name);
-  if (own.length > 0) return own;
-  const called = facts.services.filter((row) => row.aliases[networkId]?.includes(name));
-  const serving = called.filter(({ id }) => endpointsOf(facts, networkId, id).length > 0);
-  return serving.length > 0 ? serving : called;
-}
-
-function endpointsOf({ endpoints }: NetworkFacts, networkId: string, serviceId: string): EndpointFact[] {
-  return endpoints.filter((row) => row.serviceId === serviceId && row.addresses[networkId] !== undefined);
-}
-
-/** Addresses of containers made by hand that are called so on the network. */
-function guestsCalled({ guests = [] }: NetworkFacts, name: string, networkId: string): string[] {
-  const called = guests.filter(({ names }) => names[networkId]?.includes(name));
-  return called.flatMap(({ addresses }) => addresses[networkId] ?? []);
+/** The names that the resolver knows for a service's id and a task's name without its id ("web.1"), of any network or of one. */
+function inFull({ services, endpoints, networks }: NetworkFacts, said: string): string[] {
+  const ends = ["", ...networks.map(({ name }) => `.${name}`)].filter((end) => said.endsWith(end));
+  return ends.flatMap((end) => {
+    const [, tasks = "", word = ""] = /^(tasks\.)?(.*)$/.exec(said.slice(0, said.length - end.length)) ?? [];
+    const byId = services.filter(({ id }) => id === word).map(({ name }) => `${tasks}${name}${end}`);
+    const short = endpoints.filter(({ name }) => nameIs(name, word)).map(({ name }) => `${name}${end}`);
+    return byId.length > 0 ? byId : short;
+  });
 }

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Zones } from "../../src/dns/index.ts";
 import { addressesOf } from "../../src/dns/zone.ts";
 import type { SandboxPlace, SandboxWish } from "../../src/engine/index.ts";
 import { messageOf } from "../../src/lib/index.ts";
 import { aService } from "../../src/model/objects.fake.ts";
-import { Zones } from "../../src/resolver/zones.ts";
 import { explain, printTrace } from "../../src/trace/index.ts";
 import { PlayedCluster, type PlayedNode } from "../support/played-cluster.ts";
 import { connectTimes, pings, serve, type Talk, talkOverTcp } from "../support/traffic.ts";

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { BY_HAND } from "../dataplane/scenarios.fake.ts";
-import { KnownFacts } from "./known-facts.ts";
 import { Zones } from "./zones.ts";
 
 /** The names of containers made by hand: `web` on bridge and app, `api` on app and vault, `db` on vault, which is internal. */
@@ -49,14 +48,4 @@ test("a name that several have is of all of them; other names are asked of the o
     shared: ["172.19.0.16", "172.19.0.17"],
   });
   expect(["web", "api", "db"].map((name) => zoneOf(name).forwards)).toEqual([true, true, false]);
-});
-
-test("a thread that is told changes knows the bridges, and those that are gone no more", () => {
-  const [here, there] = [new KnownFacts(), new KnownFacts()];
-  expect(there.apply(here.changeTo(BY_HAND)!).bridges).toEqual(BY_HAND.bridges);
-  expect(here.changeTo({ ...BY_HAND })).toBeUndefined();
-  const [first] = BY_HAND.bridges!;
-  const change = here.changeTo({ ...BY_HAND, bridges: [first!] });
-  expect(change?.bridges).toEqual({ set: [], gone: ["app", "vault"] });
-  expect(there.apply(change!).bridges).toEqual([first]);
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { NetworkFacts } from "../dataplane/index.ts";
-import { addressesOf } from "../dns/index.ts";
+import { addressesOf } from "./zone.ts";
 import { Zones } from "./zones.ts";
 
 const network = (id: string, more: object = {}) => ({

@@ -3,14 +3,20 @@ import {
   type EndpointFact,
   type GuestFact,
   type NetworkFact,
+  type NetworkFacts,
   type ServiceFact,
   type SideFact,
   sideOf,
   type TaskFact,
 } from "../dataplane/index.ts";
-import { type NetworkNames, plainName, type Standing, type Zone } from "../dns/index.ts";
 import { subnetsOf } from "../lib/index.ts";
-import type { NameFacts } from "./known-facts.ts";
+import { type NetworkNames, plainName, type Standing, type Zone } from "./zone.ts";
+
+/** What names are made of. Keys of encrypted networks are not. */
+export type NameFacts = Pick<
+  NetworkFacts,
+  "self" | "networks" | "services" | "endpoints" | "guests" | "tasks" | "bridges"
+>;
 
 /** What each task of this node may know of names, as one value of the facts has it. Built as it is asked for. */
 export class Zones {
