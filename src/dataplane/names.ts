@@ -39,7 +39,7 @@ export interface Names {
   /** The link between host and ingress sandbox, by its end in the host and its end in the sandbox. */
   readonly meshLeg: string;
   readonly hostLeg: string;
-  /** The nft table for one purpose: "host", "lb", "mesh", "dns". */
+  /** The nft table for one purpose: "host", "lb", "mesh", … */
   table(purpose: string): string;
 }
 
