@@ -18,7 +18,10 @@ import { printTable, processesWith, type Row, residentMib } from "./measure.ts";
 import { startRival } from "./rival.ts";
 import { type TrafficTimes, trafficTimes } from "./traffic.ts";
 
-/** `npm run bench` (`-- --traffic`: traffic alone, two minutes): one table against Docker's own Swarm (Debian's dockerd) in the same run on the same machine. */
+/**
+ * `npm run bench` (`-- --traffic`: traffic alone): one table against Docker's own Swarm (Debian's dockerd) in the same run on the same
+ * machine.
+ */
 
 const NAME = "bench";
 const RIVAL = "Docker Swarm";
