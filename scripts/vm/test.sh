@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The VM lane: the vitest project `vm` inside one guest with Debian's stock kernel. See docs/vm-lane.md.
-#   test.sh [vitest argument...]   e.g. test.sh test/vm/balancers.test.ts -t spread
+#   test.sh [vitest argument...]   e.g. test.sh test/vm/ipvs.test.ts -t sweep
 # A test that is skipped is a failure here: the guest's kernel has everything, so whoever skips has looked wrongly.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."

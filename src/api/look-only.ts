@@ -1,7 +1,10 @@
 import { Fault } from "../lib/index.ts";
 import type { Route } from "./route.ts";
 
-/** What gives away more than how things are: files of containers and images, keys. By the routes' own patterns, since a path can be spelled in many ways. */
+/**
+ * What gives away more than how things are: files of containers and images, keys. By the routes' own patterns, since a path can be spelled
+ * in many ways.
+ */
 const CONTENTS: ReadonlySet<string> = new Set([
   "/containers/:id/archive",
   "/containers/:id/attach/ws",

@@ -13,7 +13,10 @@ import { JournalFile } from "./journal-file.ts";
 import type { Kept } from "./kept-events.ts";
 import { swarmEvents } from "./swarm-events.ts";
 
-/* A hub that is killed and made again over what it left: each change of the swarm's objects is told once to who asks for what came after the last he heard. */
+/*
+ * A hub that is killed and made again over what it left: each change of the swarm's objects is told once to who asks for what came after
+ * the last he heard.
+ */
 
 const folders: string[] = [];
 afterEach(() => {

@@ -85,8 +85,8 @@ export function readAny(message: Buffer): Asked | undefined {
 }
 
 /**
- * The message that answers a query, with encoded records. Of those that do not fit into `maxBytes` the first stay, and the message says that it is cut:
- * who can asks again by TCP, who cannot (musl before 1.2.4) has some of them.
+ * The message that answers a query, with encoded records. Of those that do not fit into `maxBytes` the first stay, and the message says
+ * that it is cut: who can asks again by TCP, who cannot (musl before 1.2.4) has some of them.
  */
 export function writeAnswer(
   query: Query,

@@ -61,8 +61,8 @@ const AFTER_LINKS = 16;
 
 /**
  * When an operation is due; a node does each stage in all its namespaces before the next, because a veth pair spans two.
- * New tables come before the links they guard, but flow tables after the links they name; a balancer points at a backend only after there is a way to it, and no more
- * before the way is taken away.
+ * New tables come before the links they guard, but flow tables after the links they name; a balancer points at a backend only after there
+ * is a way to it, and no more before the way is taken away.
  */
 const STAGES: Readonly<Record<Operation["op"], (operation: Operation) => number>> = {
   "set-sysctl": (operation) => (operation.op === "set-sysctl" && operation.early ? 0 : 4),

@@ -54,6 +54,6 @@ const KERNELS: Readonly<Record<string, (host: TestHost) => Kernel>> = {
 for (const [name, kernelOf] of Object.entries(KERNELS)) {
   describeKernel(name, freshWith(kernelOf));
   describeIpv6(name, freshWith(kernelOf));
-  // In the VM lane; test/vm/balancers.test.ts asks that it is there.
+  // In the VM lane; test/vm/guest.test.ts asks that it is there.
   if (hasIpvs()) describeIpvs(name, freshWith(kernelOf));
 }

@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { onHost } from "../../src/lab/index.ts";
 import type { TestSwarm } from "./swarm.ts";
 
-/** What wrk saw of a load: how many requests were answered (of the kind of which it was fewer), and every kind of failure that it counts, in its own words. */
+/**
+ * What wrk saw of a load: how many requests were answered (of the kind of which it was fewer), and every kind of failure that it counts, in
+ * its own words.
+ */
 export interface LoadResult {
   readonly requests: number;
   readonly failures: readonly string[];
