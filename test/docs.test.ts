@@ -23,6 +23,7 @@ const pages = [
   ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name)),
+  "bench/RESULTS.md",
 ];
 const textOf = (page: string): string => readFileSync(join(root, page), "utf8");
 
@@ -40,6 +41,28 @@ test("every link between pages leads somewhere, and every file that a page names
   });
   expect(broken).toEqual([]);
   expect(pages.length).toBeGreaterThan(10);
+});
+
+/** The anchors of a page's headings, as GitHub makes them. */
+const anchorsOf = (page: string): string[] =>
+  [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\- _]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+
+test("every link to a heading finds it", () => {
+  const links = pages.flatMap((page) =>
+    [...textOf(page).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)].map(([, path = "", anchor = ""]) => ({
+      page,
+      to: path === "" ? page : join(dirname(page), path),
+      anchor,
+    })),
+  );
+  const broken = links.filter(({ to, anchor }) => to.endsWith(".md") && !anchorsOf(to).includes(anchor));
+  expect(broken).toEqual([]);
+  expect(links.length).toBeGreaterThan(10);
 });
 
 test("the journey in ARCHITECTURE.md has nine steps, and each function it names is in the file it names", () => {
