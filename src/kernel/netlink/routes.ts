@@ -22,6 +22,8 @@ const RTA_PREFSRC = 7;
 const RTA_TABLE = 15;
 const RTN_UNICAST = 1;
 const RTNH_F_ONLINK = 4;
+/** What was learned of the path to one address by some route, and is listed with them: in IPv6 under the mark of who made the route. */
+const RTM_F_CLONED = 0x200;
 const SCOPE_GLOBAL = 0;
 const SCOPE_LINK = 253;
 /** Of a removal: any scope. */
@@ -110,19 +112,18 @@ export function readRoute({ body }: NetlinkMessage): RawRoute {
   const family = body.readUInt8(0);
   const bits = body.readUInt8(1);
   const everything = family === AF_INET6 ? ALL6 : "default";
+  const flags = body.readUInt32LE(8);
+  const isOurs = body.readUInt8(5) === OUR_PROTOCOL;
+  const isWay = isIp(family) && body.readUInt8(7) === RTN_UNICAST && (flags & RTM_F_CLONED) === 0;
   return {
     index: readU32(attributes.get(RTA_OIF)),
-    others:
-      isIp(family) &&
-      body.readUInt8(5) !== OUR_PROTOCOL &&
-      body.readUInt8(7) === RTN_UNICAST &&
-      table !== LOCAL,
-    ours: isIp(family) && body.readUInt8(5) === OUR_PROTOCOL && body.readUInt8(7) === RTN_UNICAST,
+    others: isWay && !isOurs && table !== LOCAL,
+    ours: isWay && isOurs,
     route: {
       destination: bits === 0 ? everything : `${readIp(attributes.get(RTA_DST)) ?? ""}/${bits}`,
       ...(via !== undefined && { via }),
       ...(source !== undefined && { source }),
-      ...((body.readUInt32LE(8) & RTNH_F_ONLINK) !== 0 && { onlink: true }),
+      ...((flags & RTNH_F_ONLINK) !== 0 && { onlink: true }),
       ...(table !== MAIN && { table }),
     },
   };

@@ -43,6 +43,12 @@ test("routes", () => {
   );
 });
 
+test("what was learned of the path to one address is no route, whoever made the one that it is of", () => {
+  const learned = putRouteBody(3, { destination: "fd00:2::2/128", via: "fd00:1::1", link: "eth0" });
+  learned.writeUInt32LE(0x200, 8);
+  expect(readRoute(told(learned))).toMatchObject({ ours: false, others: false });
+});
+
 test("rules", () => {
   const rule = fc
     .record({
