@@ -7,7 +7,7 @@ import {
   type NftTable,
 } from "../netstate/index.ts";
 import { macOf } from "./addresses.ts";
-import { linkSysctls6 } from "./addresses6.ts";
+import { embed, linkSysctls6 } from "./addresses6.ts";
 import type { BridgeFact, NodeSettings } from "./facts.ts";
 import type { HostPlan } from "./host-plan.ts";
 import { type Names, netnsNameOf } from "./names.ts";
@@ -113,7 +113,7 @@ export function bridgePart(names: Names, plan: HostPlan): Namespace {
     sysctls: linkSysctls6(six.map(({ id }) => names.localBridge(id))),
     tables: [
       bridgeTable(names, plan, bridges, bound),
-      ...(six.length === 0 ? [] : [bridgeTable6(names, six)]),
+      ...(six.length === 0 ? [] : [bridgeTable6(names, plan, six)]),
     ],
   };
 }
@@ -169,9 +169,13 @@ function bridgeTable(
   };
 }
 
-/** The rules speak of no address: they are the same for IPv6, whose ports are published at the gateway legs alone. */
-function bridgeTable6(names: Names, bridges: readonly BridgeFact[]): NftTable {
-  const chains = [guard(names, bridges), forward(names, bridges)];
+/** The same for IPv6, whose ports are published at all of the host's addresses alone (`hostChains6`). */
+function bridgeTable6(names: Names, { gateway }: HostPlan, bridges: readonly BridgeFact[]): NftTable {
+  const inside = embed("gateway", gateway.bridge);
+  const calls = bridges.flatMap(({ v6 }) =>
+    v6 === undefined ? [] : [`ip6 saddr ${v6.subnet} oifname ${names.anyGatewayLeg} snat to ${inside}`],
+  );
+  const chains = [guard(names, bridges), forward(names, bridges), nat("postrouting", "srcnat", calls)];
   return { family: "ip6", name: names.table("bridge"), sets: [], maps: [], chains };
 }
 

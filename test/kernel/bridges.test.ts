@@ -3,7 +3,8 @@ import { type NetworkFacts, planNetwork } from "../../src/dataplane/index.ts";
 import { BY_HAND } from "../../src/dataplane/scenarios.fake.ts";
 import type { LinuxKernel } from "../../src/kernel/linux-kernel.ts";
 import { joinHosts, makeTestHost, type TestHost } from "../support/netns.ts";
-import { connectTimes, pings, serve, type Talk } from "../support/traffic.ts";
+import { askOverUdp, connectTimes, pings, serve, type Talk } from "../support/traffic.ts";
+import { until } from "../support/until.ts";
 
 /** Packets of containers made by hand, on a node in no cluster (docs/rulesets/by-hand.md); a second host is the world. */
 
@@ -38,9 +39,11 @@ async function portsOf(bridge: string): Promise<string[]> {
 beforeAll(async () => {
   hosts.push(await makeTestHost(), await makeTestHost());
   unplug = await joinHosts(hosts);
+  for (const [i, each] of hosts.entries())
+    await each.run(["ip", "address", "add", `2001:db8::${i + 1}/64`, "dev", "eth0", "nodad"]);
   kernel = hosts[0]!.kernel();
   await apply(BY_HAND);
-  for (const name of ["web", "api", "db"]) servers.push(await serve(box(name), name, 80));
+  for (const name of ["web", "api", "db"]) servers.push(await serve(box(name), name, 80, "::"));
   servers.push(await serve(box("web"), "web-tls", 443));
   servers.push(await serve(host(), "host", 9000), await serve(outside(), "world", 80));
 });
@@ -104,6 +107,20 @@ test("containers use the host's published ports, at its address on their own net
   expect(await ask(box("api"), "172.19.0.1", 8080)).toBe("web 172.18.0.1");
   expect(await ask(box("web"), "172.17.0.1", 8080)).toBe("web 172.18.0.1");
   expect(await ask(box("db"), "172.20.0.1", 8080)).not.toContain("web");
+  expect(await ask(box("api"), "2001:db8::1", 8080)).toBe("web fd53:686f:616c:1::ac12:11");
+  expect(await ask(box("api"), "fd00:19::1", 8080)).toBe("web fd53:686f:616c:1::ac12:1");
+});
+
+test("what a container's kernel learns of a path is no route that somebody made", async () => {
+  const wanted = planNetwork(BY_HAND, { tag: "sh" });
+  const cached = () => hosts[0]!.run(["ip", "-6", "route", "show", "cache"], "task-web");
+  await hosts[0]!.run(["ip", "link", "set", "eth0", "mtu", "1300"]);
+  const asker = await askOverUdp(box("web"), "2001:db8::2", 9);
+  await asker.ask("1350");
+  await until(async () => (await cached()).includes("2001:db8::2"));
+  asker.stop();
+  expect(await kernel.sweep(wanted)).toEqual([]);
+  await hosts[0]!.run(["ip", "link", "set", "eth0", "mtu", "1500"]);
 });
 
 test("the world reaches no container but by a published port, though it has a route", async () => {
