@@ -47,6 +47,8 @@ interface Connection {
   /** Where its first packet went. */
   readonly destination: string;
   readonly port: number;
+  /** Both: "192.0.2.1:53". */
+  readonly door: string;
   /** Where its answers come from. */
   readonly source: string;
   readonly udp: boolean;
@@ -92,11 +94,14 @@ function countConnections(netfilter: NetlinkSocket): number | undefined {
 function forgetOnce(netfilter: NetlinkSocket, stale: StaleConnections): Refusal[] {
   const [gone, left, opened] = [new Set(stale.gone), new Set(stale.left), new Set(stale.opened)];
   const begun = new Set(stale.begun);
-  const isStale = ({ caller, source, destination, port, udp, assured, untouched }: Connection) =>
-    gone.has(source) ||
-    (udp && (left.has(source) || opened.has(destination) || opened.has(port))) ||
-    (!assured &&
-      ([caller, source, destination].some((end) => begun.has(end)) || (untouched && begun.has(port))));
+  const isAt = (doors: ReadonlySet<string | number>, { port, door }: Connection) =>
+    doors.has(port) || doors.has(door);
+  const isStale = (one: Connection) =>
+    gone.has(one.source) ||
+    (one.udp && (left.has(one.source) || opened.has(one.destination) || isAt(opened, one))) ||
+    (!one.assured &&
+      ([one.caller, one.source, one.destination].some((end) => begun.has(end)) ||
+        (one.untouched && isAt(begun, one))));
   return netfilter
     .dump(IPCTNL_MSG_CT_GET, nfgenmsg(AF_UNSPEC))
     .map(readConnection)
@@ -111,10 +116,11 @@ function readConnection({ body }: NetlinkMessage): Connection {
   const there = tupleOf(attributes.get(CTA_TUPLE_ORIG));
   const back = tupleOf(reply);
   const status = attributes.get(CTA_STATUS)?.readUInt32BE() ?? 0;
+  const port = readBe16(there.protocol.get(CTA_PROTO_DST_PORT)) ?? 0;
   return {
     caller: there.from,
     destination: there.to,
-    port: readBe16(there.protocol.get(CTA_PROTO_DST_PORT)) ?? 0,
+    ...{ port, door: `${there.to}:${port}` },
     source: back.from,
     untouched: there.from === back.to && there.to === back.from,
     udp: readU8(there.protocol.get(CTA_PROTO_NUM)) === UDP,

@@ -67,6 +67,26 @@ test("a VIP that gets its first backend, a UDP port that is published", () => {
   expect(staleConnections(sandbox(["10.0.1.7"], []), more, true)).toEqual({ ...NOTHING, opened: [8125] });
 });
 
+test("a UDP port that is published at one address of the host", () => {
+  const bound = (elements: Readonly<Record<string, string>>): Namespace => {
+    const type = { key: "ipv4_addr . inet_proto . inet_service", value: "ipv4_addr . inet_service" };
+    const maps = [{ name: "bound-ports", ...type, elements }];
+    return {
+      ...EMPTY_NAMESPACE,
+      tables: [{ family: "ip", name: "sh-bridge", sets: [], maps, chains: [] }],
+    };
+  };
+  const open = bound({
+    "192.0.2.1 . udp . 53": "172.18.0.16 . 53",
+    "192.0.2.1 . tcp . 80": "172.18.0.16 . 80",
+  });
+  expect(staleConnections(bound({}), open, true)).toEqual({ ...NOTHING, opened: ["192.0.2.1:53"] });
+  expect(staleConnections({ ...open, tables: [] }, open, true)).toEqual({
+    ...NOTHING,
+    begun: ["192.0.2.1:53", "192.0.2.1:80"],
+  });
+});
+
 test("of tables that nobody knows, nothing is known to be new", () => {
   const strange = { ...EMPTY_NAMESPACE, strange: [{ family: "ip" as const, name: "sh-lb" }] };
   expect(staleConnections(strange, sandbox(["10.0.1.7"], []), true)).toMatchObject({ opened: [] });

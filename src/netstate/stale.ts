@@ -11,7 +11,7 @@ export interface StaleConnections {
   readonly gone: readonly string[];
   /** A balancer gives nothing to these any more. TCP to them may end in peace; UDP has no end. */
   readonly left: readonly string[];
-  /** Addresses and UDP ports that had nobody behind them until now: what was refused before must be tried anew. */
+  /** Addresses, UDP ports and ports of one address ("192.0.2.1:53") that had nobody behind them: what was refused must be tried anew. */
   readonly opened: readonly (string | number)[];
   /**
    * Addresses and ports whose rules were missing in part or in whole, as after a flush: what began without them, and the kernel does not hold
@@ -168,9 +168,11 @@ function addressesIn(type: string, value: string): Set<string> {
   return new Set(/^ipv[46]_addr/.test(type) ? (value.match(ADDRESS_REGEXP) ?? []) : []);
 }
 
-/** The address or port at which a map's or set's element stands. */
+/** The address or port, or both ("192.0.2.1:53"), at which a map's or set's element stands. */
 function doorOf(from: string): (string | number)[] {
   const [, key = ""] = /^\S+ (.*)$/.exec(from) ?? [];
+  const [, at, bound] = /^([\d.]+) \. \w+ \. (\d+)$/.exec(key) ?? [];
+  if (at !== undefined) return [`${at}:${bound}`];
   const port = /^\w+ \. (\d+)$/.exec(key)?.[1];
   if (port !== undefined) return [Number(port)];
   return ONE_ADDRESS_REGEXP.test(key) ? [key] : [];

@@ -102,6 +102,17 @@ test("a published port shows the container who calls; one at 127.0.0.1 is the ho
     expect(await ask(outside(), address, 8443)).not.toContain("web");
 });
 
+test("who asks at a UDP port of one address before it is published is answered as soon as it is, from the same port", async () => {
+  const asker = await askOverUdp(outside(), "192.168.7.1", 8053);
+  expect(await asker.ask("")).not.toContain("web");
+  const [web, ...others] = BY_HAND.tasks;
+  const port = { protocol: "udp", published: 8053, target: 80, hostAddress: "192.168.7.1" } as const;
+  await apply({ ...BY_HAND, tasks: [{ ...web!, hostPorts: [...web!.hostPorts, port] }, ...others] });
+  expect(await asker.ask("")).toBe("web 192.168.7.2");
+  asker.stop();
+  await apply(BY_HAND);
+});
+
 test("containers use the host's published ports, at its address on their own network too", async () => {
   expect(await ask(box("api"), "192.168.7.1", 8080)).toBe("web 172.18.0.17");
   expect(await ask(box("api"), "172.19.0.1", 8080)).toBe("web 172.18.0.1");
