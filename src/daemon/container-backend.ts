@@ -1,22 +1,14 @@
 import type { ContainerBackend, ContainerInfo, EngineEvent } from "../api/index.ts";
-import { macOf, type NetworkFacts } from "../dataplane/index.ts";
-import type { Engine, Programs, RunRecord } from "../engine/index.ts";
-import { Fault, placeIn } from "../lib/index.ts";
-import { type ContainerUsage, HOST_NETWORK, modeOfPeer, peerOf, type RunSpec } from "../model/index.ts";
+import type { NetworkFacts } from "../dataplane/index.ts";
+import type { Engine, Programs } from "../engine/index.ts";
+import { Fault } from "../lib/index.ts";
+import { type ContainerUsage, modeOfPeer, peerOf, type RunSpec } from "../model/index.ts";
 import type { ContainerEvent, ContainerState, Containers } from "../runtime/index.ts";
+import { containerNetworks, HOST_PLACE } from "./container-networks.ts";
 import { type ContainerPlaces, idAt, requireContainer, TASK_ID_LABEL } from "./container-places.ts";
 import type { EventHub } from "./event-hub.ts";
 import { listProcesses } from "./process-list.ts";
 import { treeBackend } from "./tree-backend.ts";
-
-/** Where a container is that has no network namespace of its own. */
-const HOST_PLACE: ContainerInfo["networks"][number] = {
-  name: HOST_NETWORK.name,
-  networkId: HOST_NETWORK.id,
-  address: "",
-  gateway: "",
-  mac: "",
-};
 
 export interface ContainerBackendParts {
   readonly containers: Containers;
@@ -45,12 +37,13 @@ export function containerBackend({
   const info = (state: ContainerState): ContainerInfo => {
     const known = facts();
     const sandbox = state.labels[TASK_ID_LABEL] ?? state.id;
-    const task = known?.tasks.find((t) => t.taskId === sandbox);
+    const row = known?.tasks.find((t) => t.taskId === sandbox);
     const record = engine.recordOf(state.id);
-    const places = state.config.netns === undefined ? [HOST_PLACE] : placesOf(task, known);
-    const networks = places.length > 0 || record === undefined ? places : wantedPlaces(record);
+    const asked = record && { words: record.networks, networkMode: record.spec.networkMode };
+    const networks =
+      state.config.netns === undefined ? [HOST_PLACE] : containerNetworks({ facts: known, row, ...asked });
     const run = record && { ...record, isRestarting: engine.isRestarting(state.id) };
-    return { ...state, networks, hostPorts: task?.hostPorts ?? [], ...(run !== undefined && { run }) };
+    return { ...state, networks, hostPorts: row?.hostPorts ?? [], ...(run !== undefined && { run }) };
   };
   const idOf = async (ref: string) => requireContainer(await containers.list(), ref).id;
   return {
@@ -101,55 +94,6 @@ export function containerBackend({
 async function withPeer(spec: RunSpec, idOf: (ref: string) => Promise<string>): Promise<RunSpec> {
   const peer = peerOf(spec.networkMode);
   return peer === undefined ? spec : { ...spec, networkMode: modeOfPeer(await idOf(peer)) };
-}
-
-/** Of one that does not run: where it will be. */
-function wantedPlaces({ spec, networks }: RunRecord): ContainerInfo["networks"] {
-  const names = spec.networkMode === "none" ? ["none"] : networks.map(({ ref }) => ref);
-  return names.map((name) => ({ name, networkId: "", address: "", gateway: "", mac: "" }));
-}
-
-function placesOf(
-  task: NetworkFacts["tasks"][number] | undefined,
-  facts: NetworkFacts | undefined,
-): ContainerInfo["networks"] {
-  return [...overlayPlaces(task, facts), ...bridgePlaces(task, facts)];
-}
-
-/** Of a container made by hand. */
-function bridgePlaces(
-  task: NetworkFacts["tasks"][number] | undefined,
-  facts: NetworkFacts | undefined,
-): ContainerInfo["networks"] {
-  return Object.entries(task?.bridges ?? {}).flatMap(([networkId, { address, address6 }]) => {
-    const network = facts?.bridges?.find((n) => n.id === networkId);
-    if (network === undefined) return [];
-    const { name, v6 } = network;
-    return [
-      {
-        ...{ name, networkId, ...placeIn(network, address), mac: macOf(address) },
-        ...(v6 !== undefined && address6 !== undefined && { v6: placeIn(v6, address6) }),
-      },
-    ];
-  });
-}
-
-function overlayPlaces(
-  task: NetworkFacts["tasks"][number] | undefined,
-  facts: NetworkFacts | undefined,
-): ContainerInfo["networks"] {
-  return Object.entries(task?.addresses ?? {}).flatMap(([networkId, address]) => {
-    const network = facts?.networks.find((n) => n.id === networkId);
-    if (network === undefined) return [];
-    const { name, v6 } = network;
-    const address6 = task?.addresses6?.[networkId];
-    return [
-      {
-        ...{ name, networkId, ...placeIn(network, address), mac: macOf(address) },
-        ...(v6 !== undefined && address6 !== undefined && { v6: placeIn(v6, address6) }),
-      },
-    ];
-  });
 }
 
 /** Tells the hub of what happens to containers; returns how to stop. */

@@ -25,8 +25,13 @@ export function checkChange(
     );
 }
 
-/** Throws in Docker's words when its network is another's, so that it cannot be on more (moby runconfig ErrConflictSharedNetwork). */
+/** Throws in Docker's words when its network is another's, or none, so that it cannot be on more (moby runconfig/errors.go). */
 export function checkConnect({ networkMode }: Pick<RunSpec, "networkMode">): void {
+  if (networkMode === "none")
+    throw new Fault(
+      "invalid",
+      "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+    );
   if (networkMode !== "host" && peerOf(networkMode) === undefined) return;
   throw new Fault(
     "invalid",

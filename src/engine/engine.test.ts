@@ -389,4 +389,40 @@ describe("networks", () => {
     await engine.restart(id);
     expect(names()).toEqual(["extra"]);
   });
+
+  test("may all be taken away: it runs on, starts again and is known to a daemon that does", async () => {
+    const id = await make({ script: POLITE });
+    await engine.start(id);
+    await engine.disconnect(id, { id: "bridge-id", name: "bridge" });
+    await engine.restart(id);
+    expect(networks.places.get(id)?.endpoints).toEqual([]);
+    await shutDown();
+    await boot();
+    expect(networks.places.get(id)?.endpoints).toEqual([]);
+    await engine.connect(id, { ref: "extra", aliases: [] });
+    expect(networks.places.get(id)?.endpoints).toMatchObject([{ networkName: "extra" }]);
+  });
+
+  test("are not for a container that was made to have none", async () => {
+    const id = await make({ script: POLITE, networkMode: "none", networks: [] });
+    for (const start of [async () => false, () => engine.start(id)]) {
+      await start();
+      await expect(engine.connect(id, { ref: "extra", aliases: [] })).rejects.toThrow("private (none) mode");
+    }
+  });
+
+  test("are remembered by name, whatever a user called them: another of that name takes the place of one that was removed", async () => {
+    const remembered = () => engine.recordOf(id)?.networks.map(({ ref, aliases }) => [ref, ...aliases]);
+    const id = await make({ script: POLITE, networks: [{ ref: "bridge-id", aliases: [] }] });
+    expect(remembered()).toEqual([["bridge"]]);
+    await engine.connect(id, { ref: "extra-id", aliases: ["db"] });
+    expect(remembered()).toEqual([["bridge"], ["extra", "db"]]);
+    await engine.connect(id, { ref: "extra", aliases: ["cache"] });
+    expect(remembered()).toEqual([["bridge"], ["extra", "cache"]]);
+    await engine.disconnect(id, { id: "extra-id", name: "extra" });
+    expect(remembered()).toEqual([["bridge"]]);
+    await engine.start(id);
+    await engine.connect(id, { ref: "extra-id", aliases: ["db"] });
+    expect(remembered()).toEqual([["bridge"], ["extra", "db"]]);
+  });
 });

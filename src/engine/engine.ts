@@ -10,7 +10,7 @@ import { planRestart, startsWithDaemon } from "./restart-rule.ts";
 import { RestartWaits } from "./restart-waits.ts";
 import { RunBook } from "./run-book.ts";
 import { exposedBy, firstConfigOf, namesAt } from "./run-config.ts";
-import { type RunRecord, wishOf } from "./run-record.ts";
+import { byName, type RunRecord, wishOf, withNetwork } from "./run-record.ts";
 import { DEFAULT_GRACE_MS, isEnd, stillRuns } from "./stop-rule.ts";
 
 export type { EngineParts } from "./engine-parts.ts";
@@ -87,11 +87,12 @@ export class Engine {
     const name =
       wanted === "" ? randomName(random, (n) => taken.has(n) || this.#names.has(n)) : checkName(wanted);
     const id = randomHex(random, 32);
-    const record: RunRecord = { id, spec, byHand: false, restarts: 0, networks: spec.networks };
-    const wish = wishOf(record, name, exposedBy(await images.resolve(spec.container.image)));
+    const asked: RunRecord = { id, spec, byHand: false, restarts: 0, networks: spec.networks };
+    const wish = wishOf(asked, name, exposedBy(await images.resolve(spec.container.image)));
     const peerId = peerOf(spec.networkMode);
     const peer = peerId === undefined ? undefined : await this.#require(peerId);
-    if (wish !== undefined) await networks.check(wish);
+    const named = wish === undefined ? [] : byName(wish.networks, await networks.check(wish));
+    const record = { ...asked, networks: named };
     this.#names.add(name);
     try {
       await this.#book.add(record);
@@ -207,13 +208,15 @@ export class Engine {
     return this.#locks.with(id, async () => {
       const [record, state] = [this.#requireRecord(id), await this.#require(id)];
       checkConnect(record.spec);
-      const wider = [...record.networks, wish];
+      const { networks } = this.#parts;
       if (state.status === "running") {
-        const place = await this.#parts.networks.connect(id, wish, this.#stop.signal);
-        await this.#placed(record, state, { networks: wider, place });
+        const place = await networks.connect(id, wish, this.#stop.signal);
+        const ref = place.endpoints.at(-1)?.networkName ?? wish.ref;
+        await this.#placed(record, state, { networks: withNetwork(record, { ...wish, ref }), place });
       } else {
-        await this.#parts.networks.check({ containerId: id, name: state.name, networks: [wish], ports: [] });
-        await this.#book.change(id, { networks: wider });
+        const all = { containerId: id, name: state.name, networks: [wish], ports: [] };
+        const [ref = wish.ref] = await networks.check(all);
+        await this.#book.change(id, { networks: withNetwork(record, { ...wish, ref }) });
       }
     });
   }
@@ -221,8 +224,7 @@ export class Engine {
   disconnect(id: string, network: { readonly id: string; readonly name: string }): Promise<void> {
     return this.#locks.with(id, async () => {
       const [record, state] = [this.#requireRecord(id), await this.#require(id)];
-      const isMeant = ({ ref }: NetworkWish) => ref === network.name || ref === network.id;
-      const networks = record.networks.filter((wish) => !isMeant(wish));
+      const networks = record.networks.filter(({ ref }) => ref !== network.name && ref !== network.id);
       if (state.status === "running") {
         const place = await this.#parts.networks.disconnect(id, network.id);
         await this.#placed(record, state, { networks, place });

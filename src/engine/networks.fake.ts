@@ -11,9 +11,8 @@ export class FakeContainerNetworks implements ContainerNetworks {
   held: Promise<void> = Promise.resolve();
   #next = 2;
 
-  async check({ networks }: Pick<SandboxWish, "networks">): Promise<void> {
-    for (const { ref } of networks)
-      if (!this.known.has(ref)) throw new Fault("not-found", `network ${ref} not found`);
+  async check({ networks }: Pick<SandboxWish, "networks">): Promise<readonly string[]> {
+    return networks.map(({ ref }) => this.#nameOf(ref));
   }
 
   netnsOf(containerId: string): string {
@@ -48,7 +47,7 @@ export class FakeContainerNetworks implements ContainerNetworks {
 
   async disconnect(containerId: string, networkRef: string): Promise<SandboxPlace> {
     return this.#change(containerId, (place) =>
-      place.filter(({ networkName }) => networkName !== networkRef),
+      place.filter(({ networkName }) => networkName !== this.#nameOf(networkRef)),
     );
   }
 
@@ -64,10 +63,18 @@ export class FakeContainerNetworks implements ContainerNetworks {
     for (const { wish, place } of running) this.places.set(wish.containerId, place);
   }
 
+  /** A network's id is its name and "-id". */
+  #nameOf(ref: string): string {
+    const name = ref.replace(/-id$/, "");
+    if (!this.known.has(name)) throw new Fault("not-found", `network ${ref} not found`);
+    return name;
+  }
+
   #endpoint({ ref, aliases }: NetworkWish, i: number): SandboxPlace["endpoints"][number] {
     const address = `172.17.0.${this.#next++}`;
+    const networkName = this.#nameOf(ref);
     return {
-      ...{ device: `eth${i}`, networkId: ref, networkName: ref, aliases },
+      ...{ device: `eth${i}`, networkId: `${networkName}-id`, networkName, aliases },
       ...{ address: `${address}/16`, gateway: "172.17.0.1", mac: "02:00:00:00:00:02" },
     };
   }

@@ -55,8 +55,11 @@ export interface EndpointPlace {
 
 /** The node's networks, for containers made by hand. A wish for `host` or `none` alone never comes here. */
 export interface ContainerNetworks {
-  /** Faults as Docker's when it is made: "not-found" `network x not found`, a network that cannot be attached to. Makes nothing. */
-  check(wish: SandboxWish): Promise<void>;
+  /**
+   * Faults as Docker's when it is made: "not-found" `network x not found`, a network that cannot be attached to. Makes nothing. Tells
+   * the names of the networks that are meant, in the wish's order; of one that only a manager can know, the user's word.
+   */
+  check(wish: SandboxWish): Promise<readonly string[]>;
   /** Where a sandbox of this container is or will be: the same before and after `attach`. */
   netnsOf(containerId: string): string;
   /**
@@ -64,7 +67,7 @@ export interface ContainerNetworks {
    * Faults: "conflict" for a taken port or address; nothing is left half made.
    */
   attach(wish: SandboxWish, signal: AbortSignal): Promise<SandboxPlace>;
-  /** One network more for a running container. */
+  /** One network more for a running container: the last of its endpoints then. */
   connect(containerId: string, wish: NetworkWish, signal: AbortSignal): Promise<SandboxPlace>;
   disconnect(containerId: string, networkRef: string): Promise<SandboxPlace>;
   /** A running container is called otherwise on its networks from now on; of others nothing is known here. */

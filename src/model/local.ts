@@ -184,6 +184,10 @@ export interface ContainerInfo {
     readonly mac: string;
     /** On a network with IPv6: "fd00:1::5/64". */
     readonly v6?: { readonly address: string; readonly gateway: string };
+    /** Of a container made by hand: its other names there. */
+    readonly aliases?: readonly string[];
+    /** The addresses that somebody chose for it; absent: those that it has, which are the cluster's choice. */
+    readonly asked?: { readonly address?: string; readonly address6?: string };
   }[];
   /** Ports of the host that lead to it alone (published in host mode). */
   readonly hostPorts: readonly {

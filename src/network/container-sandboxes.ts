@@ -66,8 +66,10 @@ export class ContainerSandboxes implements ContainerNetworks {
     return `${this.#parts.netnsDir}/${netnsNameOf(containerId)}`;
   }
 
-  async check(wish: SandboxWish): Promise<void> {
-    for (const network of wish.networks) await this.#find(network);
+  async check(wish: SandboxWish): Promise<readonly string[]> {
+    const names: string[] = [];
+    for (const asked of wish.networks) names.push((await this.#find(asked)).network.name);
+    return names;
   }
 
   attach(wish: SandboxWish, signal: AbortSignal): Promise<SandboxPlace> {

@@ -9,6 +9,7 @@ import {
   portKey,
 } from "./container-config.ts";
 import { humanDuration } from "./human-duration.ts";
+import { omitEmpty } from "./json.ts";
 import { formatTime } from "./time.ts";
 
 const EVERY_ADDRESS = "0.0.0.0";
@@ -179,10 +180,12 @@ function networksToWire({ networks }: ContainerInfo): Record<string, unknown> {
     networks.map((place) => {
       const [address = "", bits = "0"] = place.address.split("/");
       const [address6 = "", bits6 = "0"] = place.v6?.address.split("/") ?? [];
+      const { aliases = [], asked = { address, address6 } } = place;
+      const chosen = omitEmpty({ IPv4Address: asked.address, IPv6Address: asked.address6 });
       const endpoint = {
-        IPAMConfig: { IPv4Address: address, ...(address6 !== "" && { IPv6Address: address6 }) },
+        IPAMConfig: Object.keys(chosen).length > 0 ? chosen : null,
         Links: null,
-        Aliases: null,
+        Aliases: aliases.length > 0 ? aliases : null,
         MacAddress: place.mac,
         DriverOpts: null,
         NetworkID: place.networkId,

@@ -96,6 +96,29 @@ test("connect and disconnect while it runs", async () => {
   expect(await inside("plain", "wget", "-qO-", "-T", "2", "http://10.9.0.2/")).not.toContain("client");
 });
 
+test("a container that stops keeps its networks, loses them, has none and starts all the same", async () => {
+  const networksOf = async (name: string) =>
+    Object.keys(JSON.parse(await docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", name)));
+  await docker("network", "create", "late");
+  await docker("network", "connect", "--alias", "guest", "late", "plain");
+  await docker("stop", "-t", "0", "plain");
+  expect(await networksOf("plain")).toEqual(["bridge", "late"]);
+  // Another network of the same name is as good.
+  await docker("network", "rm", "late");
+  await docker("network", "create", "late");
+  await docker("start", "plain");
+  expect(await inside("plain", "nslookup", "-type=a", "guest")).toContain("Name:\tguest");
+  await docker("stop", "-t", "0", "plain");
+  for (const network of ["late", "bridge"]) await docker("network", "disconnect", network, "plain");
+  await docker("start", "plain");
+  expect(await networksOf("plain")).toEqual([]);
+  await docker("network", "connect", "app", "plain");
+  expect(await inside("plain", "wget", "-qO-", "http://web/")).toContain("client");
+  await docker("network", "disconnect", "app", "plain");
+  await docker("network", "connect", "bridge", "plain");
+  await docker("network", "rm", "late");
+});
+
 test("neither a swarm that comes and goes nor a daemon that starts again is noticed", async () => {
   const pid = (await docker("inspect", "--format", "{{.State.Pid}}", "tool")).trim();
   const pinging = exec([

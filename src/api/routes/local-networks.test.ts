@@ -80,6 +80,46 @@ test.each([
   expect(await docker(`network ${words}`)).toContain(message);
 });
 
+test("disconnect takes a network from a container that does not run, too", async () => {
+  await docker("network create app");
+  const id = networks.list().find(({ name }) => name === "app")?.id ?? "";
+  for (const networkId of [id, ""]) {
+    const place = { name: "app", networkId, address: "", gateway: "", mac: "" };
+    node.backends.containers.put(
+      aContainerInfo({ id: WEB, name: "web", labels: {}, status: "stopped", networks: [place] }),
+    );
+    networks.connections.set(`${WEB} ${id}`, { aliases: [] });
+    expect(await docker("network disconnect app web")).toBe("");
+    expect(networks.connections.size).toBe(0);
+  }
+});
+
+test("inspect tells the names and the addresses that a container was to have on a network", async () => {
+  const place = { name: "app", networkId: "n", address: "172.20.0.2/16", gateway: "172.20.0.1", mac: "" };
+  const told = async (over: Partial<typeof place & { aliases: string[]; asked: { address?: string } }>) => {
+    node.backends.containers.put(
+      aContainerInfo({ id: WEB, name: "web", labels: {}, networks: [{ ...place, ...over }] }),
+    );
+    const [{ NetworkSettings }] = JSON.parse(await docker("inspect web"));
+    const { Aliases, IPAMConfig, IPAddress } = NetworkSettings.Networks.app;
+    return [Aliases, IPAMConfig, IPAddress];
+  };
+  expect(await told({ aliases: ["db"], asked: {} })).toEqual([["db"], null, "172.20.0.2"]);
+  expect(await told({ aliases: [], asked: { address: "172.20.0.2" } })).toEqual([
+    null,
+    { IPv4Address: "172.20.0.2" },
+    "172.20.0.2",
+  ]);
+  // Nobody was asked: the cluster chose it, as with Docker.
+  expect(await told({})).toEqual([null, { IPv4Address: "172.20.0.2" }, "172.20.0.2"]);
+});
+
+test("a container that was made to have no network keeps none", async () => {
+  const networks = [{ name: "none", networkId: "", address: "", gateway: "", mac: "" }];
+  node.backends.containers.put(aContainerInfo({ id: WEB, name: "web", labels: {}, networks }));
+  expect(await docker("network disconnect none web")).toContain("make it anew, on a network");
+});
+
 test("connect hands on names and addresses; what is in use is neither removed nor pruned", async () => {
   await docker("network create app");
   await docker("network create other");

@@ -23,7 +23,7 @@ export async function connectNetwork(request: ApiRequest, backends: Backends): P
 /** POST /networks/{id}/disconnect; see `connectNetwork`. */
 export async function disconnectNetwork(request: ApiRequest, backends: Backends): Promise<ApiResponse> {
   const { network, container } = await bothOf(request, backends, containerNameFromWire(await request.json()));
-  if (!container.networks.some(({ networkId }) => networkId === network.id)) {
+  if (!container.networks.some((place) => isAt(place, network))) {
     throw new Fault("forbidden", `container ${container.id} is not connected to network ${network.name}`);
   }
   if (!isByHand(container))
@@ -31,9 +31,14 @@ export async function disconnectNetwork(request: ApiRequest, backends: Backends)
       "unsupported",
       `disconnecting a container from a network is not supported yet: ${BY_SERVICE}`,
     );
+  if (network.driver === "null") throw new Fault("unsupported", NO_WAY_FROM_NONE);
   await backends.networks.disconnect(container.id, network);
   return empty(200);
 }
+
+/** Of a container that does not run a network's id may not be known: its name tells. */
+const isAt = ({ networkId, name }: ContainerInfo["networks"][number], network: Listed): boolean =>
+  networkId === network.id || (networkId === "" && (name === network.name || name === network.id));
 
 /**
  * The network; undefined in a swarm for one that this node does not know and a running container is to come to: a manager may know it,
@@ -48,6 +53,9 @@ function mayBeElsewhere(backends: Backends, ref: string, { status }: ContainerIn
     throw error;
   }
 }
+
+const NO_WAY_FROM_NONE =
+  "disconnecting a container from network none is not supported yet: make it anew, on a network";
 
 const BY_SERVICE =
   "a service's containers are on the service's networks; use docker service update --network-add and --network-rm";
