@@ -7,4 +7,3 @@ export { Engine } from "./engine.ts";
 export type * from "./networks.ts";
 export { type ProgramHomes, Programs } from "./programs.ts";
 export { RunFolder } from "./run-folder.ts";
-export type { RunRecord } from "./run-record.ts";
