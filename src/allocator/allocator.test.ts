@@ -286,6 +286,15 @@ describe("published ports", () => {
     expect(portsOf(land, web.id)).toEqual([30_001, 30_003]);
   });
 
+  test("a number that is given out is none that the cluster itself needs", () => {
+    const web = on("web", [], [port(80), port(53, 0, { protocol: "udp" })]);
+    const land = new Land({ networks: [ingress], services: [web] });
+    land.view.put("cluster", aCluster({ dataPathPort: 30_000 }));
+    land.view.put("node", aNode("m", { role: "manager", managerAddress: "10.9.0.1:30000" }));
+    land.allocate();
+    expect(portsOf(land, web.id)).toEqual([30_001, 30_002]);
+  });
+
   test("a number that is given out is none that the service chose itself, whichever was said first", () => {
     const web = on("web", [], [port(80), port(81, 30_000)]);
     const land = new Land({ networks: [ingress], services: [web] });

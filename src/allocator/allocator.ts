@@ -179,7 +179,7 @@ function allocateService(service: Service, ledger: Ledger): Service {
   if (usesIngress(service.spec.endpoint) && ledger.ingress === undefined) {
     return { ...service, allocationError: "the ingress network does not exist" };
   }
-  const granted = grantPorts(service, ledger.books);
+  const granted = grantPorts(service, ledger.books, ledger.ownPorts);
   if ("error" in granted) return { ...service, allocationError: granted.error };
   const held = new Map(service.endpoint?.vips.map((vip) => [vip.networkId, vip]));
   const networks = vipNetworks(service, ledger);

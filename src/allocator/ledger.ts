@@ -1,5 +1,5 @@
 import { equal } from "../lib/index.ts";
-import type { Network, NetworkSide, NetworkState } from "../model/index.ts";
+import { type Network, type NetworkSide, type NetworkState, type OwnPort, ownPorts } from "../model/index.ts";
 import type { View } from "../store/index.ts";
 import { heldBeside, isToBeHad } from "./beside.ts";
 import { BOOKS, type Books } from "./books.ts";
@@ -41,12 +41,19 @@ export class Ledger {
   readonly #pages: Readonly<Record<4 | 6, Map<string, Page | undefined>>> = { 4: new Map(), 6: new Map() };
   readonly #networks: ReadonlyMap<string, Network>;
   readonly #view: View;
+  #ownPorts: readonly OwnPort[] | undefined;
 
   constructor(view: View, networks: ReadonlyMap<string, Network>) {
     this.books = BOOKS.fork(view.derive(BOOKS));
     this.#networks = networks;
     this.#view = view;
     this.ingress = [...networks.values()].find((n) => n.spec.ingress && n.state !== undefined);
+  }
+
+  /** Ports that the cluster itself needs; looked up when first asked for. */
+  get ownPorts(): readonly OwnPort[] {
+    this.#ownPorts ??= ownPorts(this.#view.cluster(), this.#view.all("node"));
+    return this.#ownPorts;
   }
 
   /** A free place on the network for one who holds it from now on; undefined when there is none. */

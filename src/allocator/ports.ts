@@ -1,4 +1,4 @@
-import { DYNAMIC_PORTS, type PortSpec, type Protocol, type Service } from "../model/index.ts";
+import { DYNAMIC_PORTS, type OwnPort, type PortSpec, type Protocol, type Service } from "../model/index.ts";
 import { type Books, portKey } from "./books.ts";
 
 /** Two words on one and the same port of the container, published through the mesh. */
@@ -13,12 +13,16 @@ function isChosen({ published, publishMode }: PortSpec): boolean {
 
 /**
  * The service's ports with numbers, or the sentence why not. What the user chose goes before what is given out; a port that was given a
- * number for the same target before keeps it (swarmkit portallocator.go).
+ * number for the same target before keeps it (swarmkit portallocator.go). `ownPorts`: those that the cluster itself needs.
  */
-export function grantPorts(service: Service, books: Books): { ports: PortSpec[] } | { error: string } {
+export function grantPorts(
+  service: Service,
+  books: Books,
+  ownPorts: readonly OwnPort[],
+): { ports: PortSpec[] } | { error: string } {
   const wanted = service.spec.endpoint.ports;
   const before = service.endpoint?.ports ?? [];
-  const given = new Set(wanted.filter(isChosen).map(portKey));
+  const given = new Set([...wanted.filter(isChosen), ...ownPorts].map(portKey));
   const ports: PortSpec[] = [];
   for (const spec of wanted) {
     if (spec.publishMode === "host") {

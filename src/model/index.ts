@@ -14,6 +14,7 @@ export * from "./network-mode.ts";
 export { KEPT_NEWS, MICROS_APART, microsOf, type News, nextMicros, type SwarmEvent } from "./news.ts";
 export type * from "./node.ts";
 export * from "./object.ts";
+export * from "./own-ports.ts";
 export * from "./payload-template.ts";
 export * from "./platform.ts";
 export type * from "./program.ts";

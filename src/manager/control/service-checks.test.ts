@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { HOST_NETWORK, type PortSpec, type ServiceSpec } from "../../model/index.ts";
-import { aNetwork, aService, aTaskSpec } from "../../model/objects.fake.ts";
+import { aCluster, aNetwork, aNode, aService, aTaskSpec } from "../../model/objects.fake.ts";
 import { viewOf } from "../../store/index.ts";
 import { checkSpec } from "./service-checks.ts";
 
@@ -56,6 +56,37 @@ describe("published ports", () => {
     expect(() => checkSpec(view, aService("new", at(port(30000, "ingress"))).spec, undefined)).toThrow(
       "port '30000' is already in use",
     );
+  });
+
+  describe("that the cluster itself needs", () => {
+    const manager = aNode("m", { role: "manager", managerAddress: "10.9.0.1:2377" });
+    const view = viewOf({
+      cluster: [aCluster({ dataPathPort: 4789 })],
+      network: [ingress],
+      node: [manager, aNode("w")],
+    });
+    const check = (own: PortSpec) => checkSpec(view, aService("new", at(own)).spec, undefined);
+    const udp = { protocol: "udp" } as const;
+
+    test.each([
+      [port(2377, "ingress"), "manager port"],
+      [port(4789, "ingress", udp), "data path port"],
+      [port(4789, "host", udp), "data path port"],
+      [port(4790, "ingress", udp), "data path port of encrypted networks"],
+    ])("%j is refused", (own, what) => {
+      expect(() => check(own)).toThrow(
+        `${ARG}port '${own.published}' is already in use by the swarm as its ${what}`,
+      );
+    });
+
+    test.each([
+      port(4789, "ingress"),
+      port(2377, "ingress", udp),
+      // A node that is no manager has it free.
+      port(2377, "host"),
+    ])("%j is none of them", (own) => {
+      expect(check(own).name).toBe("new");
+    });
   });
 
   test("in the mesh need its network", () => {

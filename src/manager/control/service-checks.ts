@@ -2,6 +2,7 @@ import { Fault } from "../../lib/index.ts";
 import {
   isOnHost,
   isPredefined,
+  ownPorts,
   type PortSpec,
   PREDEFINED_NETWORKS,
   type Service,
@@ -68,6 +69,7 @@ function checkPredefined({ task, endpoint }: ServiceSpec): void {
 function checkPorts(view: View, spec: ServiceSpec, self: string | undefined): void {
   const wanted = spec.endpoint.ports.filter((port) => port.published !== 0);
   if (wanted.length === 0) return;
+  checkOwnPorts(view, wanted);
   for (const other of view.all("service")) {
     if (other.id === self) continue;
     const taken = portsOf(other).find((port) => wanted.some((own) => areRivals(own, port)));
@@ -76,6 +78,21 @@ function checkPorts(view: View, spec: ServiceSpec, self: string | undefined): vo
     const what = `port '${taken.published}' is already in use by service '${other.spec.name}' (${other.id}) as ${how}`;
     throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
   }
+}
+
+/** Swarm lets such a port be published, and its nodes lose each other. */
+function checkOwnPorts(view: View, wanted: readonly PortSpec[]): void {
+  const taken = ownPorts(view.cluster(), view.all("node")).find((own) =>
+    wanted.some(
+      ({ protocol, published, publishMode }) =>
+        protocol === own.protocol &&
+        published === own.published &&
+        (own.everywhere || publishMode === "ingress"),
+    ),
+  );
+  if (taken === undefined) return;
+  const what = `port '${taken.published}' is already in use by the swarm as its ${taken.what}`;
+  throw new Fault("invalid", `rpc error: code = InvalidArgument desc = ${what}`);
 }
 
 /** What it asked for, and what it was given. */
