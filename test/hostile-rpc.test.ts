@@ -330,6 +330,7 @@ describe("a worker's certificate in the wrong hands", () => {
       { case: "guests", value: { complete: true, wishes: [] } },
       { case: "guests", value: { complete: false, wishes: [{ id: GUEST, name: "hand", number: 1 }] } },
     ],
+    farewell: [{ case: "farewell", value: {} }],
   };
 
   /** The words of one who has learnt the id of somebody's question for logs. */

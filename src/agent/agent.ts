@@ -155,9 +155,13 @@ export class Agent {
     }
   }
 
-  /** The node leaves for good: it says that none of its containers is on an overlay any more, if there is somebody to say it to. */
+  /**
+   * The node leaves for good: it says that none of its containers is on an overlay any more, and that nobody is to wait for it, if there
+   * is somebody to say it to.
+   */
   farewell(): void {
     this.#guestLine.say({ complete: true, wishes: [] });
+    this.#session.send({ kind: "farewell" });
   }
 
   /** What the node's network is built from now. */

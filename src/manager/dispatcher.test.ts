@@ -277,6 +277,20 @@ describe("heartbeats", () => {
     expect(node().status).toMatchObject({ state: "down", message: "heartbeat failure" });
   });
 
+  test("are not waited for when a node says that it leaves: it is down at once, and no other is", async () => {
+    const older = await side.join("node-1");
+    const agent = await side.join("node-1");
+    await side.join("node-2");
+    older.send({ kind: "farewell" });
+    await side.pass(50);
+    expect(node().status.state).toBe("ready");
+    agent.send({ kind: "farewell" });
+    await side.pass(50);
+    expect(node().status).toMatchObject({ state: "down", message: "the node left the swarm" });
+    expect(node("node-2").status.state).toBe("ready");
+    expect(() => agent.beat()).toThrow("that session is over");
+  });
+
   test("in time: never down", async () => {
     const agent = await side.join("node-1");
     for (let i = 0; i < 10; i++) {

@@ -238,6 +238,9 @@ export class Dispatcher implements DispatcherService {
         session.applied = Math.min(message.sequence, session.sequence);
         this.#draining.applied(session.nodeId, session);
         return;
+      case "farewell":
+        if (this.#isCurrent(session)) void liveness.left(session.nodeId);
+        return;
     }
   }
 

@@ -34,6 +34,13 @@ export class Liveness {
     this.#heard.set(nodeId, this.#awake);
   }
 
+  /** The node says that it leaves for good: it is down, and nobody waits to see it silent. */
+  left(nodeId: string): Promise<void> {
+    return this.#mark((node) =>
+      node.id === nodeId ? this.#down(node, "the node left the swarm") : undefined,
+    );
+  }
+
   /** The node was removed. */
   forget(nodeId: string): void {
     this.#heard.delete(nodeId);
@@ -57,7 +64,8 @@ export class Liveness {
       await sleep(clock, LOOK_MS, signal).catch(() => undefined);
       this.#awake += Math.min(Math.max(0, clock.now() - looked), LONGEST_LOOK_MS);
       looked = clock.now();
-      if (!signal.aborted) await this.#mark((node) => (this.#isSilent(node) ? this.#down(node) : undefined));
+      if (!signal.aborted)
+        await this.#mark((node) => (this.#isSilent(node) ? this.#down(node, silence(node)) : undefined));
     }
   }
 
@@ -75,9 +83,7 @@ export class Liveness {
     await marking.catch((error: unknown) => log.warn("silent nodes not marked", { error: messageOf(error) }));
   }
 
-  #down(node: Node): Node {
-    const message =
-      node.status.state === "unknown" ? 'heartbeat failure for node in "unknown" state' : "heartbeat failure";
+  #down(node: Node, message: string): Node {
     return { ...node, status: { ...node.status, state: "down", message, downAt: this.#parts.clock.now() } };
   }
 
@@ -91,6 +97,10 @@ export class Liveness {
   #base(): number {
     return (this.#parts.store.view.cluster()?.spec ?? DEFAULT_CLUSTER_SPEC).heartbeatMs;
   }
+}
+
+function silence({ status }: Node): string {
+  return status.state === "unknown" ? 'heartbeat failure for node in "unknown" state' : "heartbeat failure";
 }
 
 /** In Swarm's words (swarmkit dispatcher.go markNodesUnknown). */

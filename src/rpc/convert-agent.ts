@@ -33,6 +33,7 @@ const TO_WIRE: { readonly [K in AgentMessage["kind"]]: (message: Of<K>) => WireK
     case: "guests",
     value: { complete, wishes: wishes.map(wishToWire) },
   }),
+  farewell: () => ({ case: "farewell", value: {} }),
 };
 
 type Said = Exclude<WireMessage["kind"], { case: undefined }>;
@@ -65,6 +66,7 @@ const FROM_WIRE: { readonly [C in Said["case"]]: (value: SaidOf<C>) => AgentMess
   }),
   applied: ({ sequence }) => ({ kind: "applied", sequence: count("sequence", sequence) }),
   guests: ({ complete, wishes }) => ({ kind: "guests", complete, wishes: wishes.map(wishFromWire) }),
+  farewell: () => ({ kind: "farewell" }),
 };
 
 /** An agent that says nothing of it knows nothing of it. */

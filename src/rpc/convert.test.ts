@@ -113,6 +113,7 @@ const AGENT: {
   "logs-done": fc.record({ subscriptionId: id, error: text }),
   applied: fc.record({ sequence: amount }),
   guests: fc.record({ complete: fc.boolean(), wishes: fc.array(wish) }),
+  farewell: fc.constant({}),
 };
 
 const MANAGER: {

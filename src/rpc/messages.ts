@@ -19,6 +19,8 @@ export type AgentMessage =
   | { readonly kind: "logs-done"; readonly subscriptionId: string; readonly error: string }
   /** The node's kernel works by the set of this number (`resultsIn`), or by a later one. */
   | { readonly kind: "applied"; readonly sequence: number }
+  /** Its last word: the node leaves the cluster for good. */
+  | { readonly kind: "farewell" }
   | GuestsMessage;
 
 /** First on every session: who the node is. Empty addresses: take the one the connection comes from. */

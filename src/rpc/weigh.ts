@@ -15,6 +15,7 @@ export function weighAgent(message: AgentMessage): number {
     case "hello":
     case "logs-done":
     case "applied":
+    case "farewell":
       return SMALL;
   }
 }
