@@ -79,14 +79,17 @@ export class NetlinkSocket {
   #sequence = 0;
 
   constructor(protocol: number) {
-    this.#fd = openSocket(protocol);
-    setOption(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, u32(1));
-    setOption(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, u32(1));
     const timeout = Buffer.alloc(16);
     timeout.writeBigInt64LE(BigInt(ANSWER_SECONDS));
-    setOption(this.#fd, SOL_SOCKET, SO_RCVTIMEO, timeout);
-    if (protocol === NETLINK_NETFILTER) setOption(this.#fd, SOL_SOCKET, SO_SNDBUFFORCE, u32(SEND_BYTES));
-    this.port = bindSocket(this.#fd);
+    let port = 0;
+    this.#fd = openSocket(protocol, (fd) => {
+      setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, u32(1));
+      setOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, u32(1));
+      setOption(fd, SOL_SOCKET, SO_RCVTIMEO, timeout);
+      if (protocol === NETLINK_NETFILTER) setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, u32(SEND_BYTES));
+      port = bindSocket(fd);
+    });
+    this.port = port;
   }
 
   /**
@@ -150,8 +153,11 @@ export class NetlinkSocket {
       for (const message of this.#receive()) {
         if (message.sequence !== sequence) continue;
         interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
-        if (message.type === NLMSG_DONE) return interrupted ? undefined : found;
-        if (message.type === NLMSG_ERROR) throw faultOf("read the kernel's network", refusalOf(message));
+        const isEnd = message.type === NLMSG_DONE || message.type === NLMSG_ERROR;
+        // What the kernel could not go on with ends like a whole list, but for a number.
+        const refusal = isEnd ? refusalOf(message) : undefined;
+        if (refusal !== undefined) throw faultOf("read the kernel's network", refusal);
+        if (isEnd) return interrupted ? undefined : found;
         found.push(copied(message));
       }
     }
@@ -189,10 +195,11 @@ export class NetlinkListener {
   readonly fd: number;
 
   constructor(protocol: number, groups: readonly number[]) {
-    this.fd = openSocket(protocol);
-    setOption(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, u32(1 << 20));
-    bindSocket(this.fd);
-    for (const group of groups) setOption(this.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, u32(group));
+    this.fd = openSocket(protocol, (fd) => {
+      setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, u32(1 << 20));
+      bindSocket(fd);
+      for (const group of groups) setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, u32(group));
+    });
   }
 
   /** What has come; "lost" when there was more than the kernel could keep. Never waits. */
@@ -213,8 +220,16 @@ export class NetlinkListener {
   }
 }
 
-function openSocket(protocol: number): number {
-  return checked(libc().socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol), "open a netlink socket");
+/** One that cannot be set up is closed again. */
+function openSocket(protocol: number, setUp: (fd: number) => void): number {
+  const fd = checked(libc().socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol), "open a netlink socket");
+  try {
+    setUp(fd);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 /** Lets the kernel choose the socket's address, and returns it (sockaddr_nl: family, pad, port, groups). */
@@ -230,13 +245,14 @@ function setOption(fd: number, level: number, name: number, value: Buffer): void
   checked(libc().setsockopt(fd, level, name, value, value.length), "set a netlink socket up");
 }
 
-/** Error 0 is a yes. */
-function refusalOf({ body, flags }: NetlinkMessage): Refusal | undefined {
+/** Error 0 is a yes. The end of a list has a number too, 0 or more for all of it. */
+function refusalOf({ type, body, flags }: NetlinkMessage): Refusal | undefined {
   const code = -body.readInt32LE(0);
-  if (code === 0) return undefined;
-  // With CAP_ACK the request's header (16 bytes) is all that comes back between the code and the attributes.
+  if (code <= 0) return undefined;
+  // With CAP_ACK the request's header (16 bytes) is all that comes back between an error's code and the attributes.
+  const attributes = body.subarray(type === NLMSG_ERROR ? 20 : 4);
   const words =
-    flags & NLM_F_ACK_TLVS ? readText(decodeAttributes(body.subarray(20)).get(NLMSGERR_ATTR_MSG)) : undefined;
+    flags & NLM_F_ACK_TLVS ? readText(decodeAttributes(attributes).get(NLMSGERR_ATTR_MSG)) : undefined;
   return { errno: code, text: words ?? errnoText(code) };
 }
 
