@@ -63,11 +63,9 @@ export class ChangeWatch {
   }
 
   #listen(handle: NamespaceHandle): void {
-    const [route, nft] = handle.inside(() => [
-      new NetlinkListener(NETLINK_ROUTE, ROUTE_GROUPS),
-      new NetlinkListener(NETLINK_NETFILTER, NFT_GROUPS),
-    ]);
+    const route = handle.inside(() => new NetlinkListener(NETLINK_ROUTE, ROUTE_GROUPS));
     this.#attach(handle, route, () => this.#hearRoute(handle, route));
+    const nft = handle.inside(() => new NetlinkListener(NETLINK_NETFILTER, NFT_GROUPS));
     this.#attach(handle, nft, () => this.#hearNft(handle, nft));
     if (handle.xfrm?.port === undefined) return;
     const xfrm = handle.inside(() => new NetlinkListener(NETLINK_XFRM, XFRM_GROUPS));
@@ -75,12 +73,12 @@ export class ChangeWatch {
   }
 
   #attach(handle: NamespaceHandle, listener: NetlinkListener, hear: () => void): void {
-    this.#listeners.set(listener.fd, hear);
-    this.#epoll.add(listener.fd);
     handle.attach(() => {
       this.#listeners.delete(listener.fd);
       listener.close();
     });
+    this.#listeners.set(listener.fd, hear);
+    this.#epoll.add(listener.fd);
   }
 
   #hearRoute(handle: NamespaceHandle, listener: NetlinkListener): void {

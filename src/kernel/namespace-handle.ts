@@ -24,23 +24,28 @@ export class NamespaceHandle {
   readonly ipvs: IpvsEdge;
   readonly #indexes = new Map<string, number>();
   readonly #names = new Map<number, string | undefined>();
+  /** What is to be closed, the descriptor before all that was opened by it. */
+  readonly #opened: { close(): void }[] = [];
   #attached: (() => void)[] = [];
 
-  /** Takes the descriptor over. */
+  /** Takes the descriptor over, and closes it when there can be no handle. */
   constructor(options: { name: string; shared: boolean; fd: number; tag: string }) {
-    this.name = options.name;
-    this.shared = options.shared;
-    this.fd = options.fd;
-    this.inode = fstatSync(this.fd).ino;
-    const [route, netfilter] = inside(this.fd, () => [
-      new NetlinkSocket(NETLINK_ROUTE),
-      new NetlinkSocket(NETLINK_NETFILTER),
-    ]);
-    this.route = route;
-    this.netfilter = netfilter;
-    this.tables = new NftTables(netfilter, options);
-    this.xfrm = options.shared ? inside(this.fd, () => new XfrmTables(options.tag)) : undefined;
-    this.ipvs = new IpvsEdge(this.fd);
+    const { name, shared, fd, tag } = options;
+    this.name = name;
+    this.shared = shared;
+    this.fd = fd;
+    this.#keep({ close: () => closeSync(fd) });
+    try {
+      this.inode = fstatSync(fd).ino;
+      this.route = this.inside(() => this.#keep(new NetlinkSocket(NETLINK_ROUTE)));
+      this.netfilter = this.inside(() => this.#keep(new NetlinkSocket(NETLINK_NETFILTER)));
+      this.tables = this.#keep(new NftTables(this.netfilter, options));
+      this.xfrm = shared ? this.inside(() => this.#keep(new XfrmTables(tag))) : undefined;
+      this.ipvs = this.#keep(new IpvsEdge(fd));
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Runs synchronous work in the namespace. */
@@ -96,11 +101,11 @@ export class NamespaceHandle {
 
   close(): void {
     this.detach();
-    this.tables.close();
-    this.xfrm?.close();
-    this.ipvs.close();
-    this.route.close();
-    this.netfilter.close();
-    closeSync(this.fd);
+    for (const one of this.#opened.splice(0).reverse()) one.close();
+  }
+
+  #keep<T extends { close(): void }>(opened: T): T {
+    this.#opened.push(opened);
+    return opened;
   }
 }

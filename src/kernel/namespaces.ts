@@ -80,8 +80,13 @@ export class Namespaces {
   #openPinned(name: string): NamespaceHandle {
     const fd = openNetns(`${this.#folder}/${name}`);
     const handle = new NamespaceHandle({ name, shared: false, fd, tag: this.#tag });
+    try {
+      for (const watcher of this.#watchers) watcher(handle);
+    } catch (error) {
+      handle.close();
+      throw error;
+    }
     this.#open.set(name, handle);
-    for (const watcher of this.#watchers) watcher(handle);
     return handle;
   }
 

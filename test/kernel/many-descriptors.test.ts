@@ -1,6 +1,8 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Kernel } from "../../src/kernel/index.ts";
+import { NamespaceHandle } from "../../src/kernel/namespace-handle.ts";
+import { Namespaces } from "../../src/kernel/namespaces.ts";
 import { EMPTY_NAMESPACE, HOST, type NftTable, type NodeNetwork } from "../../src/netstate/index.ts";
 import { makeTestHost, type TestHost } from "../support/netns.ts";
 
@@ -57,3 +59,22 @@ test(`${NAMESPACES} namespaces with tables, and thousands of open files beside t
   }
   expect(await kernel.sweep(network(2))).toEqual([]);
 });
+
+test("a namespace that cannot be opened whole leaves no descriptor open, and is opened whole the next time", () => {
+  const count = () => readdirSync("/proc/self/fd").length;
+  const namespaces = host.inside(() => new Namespaces("sh", host.folder));
+  namespaces.ensure("first");
+  const before = count();
+  const forget = namespaces.onOpen(() => {
+    throw new Error("too many open files");
+  });
+  expect(() => namespaces.ensure("second")).toThrow("too many open files");
+  expect(() => new NamespaceHandle({ ...SECOND, fd: openSync("/dev/null", "r") })).toThrow("cannot enter");
+  expect(count()).toBe(before);
+  forget();
+  expect(namespaces.ensure("second").fresh).toBe(true);
+  for (const name of ["first", "second"]) namespaces.destroy(name);
+  namespaces.close();
+});
+
+const SECOND = { name: "second", shared: false, tag: "sh" };
