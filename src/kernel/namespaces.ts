@@ -3,6 +3,7 @@ import { HOST } from "../netstate/index.ts";
 import { NamespaceHandle } from "./namespace-handle.ts";
 import { ourLinks, RTM_DELLINK } from "./netlink/links.ts";
 import {
+  isPinned,
   listPinned,
   openCurrentNetns,
   openNetns,
@@ -51,7 +52,7 @@ export class Namespaces {
       pinNetnsAgain(this.#folder, name, known.fd);
       return { handle: known, fresh: false };
     }
-    if (!listPinned(this.#folder).includes(name)) pinNewNetns(this.#folder, name);
+    if (!isPinned(`${this.#folder}/${name}`)) pinNewNetns(this.#folder, name);
     return { handle: this.#openPinned(name), fresh: true };
   }
 

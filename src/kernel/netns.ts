@@ -61,8 +61,9 @@ export function listPinned(folder: string): string[] {
   return readdirSync(folder).filter((name) => isPinned(`${folder}/${name}`));
 }
 
-function isPinned(path: string): boolean {
-  return statfsSync(path).type === NSFS_MAGIC;
+/** Whether a namespace is pinned there. */
+export function isPinned(path: string): boolean {
+  return existsSync(path) && statfsSync(path).type === NSFS_MAGIC;
 }
 
 /**
@@ -93,7 +94,7 @@ export function pinNewNetns(folder: string, name: string): void {
 export function pinNetnsAgain(folder: string, name: string, netns: number): void {
   const path = `${folder}/${name}`;
   mkdirSync(folder, { recursive: true, mode: 0o755 });
-  if (existsSync(path) && isPinned(path)) unmount(path);
+  if (isPinned(path)) unmount(path);
   if (!existsSync(path)) writeFileSync(path, "", { mode: 0o444 });
   inside(netns, () => bindMount(CURRENT, path));
 }

@@ -1,4 +1,4 @@
-import { equal } from "../lib/index.ts";
+import { equal, remembered } from "../lib/index.ts";
 import { hostRoutes } from "./host-routes.ts";
 import { destinationKey, type Ipvs, type IpvsOperation, type IpvsService } from "./ipvs.ts";
 import type { Namespace } from "./node-network.ts";
@@ -55,11 +55,14 @@ function diffDrained(
   services: readonly IpvsService[],
   ways: ReadonlySet<string>,
 ): IpvsOperation[] {
+  const { drained = [] } = now;
+  if (drained.length === 0) return [];
   const wanted = new Map(services.map((service) => [service.mark, service]));
-  return (now.drained ?? []).flatMap(({ mark, destination }): IpvsOperation[] => {
+  const keysOf = remembered(({ destinations }: IpvsService) => new Set(destinations.map(destinationKey)));
+  return drained.flatMap(({ mark, destination }): IpvsOperation[] => {
     const service = wanted.get(mark);
-    const again = service?.destinations.some((d) => destinationKey(d) === destinationKey(destination));
-    if (service === undefined || again || (service.drains && ways.has(destination.address))) return [];
+    if (service === undefined || (service.drains && ways.has(destination.address))) return [];
+    if (keysOf(service).has(destinationKey(destination))) return [];
     return [{ op: "remove-destination", mark, destination }];
   });
 }

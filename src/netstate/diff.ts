@@ -135,7 +135,8 @@ function diffRoutes(left: ObservedNamespace, want: Namespace): Operation[] {
   const sources = new Set(removed.map((address) => address.address.split("/")[0]));
   const shaky = (route: Route) => links.has(route.link) || sources.has(route.source);
   const { gone, fresh } = compare(left.routes, want.routes, routeKey);
-  const isAgain = (route: Route) => shaky(route) && !fresh.includes(route);
+  const put = new Set(fresh);
+  const isAgain = (route: Route) => shaky(route) && !put.has(route);
   const again = removed.length === 0 ? [] : want.routes.filter(isAgain);
   return [
     ...gone.filter((route) => !shaky(route)).map((route): Operation => ({ op: "remove-route", route })),
