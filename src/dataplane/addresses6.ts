@@ -23,6 +23,9 @@ const EMBEDDED_BITS = 96;
 /** Below it the kernel takes IPv6 off a link (RFC 8200, 5). */
 export const LEAST_MTU6 = 1280;
 
+/** Whether IPv6 can be on a link of this MTU, the kernel's 1500 when absent. */
+export const fits6 = (mtu: number = LEAST_MTU6): boolean => mtu >= LEAST_MTU6;
+
 /** "fd53:686f:616c:1::ac12:10" of 172.18.0.16. */
 export function embed(prefix: Prefix, address: string): string {
   const value = parseIpv4(address);
@@ -45,7 +48,7 @@ function twinOf(prefix: Prefix, value: Ipv4): string {
 
 /** A network's IPv6 side as this node carries it: handed out, or on ingress ours. Undefined when it has none here. */
 export function sideOf({ ipv6 = false }: NodeSettings, network: NetworkFact): SideFact | undefined {
-  if (!ipv6 || network.mtu < LEAST_MTU6) return undefined;
+  if (!ipv6 || !fits6(network.mtu)) return undefined;
   if (!network.ingress) return network.v6;
   const { more } = network;
   return { ...twinOnIngress(network), ...(more !== undefined && { more: more.map(twinOnIngress) }) };

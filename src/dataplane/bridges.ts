@@ -7,7 +7,7 @@ import {
   type NftTable,
 } from "../netstate/index.ts";
 import { macOf } from "./addresses.ts";
-import { embed, linkSysctls6 } from "./addresses6.ts";
+import { embed, fits6, linkSysctls6 } from "./addresses6.ts";
 import type { BridgeFact, NodeSettings } from "./facts.ts";
 import type { HostPlan } from "./host-plan.ts";
 import { type Names, netnsNameOf } from "./names.ts";
@@ -34,8 +34,8 @@ export function bridgeLegs(
 }
 
 /** The bridge's IPv6 side as this node carries it. */
-export function bridgeSide6({ ipv6 = false }: NodeSettings, { v6 }: BridgeFact): BridgeFact["v6"] {
-  return ipv6 ? v6 : undefined;
+export function bridgeSide6({ ipv6 = false }: NodeSettings, { mtu, v6 }: BridgeFact): BridgeFact["v6"] {
+  return ipv6 && fits6(mtu) ? v6 : undefined;
 }
 
 /** What a container's namespace has for its bridges. */

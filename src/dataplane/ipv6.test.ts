@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatIpv4, formatIpv6, isIpv6, parseIpv6 } from "../lib/index.ts";
+import { equal, formatIpv4, formatIpv6, isIpv6, parseIpv6 } from "../lib/index.ts";
 import { findClash, type Namespace } from "../netstate/index.ts";
 import { address6Of, embed, embedSubnet, sideOf } from "./addresses6.ts";
 import type { NetworkFact, NetworkFacts } from "./facts.ts";
 import { planNetwork } from "./plan-network.ts";
-import { SCENARIOS, TAG } from "./scenarios.fake.ts";
+import { BY_HAND, SCENARIOS, TAG } from "./scenarios.fake.ts";
 
 const factsOf = (name: string): NetworkFacts => {
   const found = SCENARIOS.find((scenario) => scenario.name === name);
@@ -130,6 +130,13 @@ describe("planNetwork() with IPv6", () => {
     expect(routes.filter(({ destination }) => isIpv6(destination))).toEqual([
       { destination: "fd00:2::/64", link: "eth0", via: "fd00:2::1", onlink: true },
     ]);
+  });
+
+  test("a bridge with an MTU that IPv6 does not fit into has none, nor has the way out of who is on it", () => {
+    const bridges = BY_HAND.bridges!.map((bridge) => ({ ...bridge, mtu: bridge.id === "app" ? 1279 : 1280 }));
+    const dual = Object.entries(plan({ ...BY_HAND, bridges })).filter(([, of]) => !equal(of, four(of)));
+    expect(dual).toEqual([]);
+    expect(plan(BY_HAND)["task-web"]?.sysctls).toHaveProperty(["net.ipv6.conf.gw0.disable_ipv6"]);
   });
 
   test("an address has one owner: the one that a manager tells of last", () => {

@@ -19,7 +19,6 @@ import { nftBalancer } from "./nft-balancer.ts";
 import { planTasks } from "./plan-tasks.ts";
 import type { Service } from "./served.ts";
 import { type Side, type Survey, surveyNetworks } from "./survey.ts";
-import type { TaskPlan } from "./task-plan.ts";
 import { taskSandbox } from "./task-sandbox.ts";
 import { taskSandbox6 } from "./task-sandbox6.ts";
 
@@ -50,7 +49,7 @@ export function planNetwork(given: NetworkFacts, settings: PlanSettings): NodeNe
     resolverPort,
     ...(settings.gatewayMtu !== undefined && { gatewayMtu: settings.gatewayMtu }),
   };
-  const tasks = planTasks(facts);
+  const tasks = planTasks(facts, settings.gatewayMtu);
   const surveys = surveyNetworks(facts, tasks);
   const ingress = surveys.find((survey) => survey.network.ingress);
   const sandboxes = surveys.map((survey) => {
@@ -63,7 +62,7 @@ export function planNetwork(given: NetworkFacts, settings: PlanSettings): NodeNe
     return [sandboxNameOf(survey.network.id), { ...sandbox, tables }] as const;
   });
   const own = tasks.map((task) => {
-    const four = taskSandbox(names, task, gateway, { host: HOST, resolverPort, ...mtuOf(task, settings) });
+    const four = taskSandbox(names, task, gateway, { host: HOST, resolverPort });
     const parts = [four, taskSandbox6(names, task, gateway), containerBridges(names, task)];
     return [netnsNameOf(task.task.taskId), merge(parts)] as const;
   });
@@ -77,12 +76,6 @@ export function planNetwork(given: NetworkFacts, settings: PlanSettings): NodeNe
       ...Object.fromEntries(own),
     },
   };
-}
-
-/** What leaves a container by its gateway leg is no larger than its networks want it. */
-function mtuOf({ bridgeLegs }: TaskPlan, { gatewayMtu }: PlanSettings): { readonly gatewayMtu?: number } {
-  const all = [gatewayMtu, ...bridgeLegs.map(({ bridge }) => bridge.mtu)].filter((mtu) => mtu !== undefined);
-  return all.length === 0 ? {} : { gatewayMtu: Math.min(...all) };
 }
 
 /** A node in no cluster, with no sandbox and no bridge of its own, has nothing of ours in its kernel. */

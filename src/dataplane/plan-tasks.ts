@@ -1,5 +1,5 @@
 import { remembered } from "../lib/index.ts";
-import { address6Of, embed, sideOf } from "./addresses6.ts";
+import { address6Of, embed, fits6, sideOf } from "./addresses6.ts";
 import { bridgeLegs, bridgeSide6 } from "./bridges.ts";
 import type { BridgeFact, NetworkFact, NetworkFacts, NodeSettings, ServiceFact, TaskFact } from "./facts.ts";
 import { FIXED_GATEWAY_LEG } from "./names.ts";
@@ -10,12 +10,12 @@ import type { TaskLeg, TaskPlan } from "./task-plan.ts";
  * The local tasks with their devices named: eth0 up, in order of network id, the ingress network after the others,
  * the gateway leg last. A task's networks never change, so its names do not either. A container made by hand says its devices' names.
  */
-export function planTasks(facts: NetworkFacts): TaskPlan[] {
+export function planTasks(facts: NetworkFacts, gatewayMtu: number | undefined): TaskPlan[] {
   const onNode = facts.nodes.find((node) => node.id === facts.self.nodeId)?.addresses ?? {};
   const networks = new Map(facts.networks.map((network) => [network.id, network]));
   const bridges = new Map(facts.bridges?.map((bridge) => [bridge.id, knownBridge(facts.self, bridge)]));
   const datagrams = publishersOfUdp(facts.services);
-  const ground = { self: facts.self, networks, bridges, onNode, datagrams };
+  const ground = { self: facts.self, networks, bridges, onNode, datagrams, gatewayMtu };
   return sortBy(facts.tasks, (task) => task.taskId).map((task) => planTask(task, ground));
 }
 
@@ -26,6 +26,8 @@ interface Ground {
   readonly onNode: Readonly<Record<string, string>>;
   /** Services that publish a UDP port. */
   readonly datagrams: ReadonlySet<string>;
+  /** Of every gateway leg, at most. */
+  readonly gatewayMtu: number | undefined;
 }
 
 const publishesUdp = ({ ports }: ServiceFact): boolean => ports.some(({ protocol }) => protocol === "udp");
@@ -41,7 +43,8 @@ function knownBridge(self: NodeSettings, bridge: BridgeFact): BridgeFact {
   return { ...four, ...(v6 !== undefined && { v6 }) };
 }
 
-function planTask(task: TaskFact, { self, networks, bridges, onNode, datagrams }: Ground): TaskPlan {
+function planTask(task: TaskFact, ground: Ground): TaskPlan {
+  const { self, networks, bridges, onNode, datagrams } = ground;
   const ids = sortBy(Object.keys(task.addresses), (id) => `${networks.get(id)?.ingress ? 1 : 0}${id}`);
   const legs = ids.flatMap((id, i): TaskLeg[] => {
     const network = networks.get(id);
@@ -61,6 +64,7 @@ function planTask(task: TaskFact, { self, networks, bridges, onNode, datagrams }
     legs.some(({ six }) => six !== undefined) ||
     local.some(({ bridge, place }) => bridge.v6 !== undefined && place.address6 !== undefined) ||
     (self.ipv6 && task.hostPorts.length > 0);
+  const gatewayMtu = leastOf([ground.gatewayMtu, ...local.map(({ bridge }) => bridge.mtu)]);
   return {
     task,
     legs,
@@ -68,8 +72,16 @@ function planTask(task: TaskFact, { self, networks, bridges, onNode, datagrams }
     gatewayEthernet: task.devices === undefined ? `eth${ids.length}` : FIXED_GATEWAY_LEG,
     isolated,
     takesDatagrams: datagrams.has(task.serviceId),
-    ...(isDual && !isolated && { gatewayAddress6: embed("gateway", task.gatewayAddress) }),
+    ...(gatewayMtu !== undefined && { gatewayMtu }),
+    ...(isDual &&
+      !isolated &&
+      fits6(gatewayMtu) && { gatewayAddress6: embed("gateway", task.gatewayAddress) }),
   };
+}
+
+function leastOf(mtus: readonly (number | undefined)[]): number | undefined {
+  const said = mtus.filter((mtu) => mtu !== undefined);
+  return said.length === 0 ? undefined : Math.min(...said);
 }
 
 function sixOf(self: NodeSettings, task: TaskFact, network: NetworkFact): TaskLeg["six"] {

@@ -24,10 +24,12 @@ export interface TaskPlan {
   readonly bridgeLegs: readonly BridgeLeg[];
   /** The gateway leg's device: the last ethN. */
   readonly gatewayEthernet: string;
+  /** What leaves by it is no larger than the container's networks want it; the kernel's 1500 when absent. */
+  readonly gatewayMtu?: number;
   /** All networks are internal: no way out, only names. */
   readonly isolated: boolean;
   /** Its service publishes a UDP port. */
   readonly takesDatagrams: boolean;
-  /** IPv6 address of the gateway leg: of a task that has IPv6 anywhere, or publishes a port, and is not isolated. */
+  /** IPv6 address of the gateway leg: of a task that has IPv6 anywhere, or publishes a port, and is not isolated, if IPv6 fits there. */
   readonly gatewayAddress6?: string;
 }

@@ -23,7 +23,7 @@ export function taskSandbox(
   names: Names,
   plan: TaskPlan,
   gateway: GatewayLayout,
-  settings: { readonly host: string; readonly resolverPort: number; readonly gatewayMtu?: number },
+  settings: { readonly host: string; readonly resolverPort: number },
 ): Namespace {
   const ingress = plan.legs.find((leg) => leg.network.ingress);
   return {
@@ -57,14 +57,14 @@ function overlayEnd(names: Names, task: TaskFact, { ethernet, address, network }
 
 function gatewayEnd(
   names: Names,
-  { task, gatewayEthernet }: TaskPlan,
-  settings: { readonly host: string; readonly gatewayMtu?: number },
+  { task, gatewayEthernet, gatewayMtu }: TaskPlan,
+  settings: { readonly host: string },
 ): Link {
   return {
     kind: "veth",
     name: gatewayEthernet,
     mac: macOf(task.gatewayAddress),
-    ...(settings.gatewayMtu !== undefined && { mtu: settings.gatewayMtu }),
+    ...(gatewayMtu !== undefined && { mtu: gatewayMtu }),
     peer: { namespace: settings.host, name: names.gatewayLeg(task.taskId) },
   };
 }

@@ -36,6 +36,9 @@ test("what is asked for is given if it fits, wherever the node's routes lead", (
     [{ subnet: "172.17.4.0/24" }, "Pool overlaps with other one on this address space"],
     [{ subnet: "fd00:1::/60" }, "Pool overlaps with other one on this address space"],
     [{ subnet: "10.0.0.0/31" }, "it has no room for containers"],
+    [{ subnet: "fd00:9::/127" }, "it has no room for containers"],
+    [{ subnet: "fd53:686f:616c:1::/64" }, "Pool overlaps with other one on this address space"],
+    [{ subnet: "fe80::/64" }, "Pool overlaps with other one on this address space"],
     [{ subnet: "ten" }, "invalid subnet ten: invalid CIDR"],
     [{ subnet: "10.9.0.0/24", gateway: "10.8.0.1" }, "no matching subnet for gateway 10.8.0.1"],
     [{ subnet: "10.9.0.0/24", ipRange: "10.8.0.0/25" }, "no matching subnet for range 10.8.0.0/25"],
@@ -43,6 +46,19 @@ test("what is asked for is given if it fits, wherever the node's routes lead", (
   ];
   for (const [words, message] of refused)
     expect(() => plan([words], ["172.17.0.0/16", "fd00:1::/64"])).toThrow(message);
+});
+
+test("an MTU that IPv6 does not fit into is refused where there is IPv6", () => {
+  const made = (mtu: string, ipv6: boolean) => {
+    const options = { "com.docker.network.driver.mtu": mtu };
+    const spec = aBridge("app", { ipv6, options, ipam: ipv6 ? [{ subnet: "fd00:9::/64" }] : [] });
+    return planBridge(spec, { id: "n", createdAt: 0, taken: { networks: [], elsewhere: [] } });
+  };
+  expect(() => made("1279", true)).toThrow(
+    "invalid value for com.docker.network.driver.mtu: 1279: IPv6 needs 1280",
+  );
+  expect(made("1280", true).v6?.subnet).toBe("fd00:9::/64");
+  expect(made("1000", false).v6).toBeUndefined();
 });
 
 test("no two networks have an address in common, whatever is taken", () => {

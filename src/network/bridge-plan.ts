@@ -1,3 +1,4 @@
+import { LEAST_MTU6, OWN_BLOCK6 } from "../dataplane/index.ts";
 import {
   Fault,
   formatCidr,
@@ -38,8 +39,19 @@ const POOLS: readonly string[] = [
   ...Array.from({ length: 16 }, (_, i) => `192.168.${16 * i}.0/20`),
 ];
 
-/** A bridge network needs the network's address, a gateway, a container and the broadcast address. */
+/** A bridge network needs the network's address, a gateway, a container and, in IPv4, the broadcast address. */
 const LEAST_BITS = 30;
+const LEAST_BITS6 = 126;
+/** What the node uses inside of itself, link-local and multicast addresses. */
+const OWN_BLOCKS6: readonly string[] = [OWN_BLOCK6, "fe80::/10", "ff00::/8"];
+
+const MTU_OPTION = "com.docker.network.driver.mtu";
+
+/** Undefined when the user said none. */
+export function mtuOf({ options }: BridgeSpec): number | undefined {
+  const said = options[MTU_OPTION];
+  return said === undefined ? undefined : Number(said);
+}
 
 /**
  * The network with its subnets and gateways, as asked for or chosen. Faults in Docker's words: "forbidden" for a subnet that another
@@ -53,6 +65,9 @@ export function planBridge(
   const [six] = ipamOf(spec, 6);
   const subnet = four?.subnet === undefined ? freeSubnet(taken) : formatCidr(requireSubnet(four.subnet));
   const v6 = spec.ipv6 ? sideOf6(six, taken) : undefined;
+  const mtu = mtuOf(spec) ?? LEAST_MTU6;
+  if (spec.ipv6 && mtu < LEAST_MTU6)
+    throw new Fault("invalid", `invalid value for ${MTU_OPTION}: ${mtu}: IPv6 needs ${LEAST_MTU6}`);
   checkFree(subnet, taken.networks);
   return {
     ...{ id, createdAt, spec, subnet },
@@ -78,17 +93,21 @@ function sideOf6(asked: IpamConfig | undefined, { networks }: Taken): BridgeNetw
     throw new Fault("invalid", "cannot use --ipv6: say --subnet with an IPv6 subnet for a bridge network");
   const cidr = parseCidr6(asked.subnet);
   if (cidr === undefined) throw new Fault("invalid", `invalid subnet ${asked.subnet}: invalid CIDR`);
+  checkRoom(asked.subnet, cidr.bits, LEAST_BITS6);
   const subnet = formatCidr6(cidr);
-  checkFree(subnet, networks);
+  checkFree(subnet, [...networks, ...OWN_BLOCKS6]);
   return { subnet, gateway: gatewayOf(subnet, asked) };
 }
 
 function requireSubnet(text: string): NonNullable<ReturnType<typeof parseCidr>> {
   const cidr = parseCidr(text);
   if (cidr === undefined) throw new Fault("invalid", `invalid subnet ${text}: invalid CIDR`);
-  if (cidr.bits > LEAST_BITS)
-    throw new Fault("invalid", `cannot use subnet ${text}: it has no room for containers`);
+  checkRoom(text, cidr.bits, LEAST_BITS);
   return cidr;
+}
+
+function checkRoom(subnet: string, bits: number, most: number): void {
+  if (bits > most) throw new Fault("invalid", `cannot use subnet ${subnet}: it has no room for containers`);
 }
 
 /** The gateway asked for, or the subnet's first address; everything asked for lies in the subnet. */

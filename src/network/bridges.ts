@@ -3,11 +3,10 @@ import type { EndpointPlace, NetworkWish } from "../engine/index.ts";
 import { Fault, placeIn, remembered } from "../lib/index.ts";
 import { type IpamConfig, ipamOf } from "../model/index.ts";
 import { AddressPool } from "./address-pool.ts";
-import type { BridgeNetwork } from "./bridge-plan.ts";
+import { type BridgeNetwork, mtuOf } from "./bridge-plan.ts";
 import { isDefault, type LocalNetworks } from "./local-networks.ts";
 import type { Guest, KnownNetwork, Membership, NetworkKind } from "./network-kind.ts";
 
-const MTU_OPTION = "com.docker.network.driver.mtu";
 const ICC_OPTION = "com.docker.network.bridge.enable_icc";
 const SHORT_ID = 12;
 
@@ -154,10 +153,10 @@ function membership(
 /** The same row for the same network: who is told of changes is told of none. */
 const factOf = remembered((network: BridgeNetwork): BridgeFact => {
   const { id, spec, subnet, gateway, v6 } = network;
-  const mtu = spec.options[MTU_OPTION];
+  const mtu = mtuOf(spec);
   return {
     ...{ id, name: spec.name, subnet, gateway, internal: spec.internal, named: !isDefault(network) },
-    ...(mtu !== undefined && { mtu: Number(mtu) }),
+    ...(mtu !== undefined && { mtu }),
     ...(spec.options[ICC_OPTION] === "false" && { icc: false }),
     ...(v6 !== undefined && { v6 }),
   };

@@ -192,6 +192,16 @@ test("a network more, or one less, leaves the others' devices as they are", asyn
   expect(await apply(BY_HAND)).toBe(0);
 });
 
+test("with an MTU that IPv6 does not fit into there is IPv4 alone, and published ports are reached by that", async () => {
+  const narrow = BY_HAND.bridges!.map((bridge) => ({ ...bridge, mtu: 1000 }));
+  await apply({ ...BY_HAND, bridges: narrow });
+  expect(await kernel.sweep(planNetwork({ ...BY_HAND, bridges: narrow }, { tag: "sh" }))).toEqual([]);
+  expect(await ask(outside(), "192.168.7.1", 8080)).toBe("web 192.168.7.2");
+  expect(await pings(box("api"), "172.19.0.16")).toBe(true);
+  await apply(BY_HAND);
+  expect(await pings(box("api"), "fd00:19::16")).toBe(true);
+});
+
 test("a bridge keeps its MTU when its last container goes", async () => {
   await apply({ ...BY_HAND, tasks: [] });
   expect(await hosts[0]!.run(["ip", "-o", "link", "show", "sh-bapp"])).toContain(" mtu 1400 ");
