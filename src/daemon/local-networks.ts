@@ -4,7 +4,7 @@ import { gatewayLayout, type NetworkFacts } from "../dataplane/index.ts";
 import type { Engine } from "../engine/index.ts";
 import { Fault } from "../lib/index.ts";
 import { ipamOf, type OwnSubnet } from "../model/index.ts";
-import { isDefault, type KnownNetwork, type LocalNetworks as SavedNetworks } from "../network/index.ts";
+import { isDefault, type MetNetwork, type LocalNetworks as SavedNetworks } from "../network/index.ts";
 import type { Config } from "./config.ts";
 import type { EventHub } from "./event-hub.ts";
 import type { NodeNetworkParts } from "./node-network.ts";
@@ -42,7 +42,7 @@ export function localNetworks(parts: LocalNetworksParts): LocalNetworks {
     async create(spec) {
       const made = saved.create(spec);
       sandboxes.networksChanged();
-      events.publish(networkEvent("create", { id: made.id, name: spec.name }));
+      events.publish(networkEvent("create", { id: made.id, name: spec.name, driver: "bridge" }));
       return shown(made);
     },
     async remove(id) {
@@ -53,7 +53,7 @@ export function localNetworks(parts: LocalNetworksParts): LocalNetworks {
       }
       saved.remove(id);
       sandboxes.networksChanged();
-      events.publish(networkEvent("destroy", { id, name }));
+      events.publish(networkEvent("destroy", { id, name, driver: "bridge" }));
     },
     connect: (containerId, networkId, wish) => engine.connect(containerId, { ...wish, ref: networkId }),
     disconnect: (containerId, network) => engine.disconnect(containerId, network),
@@ -63,7 +63,7 @@ export function localNetworks(parts: LocalNetworksParts): LocalNetworks {
 /** As Docker tells of networks of a node. */
 export function networkEvent(
   action: "create" | "destroy" | "connect" | "disconnect",
-  { id, name }: KnownNetwork,
+  { id, name, driver }: MetNetwork,
   rest: Readonly<Record<string, string>> = {},
 ): Omit<EngineEvent, "at"> {
   return {
@@ -71,7 +71,7 @@ export function networkEvent(
     action,
     scope: "local",
     actor: id,
-    attributes: { ...rest, name, type: "bridge" },
+    attributes: { ...rest, name, type: driver },
   };
 }
 

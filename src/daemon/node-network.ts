@@ -9,8 +9,8 @@ import {
   GatewayAddresses,
   GuestDesk,
   HostPorts,
-  type KnownNetwork,
   LocalNetworks,
+  type MetNetwork,
   NetworkApplier,
   NetworksFile,
   Overlays,
@@ -46,7 +46,7 @@ export interface NodeNetworkNeeds {
   readonly waitsFor: readonly Speaker[];
   readonly netnsDir: string;
   /** A container came to a network, or left it. */
-  readonly onChange?: (what: "connect" | "disconnect", network: KnownNetwork, containerId: string) => void;
+  readonly onChange?: (what: "connect" | "disconnect", network: MetNetwork, containerId: string) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -17,6 +17,7 @@ interface Pools {
 
 /** The bridge networks of this node, as containers are on them. */
 export class Bridges implements NetworkKind {
+  readonly driver = "bridge";
   readonly #networks: LocalNetworks;
   readonly #hasIpv6: boolean;
   readonly #pools = new Map<string, Pools>();

@@ -47,7 +47,7 @@ function start(): void {
     ...{ applier, hostPorts, kernel, gateway: new GatewayAddresses(GATEWAY), netnsDir: "/netns" },
     ...{ bridges: new Bridges(networks, true), clock },
     dns: { upstreams: ["192.0.2.53"], search: ["example.net"] },
-    onChange: (what, network, id) => told.push(`${what} ${network.name} ${id.slice(0, 1)}`),
+    onChange: (what, { driver, name }, id) => told.push(`${what} ${driver} ${name} ${id.slice(0, 1)}`),
   });
 }
 
@@ -123,7 +123,12 @@ test("networks come and go while it runs; what stays keeps its device, and the l
   const place = await sandboxes.connect(A, { ref: "web", aliases: ["w"] }, never);
   expect(addresses(place)).toEqual(["eth1 172.20.0.2/16", "eth0 172.21.0.2/16"]);
   expect(place.dns).toEqual({ nameservers: ["127.0.0.11"], search: ["example.net"], options: ["ndots:0"] });
-  expect(told).toEqual(["connect app a", "connect db a", "disconnect app a", "connect web a"]);
+  expect(told).toEqual([
+    "connect bridge app a",
+    "connect bridge db a",
+    "disconnect bridge app a",
+    "connect bridge web a",
+  ]);
   await expect(sandboxes.connect(A, { ref: "web", aliases: [] }, never)).rejects.toThrow(
     "endpoint with name alice already exists in network web",
   );

@@ -13,7 +13,7 @@ import type { Bridges } from "./bridges.ts";
 import type { GatewayAddresses } from "./gateway-addresses.ts";
 import type { HostPort, HostPorts } from "./host-ports.ts";
 import type { NetworkApplier } from "./network-applier.ts";
-import type { Guest, KnownNetwork, Membership, NetworkKind } from "./network-kind.ts";
+import type { Guest, KnownNetwork, Membership, MetNetwork, NetworkKind } from "./network-kind.ts";
 
 export interface ContainerSandboxesParts {
   readonly applier: NetworkApplier;
@@ -28,7 +28,7 @@ export interface ContainerSandboxesParts {
   readonly clock: Clock;
   readonly dns: { readonly upstreams: readonly string[]; readonly search: readonly string[] };
   /** A container came to a network, or left it. */
-  readonly onChange?: (what: "connect" | "disconnect", network: KnownNetwork, containerId: string) => void;
+  readonly onChange?: (what: "connect" | "disconnect", network: MetNetwork, containerId: string) => void;
 }
 
 /** As long as the node's network may take to be ready: nothing is applied before a node knows what its cluster has there. */
@@ -78,7 +78,7 @@ export class ContainerSandboxes implements ContainerNetworks {
       if (known !== undefined) return this.#placeOf(known);
       const box = await this.#makeBox(wish, signal);
       await this.#put(box, undefined, signal);
-      for (const { network } of box.endpoints) this.#parts.onChange?.("connect", network, box.guest.id);
+      for (const endpoint of box.endpoints) this.#parts.onChange?.("connect", metAt(endpoint), box.guest.id);
       return this.#placeOf(box);
     });
   }
@@ -94,9 +94,10 @@ export class ContainerSandboxes implements ContainerNetworks {
         );
       const joined = await kind.join(network, box.guest, wish, signal);
       const device = freeDevice(box.endpoints);
-      const wider = { ...box, endpoints: [...box.endpoints, { ...joined, kind, device }] };
+      const endpoint = { ...joined, kind, device };
+      const wider = { ...box, endpoints: [...box.endpoints, endpoint] };
       await this.#put(wider, box, signal);
-      this.#parts.onChange?.("connect", network, containerId);
+      this.#parts.onChange?.("connect", metAt(endpoint), containerId);
       return this.#placeOf(wider);
     });
   }
@@ -110,7 +111,7 @@ export class ContainerSandboxes implements ContainerNetworks {
       await this.#parts.applier.engine.attach(rowOf(narrower));
       gone.kind.leave(gone.network.id, containerId);
       this.#tellBridges();
-      this.#parts.onChange?.("disconnect", gone.network, containerId);
+      this.#parts.onChange?.("disconnect", metAt(gone), containerId);
       return this.#placeOf(narrower);
     });
   }
@@ -138,7 +139,8 @@ export class ContainerSandboxes implements ContainerNetworks {
       await engine.delivered(containerId);
       this.#boxes.delete(containerId);
       await engine.detach(containerId, () => this.#release(box));
-      for (const { network } of box.endpoints) this.#parts.onChange?.("disconnect", network, containerId);
+      for (const endpoint of box.endpoints)
+        this.#parts.onChange?.("disconnect", metAt(endpoint), containerId);
     });
   }
 
@@ -330,6 +332,8 @@ export class ContainerSandboxes implements ContainerNetworks {
     return turn;
   }
 }
+
+const metAt = ({ network, kind: { driver } }: Endpoint): MetNetwork => ({ ...network, driver });
 
 const guestOf = ({ containerId: id, name }: SandboxWish): Guest => ({ id, name });
 

@@ -7,6 +7,9 @@ export interface KnownNetwork {
   readonly name: string;
 }
 
+/** A network that a container came to, or left. */
+export type MetNetwork = KnownNetwork & Pick<NetworkKind, "driver">;
+
 /** A container made by hand, as far as networks go. */
 export interface Guest {
   readonly id: string;
@@ -27,6 +30,7 @@ export interface Membership {
  * out addresses; devices, ports and the kernel are no business of it.
  */
 export interface NetworkKind {
+  readonly driver: "bridge" | "overlay";
   /** The network that is meant; undefined when there is none of this kind. Fault "invalid" when it is ambiguous. */
   find(ref: string): Promise<KnownNetwork | undefined>;
   /** Faults when the container cannot be there as it wishes. Makes nothing. */

@@ -88,6 +88,8 @@ let desk: GuestDesk;
 let manager: PlayedManager;
 let applier: NetworkApplier;
 let sandboxes: ContainerSandboxes;
+/** What containers came to, and left. */
+let met: string[];
 
 /** A daemon that starts as a member of a cluster. */
 function start(): void {
@@ -136,6 +138,7 @@ function start(): void {
     ...{ applier, kernel, hostPorts: new HostPorts(), gateway: new GatewayAddresses(GATEWAY) },
     ...{ netnsDir: "/netns", bridges: new Bridges(local, true), dns: { upstreams: [], search: [] } },
     ...{ others: [overlays], clock },
+    onChange: (what, { driver, id }) => met.push(`${what} ${driver} ${id}`),
   });
   overlays.whenLost((id, networkId) => void sandboxes.disconnect(id, networkId));
   desk.open(manager);
@@ -147,6 +150,7 @@ beforeEach(() => {
   kernel = new FakeKernel();
   saved = undefined;
   disk = [];
+  met = [];
   start();
   sandboxes.adopt([]);
 });
@@ -191,6 +195,12 @@ test("two overlays and a bridge; one more and one less while it runs, under name
     "eth2 back 10.0.2.77/24",
   ]);
   await expect.poll(() => wished(A)).toEqual([BACK]);
+  expect(met).toEqual([
+    `connect bridge ${local.find("bridge")?.id}`,
+    `connect overlay ${FRONT}`,
+    `connect overlay ${BACK}`,
+    `disconnect overlay ${FRONT}`,
+  ]);
 });
 
 test("what a manager refuses is told in Docker's words, and nothing is left half made", async () => {

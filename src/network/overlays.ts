@@ -21,6 +21,7 @@ const ID_REGEXP = /^[0-9a-z]{25}$/;
  * which of all may be attached to, a manager says when a container comes.
  */
 export class Overlays implements NetworkKind {
+  readonly driver = "overlay";
   readonly #parts: OverlaysParts;
   /** By container, the overlays that it is on, under their ids. */
   readonly #wanted = new Map<string, readonly Wanted[]>();
