@@ -101,7 +101,7 @@ export function bridgePart(names: Names, plan: HostPlan): Namespace {
         address: `${v6?.gateway}/${bitsOf(v6?.subnet ?? "")}`,
       })),
     ],
-    // In the place of the kernel's own for IPv4, which nobody would put back.
+    // Beside the kernel's own for IPv4, which nobody would put back.
     routes: [
       ...bridges.map(({ id, subnet, gateway }) => ({
         destination: subnet,

@@ -6,6 +6,7 @@ import {
   type LinkSetting,
   type NodeNetwork,
   type Operation,
+  type Route,
   type RouteRule,
   type VethLink,
 } from "../netstate/index.ts";
@@ -24,7 +25,7 @@ import {
   RTM_DELLINK,
   RTM_NEWLINK,
 } from "./netlink/links.ts";
-import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "./netlink/marks.ts";
+import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "./netlink/marks.ts";
 import { fdbBody, neighbourBody, RTM_DELNEIGH, RTM_NEWNEIGH } from "./netlink/neighbours.ts";
 import {
   mainRuleBody,
@@ -83,8 +84,7 @@ const HANDLERS: { readonly [K in Operation["op"]]: Handler<K> } = {
     ask(handle, RTM_NEWADDR, PUT, address.link, (link) => addressBody(link, address)),
   "remove-route": ({ route }, handle) =>
     ask(handle, RTM_DELROUTE, 0, route.link, (link) => removeRouteBody(link, route)),
-  "put-route": ({ route }, handle) =>
-    ask(handle, RTM_NEWROUTE, PUT, route.link, (link) => putRouteBody(link, route)),
+  "put-route": ({ route }, handle) => putRoute(handle, route),
   "remove-rule": ({ rule }, { route }) => route.request(RTM_DELRULE, 0, ruleBody(rule)),
   "put-rule": ({ rule }, handle) => putRule(handle, rule),
   "restore-rule": ({ family }, { route }) => route.request(RTM_NEWRULE, NEW, mainRuleBody(family)),
@@ -236,6 +236,20 @@ function removeLink(handle: NamespaceHandle, name: string): Refusal | undefined 
   const refusal = ask(handle, RTM_DELLINK, 0, name, (index) => linkHeader(index));
   handle.forgetLinks();
   return refusal;
+}
+
+/**
+ * In the host's namespace a route that others have to the same place stays, and comes before ours: only what is ours makes room. (To replace
+ * is to replace the first one, whoever made it.)
+ */
+function putRoute(handle: NamespaceHandle, route: Route): Refusal | undefined {
+  const put = (flags: number) =>
+    ask(handle, RTM_NEWROUTE, flags, route.link, (link) => putRouteBody(link, route));
+  if (!handle.shared) return put(PUT);
+  const refusal = put(NEW);
+  if (refusal?.errno !== EEXIST) return refusal;
+  handle.route.request(RTM_DELROUTE, 0, removeRouteBody(undefined, route));
+  return put(NLM_F_CREATE | NLM_F_APPEND);
 }
 
 /** The kernel takes no second rule like this one, not even under another protocol: then it makes room first. */

@@ -202,6 +202,21 @@ test("with an MTU that IPv6 does not fit into there is IPv4 alone, and published
   expect(await pings(box("api"), "fd00:19::16")).toBe(true);
 });
 
+test("a bridge with the subnet of the host's own network takes no route of the host's, be it made or changed", async () => {
+  const routes = () => hosts[0]!.run(["ip", "route", "show", "dev", "eth0"]);
+  const before = await routes();
+  const lan = { id: "lan", name: "lan", subnet: "192.168.7.0/24", internal: false, named: true };
+  for (const gateway of ["192.168.7.254", "192.168.7.253"]) {
+    const facts = { ...BY_HAND, bridges: [...BY_HAND.bridges!, { ...lan, gateway }] };
+    await apply(facts);
+    expect(await kernel.sweep(planNetwork(facts, { tag: "sh" }))).toEqual([]);
+    expect(await routes()).toBe(before);
+    expect(await pings(host(), "192.168.7.2")).toBe(true);
+  }
+  await apply(BY_HAND);
+  expect(await routes()).toBe(before);
+});
+
 test("a bridge keeps its MTU when its last container goes", async () => {
   await apply({ ...BY_HAND, tasks: [] });
   expect(await hosts[0]!.run(["ip", "-o", "link", "show", "sh-bapp"])).toContain(" mtu 1400 ");

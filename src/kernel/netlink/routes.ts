@@ -81,13 +81,13 @@ export function putRouteBody(index: number, route: Route): Buffer {
   ]);
 }
 
-/** Body of the request that removes our route to this destination. */
-export function removeRouteBody(index: number, route: Route): Buffer {
+/** Body of the request that removes our route to this destination, through whatever link when none is said. */
+export function removeRouteBody(index: number | undefined, route: Route): Buffer {
   const { address, bits } = destinationOf(route);
   return Buffer.concat([
     routeHeader({ ...route, onlink: false }, bits, SCOPE_NOWHERE, 0),
     ...routeTarget(route, address, bits),
-    attribute(RTA_OIF, u32(index)),
+    ...(index === undefined ? [] : [attribute(RTA_OIF, u32(index))]),
   ]);
 }
 

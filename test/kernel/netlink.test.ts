@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
-import { NETLINK_ROUTE, NetlinkListener, NetlinkSocket } from "./socket.ts";
+import { NETLINK_ROUTE, NetlinkListener, NetlinkSocket } from "../../src/kernel/netlink/socket.ts";
 
 /** linux/sock_diag.h: sockets of one protocol are listed. */
 const NETLINK_SOCK_DIAG = 4;
