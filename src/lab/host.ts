@@ -5,7 +5,16 @@ import { execOk } from "../sys/index.ts";
 import { processesIn, removeCgroups } from "./cgroups.ts";
 import { plugHost, unplugHost } from "./links.ts";
 import { hostPaths } from "./paths.ts";
-import { forget, hasEnded, livePid, processTree, signalAll, startDetached, waitUntil } from "./processes.ts";
+import {
+  forget,
+  hasEnded,
+  lastWords,
+  livePid,
+  processTree,
+  signalAll,
+  startDetached,
+  waitUntil,
+} from "./processes.ts";
 import { addressOf, type LabRecord, REGISTRY, REGISTRY_PORT, swarmHost } from "./record.ts";
 
 /** What starting a host needs from outside. */
@@ -103,7 +112,7 @@ async function waitForSocket({ clock, signal }: HostParts, started: Started): Pr
     if (signal?.aborted) throw new Fault("unavailable", `cannot start ${what}: interrupted`);
     const dead = hasEnded(pid);
     if (dead || clock.now() > deadline) {
-      const last = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").slice(-3).join("\n") : "";
+      const last = existsSync(log) ? lastWords(readFileSync(log, "utf8")) : "";
       throw new Fault(
         "unavailable",
         `cannot start ${what}: ${dead ? "it ended" : "it does not answer"}: ${last}`,

@@ -5,13 +5,28 @@ import { afterAll, describe, expect, test } from "vitest";
 import { FakeClock } from "../lib/index.ts";
 import { dockerEnv, onHost } from "./lab.ts";
 import { hostPaths } from "./paths.ts";
-import { livePid, processTree, waitUntil } from "./processes.ts";
+import { lastWords, livePid, processTree, waitUntil } from "./processes.ts";
 import { addressOf, type LabRecord, newLab, readLab } from "./record.ts";
 
 const lab: LabRecord = { name: "demo", index: 7, hosts: ["1", "2", "3"], uplink: false, settings: {} };
 const folder = mkdtempSync(join(tmpdir(), "lab-"));
 
 afterAll(() => rmSync(folder, { recursive: true }));
+
+test("the last words of a program that broke say what broke it", () => {
+  const stack = [
+    "node:internal:1210",
+    "  throw err;",
+    "",
+    "Error: Cannot find module '/x'",
+    "    at f (x:1)",
+    "}",
+  ];
+  expect(lastWords(["{}", ...stack, "", "Node.js v20.20.2", ""].join("\n"))).toBe(
+    "Error: Cannot find module '/x'",
+  );
+  expect(lastWords("1\n2\nError: old\n3\n4\n")).toBe("Error: old\n3\n4");
+});
 
 describe("a lab's record", () => {
   test("gives every host an address in the lab's own subnet", () => {

@@ -122,3 +122,12 @@ export async function waitUntil(
 export function forget(path: string): void {
   rmSync(path, { force: true, recursive: true });
 }
+
+/** What a program's log ends with; of a Node program that broke, what broke it and not the end of its stack. */
+export function lastWords(log: string): string {
+  const lines = log.trim().split("\n");
+  const broke = lines.at(-1)?.startsWith("Node.js v")
+    ? lines.findLast((line) => /^\w*Error\b/.test(line))
+    : undefined;
+  return broke ?? lines.slice(-3).join("\n");
+}
