@@ -38,7 +38,9 @@ test("what is asked for is given if it fits, wherever the node's routes lead", (
     [{ subnet: "10.0.0.0/31" }, "it has no room for containers"],
     [{ subnet: "fd00:9::/127" }, "it has no room for containers"],
     [{ subnet: "fd53:686f:616c:1::/64" }, "Pool overlaps with other one on this address space"],
-    [{ subnet: "fe80::/64" }, "Pool overlaps with other one on this address space"],
+    ...["fe80::/64", "::/0", "0.0.0.0/0", "127.5.0.0/16", "224.1.0.0/16"].map(
+      (subnet) => [{ subnet }, "Pool overlaps with other one on this address space"] as const,
+    ),
     [{ subnet: "ten" }, "invalid subnet ten: invalid CIDR"],
     [{ subnet: "10.9.0.0/24", gateway: "10.8.0.1" }, "no matching subnet for gateway 10.8.0.1"],
     [{ subnet: "10.9.0.0/24", ipRange: "10.8.0.0/25" }, "no matching subnet for range 10.8.0.0/25"],

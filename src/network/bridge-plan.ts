@@ -42,8 +42,11 @@ const POOLS: readonly string[] = [
 /** A bridge network needs the network's address, a gateway, a container and, in IPv4, the broadcast address. */
 const LEAST_BITS = 30;
 const LEAST_BITS6 = 126;
-/** What the node uses inside of itself, link-local and multicast addresses. */
-const OWN_BLOCKS6: readonly string[] = [OWN_BLOCK6, "fe80::/10", "ff00::/8"];
+/** What the node uses inside of itself, and addresses that no host has: this host's, loopback, link-local, multicast and above. */
+const RESERVED: readonly string[] = [
+  ...["0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"],
+  ...[OWN_BLOCK6, "fe80::/10", "ff00::/8"],
+];
 
 const MTU_OPTION = "com.docker.network.driver.mtu";
 
@@ -95,7 +98,7 @@ function sideOf6(asked: IpamConfig | undefined, { networks }: Taken): BridgeNetw
   if (cidr === undefined) throw new Fault("invalid", `invalid subnet ${asked.subnet}: invalid CIDR`);
   checkRoom(asked.subnet, cidr.bits, LEAST_BITS6);
   const subnet = formatCidr6(cidr);
-  checkFree(subnet, [...networks, ...OWN_BLOCKS6]);
+  checkFree(subnet, networks);
   return { subnet, gateway: gatewayOf(subnet, asked) };
 }
 
@@ -129,7 +132,7 @@ function gatewayOf(subnet: string, asked: IpamConfig | undefined): string {
 
 function checkFree(subnet: string, others: readonly string[]): void {
   const [four, six] = [parseCidr(subnet), parseCidr6(subnet)];
-  const isTaken = others.some((other) => {
+  const isTaken = [...RESERVED, ...others].some((other) => {
     const [four2, six2] = [parseCidr(other), parseCidr6(other)];
     if (four !== undefined && four2 !== undefined) return overlaps(four, four2);
     return six !== undefined && six2 !== undefined && overlaps6(six, six2);
