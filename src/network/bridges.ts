@@ -79,6 +79,8 @@ export class Bridges implements NetworkKind {
     const pools = this.#pools.get(networkId);
     pools?.four.release(containerId);
     pools?.six?.release(containerId);
+    // Of a network that is going to be removed nothing stays.
+    if (pools?.four.isUnused) this.#pools.delete(networkId);
   }
 
   isInUse(networkId: string): boolean {
