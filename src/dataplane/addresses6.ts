@@ -19,6 +19,12 @@ type Prefix = keyof typeof PREFIXES;
 /** All of them but the link-local ones: no network of a user may lie there. */
 export const OWN_BLOCK6 = "fd53:686f:616c::/48";
 
+/** No network of a user may lie in these: nobody's addresses, loopback, link-local, multicast and above, and what nodes use inside. */
+export const RESERVED_BLOCKS: readonly string[] = [
+  ...["0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"],
+  ...[OWN_BLOCK6, "fe80::/10", "ff00::/8"],
+];
+
 const EMBEDDED_BITS = 96;
 /** Below it the kernel takes IPv6 off a link (RFC 8200, 5). */
 export const LEAST_MTU6 = 1280;

@@ -3,7 +3,7 @@
  * and no kernel call.
  */
 export { gatewayLayout, macOf } from "./addresses.ts";
-export { LEAST_MTU6, OWN_BLOCK6, sideOf } from "./addresses6.ts";
+export { LEAST_MTU6, OWN_BLOCK6, RESERVED_BLOCKS, sideOf } from "./addresses6.ts";
 export type * from "./balancer.ts";
 export { BALANCERS } from "./balancers.ts";
 export { encryptedMtu } from "./encryption.ts";

@@ -1,4 +1,4 @@
-import { LEAST_MTU6, OWN_BLOCK6 } from "../dataplane/index.ts";
+import { LEAST_MTU6, RESERVED_BLOCKS } from "../dataplane/index.ts";
 import {
   Fault,
   formatCidr,
@@ -42,11 +42,6 @@ const POOLS: readonly string[] = [
 /** A bridge network needs the network's address, a gateway, a container and, in IPv4, the broadcast address. */
 const LEAST_BITS = 30;
 const LEAST_BITS6 = 126;
-/** What the node uses inside of itself, and addresses that no host has: this host's, loopback, link-local, multicast and above. */
-const RESERVED: readonly string[] = [
-  ...["0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"],
-  ...[OWN_BLOCK6, "fe80::/10", "ff00::/8"],
-];
 
 const MTU_OPTION = "com.docker.network.driver.mtu";
 
@@ -132,7 +127,7 @@ function gatewayOf(subnet: string, asked: IpamConfig | undefined): string {
 
 function checkFree(subnet: string, others: readonly string[]): void {
   const [four, six] = [parseCidr(subnet), parseCidr6(subnet)];
-  const isTaken = [...RESERVED, ...others].some((other) => {
+  const isTaken = [...RESERVED_BLOCKS, ...others].some((other) => {
     const [four2, six2] = [parseCidr(other), parseCidr6(other)];
     if (four !== undefined && four2 !== undefined) return overlaps(four, four2);
     return six !== undefined && six2 !== undefined && overlaps6(six, six2);

@@ -331,7 +331,13 @@ describe("networks", () => {
       "an overlap with what nodes use",
       { ipv6: true, ipam: [{ subnet: "fd53:686f::/32" }] },
       "forbidden",
-      "(Shoal's own, fd53:686f:616c::/48)",
+      "(reserved, fd53:686f:616c::/48)",
+    ],
+    [
+      "addresses that no host has",
+      { ipam: [{ subnet: "224.0.1.0/24" }] },
+      "forbidden",
+      "Pool overlaps with other one on this address space (reserved, 224.0.0.0/3)",
     ],
     [
       "no IPv6 subnet",

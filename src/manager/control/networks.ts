@@ -1,5 +1,5 @@
 import { addressUse, grantNetwork } from "../../allocator/index.ts";
-import { encryptedMtu, LEAST_MTU6, OWN_BLOCK6 } from "../../dataplane/index.ts";
+import { encryptedMtu, LEAST_MTU6, RESERVED_BLOCKS } from "../../dataplane/index.ts";
 import {
   contains,
   contains6,
@@ -194,8 +194,9 @@ function checkNetwork(view: View, spec: NetworkSpec, own: readonly OwnSubnet[]):
 }
 
 function checkIpam(view: View, config: IpamConfig, own: readonly OwnSubnet[]): void {
-  if (isIpv6(config.subnet ?? "")) checkIpamIn(SPACES[6], view, config, [...own, ...OWN_BLOCKS6]);
-  else checkIpamIn(SPACES[4], view, config, own);
+  const all = [...own, ...RESERVED];
+  if (isIpv6(config.subnet ?? "")) checkIpamIn(SPACES[6], view, config, all);
+  else checkIpamIn(SPACES[4], view, config, all);
 }
 
 /** The addresses of one family, for checks that are the same in both. */
@@ -265,8 +266,4 @@ function checkOverlap<A>(
   if (mine !== undefined) refuse(`${mine.name}, ${mine.subnet}`);
 }
 
-/** What nodes use inside of themselves, link-local and multicast addresses. */
-const OWN_BLOCKS6: readonly OwnSubnet[] = [OWN_BLOCK6, "fe80::/10", "ff00::/8"].map((subnet) => ({
-  name: "Shoal's own",
-  subnet,
-}));
+const RESERVED: readonly OwnSubnet[] = RESERVED_BLOCKS.map((subnet) => ({ name: "reserved", subnet }));
