@@ -11,7 +11,7 @@ import { median } from "./measure.ts";
 
 /**
  * What one packet costs, and what one stream is worth: `npx tsx bench/packet.ts`, as root; with flow tables and without in the VM, whose kernel
- * has them: `npm run vm -- npx tsx bench/packet.ts`.
+ * has them: RESULTS.md has the command ("One stream with flow tables").
  *
  * A packet is a datagram of 64 bytes, from `send` until it is in the other's socket: the sender's own processor walks all of the way
  * before `send` returns, as long as it has not so much to do that a thread of the kernel takes the rest over. Told is the fastest fifth of many

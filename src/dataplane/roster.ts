@@ -36,14 +36,15 @@ export class Roster {
   follow(lists: Lists): RosterChange {
     const addresses = new Set<string>();
     const services = new Map<string, Set<string>>();
+    const endpoints = differing(this.#lists[1], lists[1]);
+    const changes = [differing(this.#lists[0], lists[0]), endpoints, differing(this.#lists[2], lists[2])];
+    this.#lists = lists;
     for (const [list, claims] of this.#claims.entries()) {
-      const { gone, fresh } = differing<Row>(this.#lists[list] ?? [], lists[list] ?? []);
+      const { gone = [], fresh = [] } = changes[list] ?? {};
       for (const row of gone) this.#change(claims, row, addresses, (rows) => rows.filter((r) => r !== row));
       for (const row of fresh) this.#change(claims, row, addresses, (rows) => [...rows, row]);
     }
-    const left = differing(this.#lists[1], lists[1]).gone;
-    this.#lists = lists;
-    for (const row of left) add(services, row.serviceId, this.#addressOf(row));
+    for (const row of endpoints.gone) add(services, row.serviceId, this.#addressOf(row));
     for (const address of addresses)
       for (const { serviceId } of this.#endpointsAt(address)) add(services, serviceId, address);
     return { addresses, services };

@@ -47,8 +47,6 @@ interface Connection {
   /** Where its first packet went. */
   readonly destination: string;
   readonly port: number;
-  /** Both: "192.0.2.1:53". */
-  readonly door: string;
   /** Where its answers come from. */
   readonly source: string;
   readonly udp: boolean;
@@ -94,8 +92,8 @@ function countConnections(netfilter: NetlinkSocket): number | undefined {
 function forgetOnce(netfilter: NetlinkSocket, stale: StaleConnections): Refusal[] {
   const [gone, left, opened] = [new Set(stale.gone), new Set(stale.left), new Set(stale.opened)];
   const begun = new Set(stale.begun);
-  const isAt = (doors: ReadonlySet<string | number>, { port, door }: Connection) =>
-    doors.has(port) || doors.has(door);
+  const isAt = (doors: ReadonlySet<string | number>, { destination, port }: Connection) =>
+    doors.size > 0 && (doors.has(port) || doors.has(`${destination}:${port}`));
   const isStale = (one: Connection) =>
     gone.has(one.source) ||
     (one.udp && (left.has(one.source) || opened.has(one.destination) || isAt(opened, one))) ||
@@ -116,11 +114,10 @@ function readConnection({ body }: NetlinkMessage): Connection {
   const there = tupleOf(attributes.get(CTA_TUPLE_ORIG));
   const back = tupleOf(reply);
   const status = attributes.get(CTA_STATUS)?.readUInt32BE() ?? 0;
-  const port = readBe16(there.protocol.get(CTA_PROTO_DST_PORT)) ?? 0;
   return {
     caller: there.from,
     destination: there.to,
-    ...{ port, door: `${there.to}:${port}` },
+    port: readBe16(there.protocol.get(CTA_PROTO_DST_PORT)) ?? 0,
     source: back.from,
     untouched: there.from === back.to && there.to === back.from,
     udp: readU8(there.protocol.get(CTA_PROTO_NUM)) === UDP,

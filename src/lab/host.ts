@@ -6,9 +6,9 @@ import { processesIn, removeCgroups } from "./cgroups.ts";
 import { plugHost, unplugHost } from "./links.ts";
 import { hostPaths } from "./paths.ts";
 import {
+  endOf,
   forget,
   hasEnded,
-  lastWords,
   livePid,
   processTree,
   signalAll,
@@ -112,7 +112,7 @@ async function waitForSocket({ clock, signal }: HostParts, started: Started): Pr
     if (signal?.aborted) throw new Fault("unavailable", `cannot start ${what}: interrupted`);
     const dead = hasEnded(pid);
     if (dead || clock.now() > deadline) {
-      const last = existsSync(log) ? lastWords(readFileSync(log, "utf8")) : "";
+      const last = existsSync(log) ? endOf(readFileSync(log, "utf8")) : "";
       throw new Fault(
         "unavailable",
         `cannot start ${what}: ${dead ? "it ended" : "it does not answer"}: ${last}`,

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { FakeClock } from "../lib/index.ts";
 import { dockerEnv, onHost } from "./lab.ts";
 import { hostPaths } from "./paths.ts";
-import { lastWords, livePid, processTree, waitUntil } from "./processes.ts";
+import { endOf, livePid, processTree, waitUntil } from "./processes.ts";
 import { addressOf, type LabRecord, newLab, readLab } from "./record.ts";
 
 const lab: LabRecord = { name: "demo", index: 7, hosts: ["1", "2", "3"], uplink: false, settings: {} };
@@ -22,10 +22,10 @@ test("the last words of a program that broke say what broke it", () => {
     "    at f (x:1)",
     "}",
   ];
-  expect(lastWords(["{}", ...stack, "", "Node.js v20.20.2", ""].join("\n"))).toBe(
+  expect(endOf(["{}", ...stack, "", "Node.js v20.20.2", ""].join("\n"))).toBe(
     "Error: Cannot find module '/x'",
   );
-  expect(lastWords("1\n2\nError: old\n3\n4\n")).toBe("Error: old\n3\n4");
+  expect(endOf("1\n2\nError: old\n3\n4\n")).toBe("Error: old\n3\n4");
 });
 
 describe("a lab's record", () => {

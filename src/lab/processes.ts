@@ -124,7 +124,7 @@ export function forget(path: string): void {
 }
 
 /** What a program's log ends with; of a Node program that broke, what broke it and not the end of its stack. */
-export function lastWords(log: string): string {
+export function endOf(log: string): string {
   const lines = log.trim().split("\n");
   const broke = lines.at(-1)?.startsWith("Node.js v")
     ? lines.findLast((line) => /^\w*Error\b/.test(line))
